@@ -1,0 +1,139 @@
+//! Pods, as far as a drain must know them.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{NodeName, PodRef, Taint, TaintEffect};
+
+/// A pod.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pod {
+    /// Namespace, name and uid.
+    pub id: PodRef,
+    /// The node it is bound to.
+    pub node: Option<NodeName>,
+    /// Its controller, which makes a new one when it leaves; pods without one are gone for good.
+    pub owner: Option<Owner>,
+    /// `status.phase`.
+    pub phase: PodPhase,
+    /// Condition Ready.
+    pub ready: bool,
+    /// Since when it is Ready or not.
+    pub ready_since: Option<Timestamp>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Set once it is asked to leave.
+    pub deletion: Option<Deletion>,
+    /// A static pod's mirror: the kubelet owns it, the API cannot remove it.
+    pub mirror: bool,
+    /// Its labels, which budgets select on.
+    pub labels: BTreeMap<String, String>,
+    /// What it puts up with.
+    pub tolerations: Vec<Toleration>,
+    /// `spec.terminationGracePeriodSeconds`.
+    pub grace_seconds: u32,
+    /// What must be done before the object goes.
+    pub finalizers: Vec<String>,
+    /// Whether it has an emptyDir on disk, which is lost when it leaves.
+    pub local_data: bool,
+    /// Its persistent volume claims, by name.
+    pub claims: Vec<String>,
+    /// Why it is not Ready, in the kubelet's words: `CrashLoopBackOff, exit 137 OOMKilled, 9 restarts`.
+    pub trouble: Option<String>,
+}
+
+/// The controller of a pod.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Owner {
+    /// `ReplicaSet`, `StatefulSet`, `DaemonSet`, `Job`, …
+    pub kind: String,
+    /// Its name, in the pod's namespace.
+    pub name: String,
+}
+
+/// `status.phase` of a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PodPhase {
+    /// Not started.
+    Pending,
+    /// Started.
+    Running,
+    /// Ended well.
+    Succeeded,
+    /// Ended badly.
+    Failed,
+    /// The kubelet does not answer.
+    Unknown,
+}
+
+/// A pod that was asked to leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deletion {
+    /// `metadata.deletionTimestamp`: when it should be gone; the grace period is already in it.
+    pub due: Timestamp,
+    /// `metadata.deletionGracePeriodSeconds`.
+    pub grace_seconds: u32,
+}
+
+/// One toleration of a pod.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Toleration {
+    /// The taint's key; none with `Exists` tolerates every key.
+    pub key: Option<String>,
+    /// How the value is compared.
+    pub operator: TolerationOperator,
+    /// The taint's value, with `Equal`.
+    pub value: String,
+    /// The effect; none tolerates every effect.
+    pub effect: Option<TaintEffect>,
+}
+
+/// How a toleration compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TolerationOperator {
+    /// Key and value are the same.
+    Equal,
+    /// The key is there, or any key when none is named.
+    Exists,
+}
+
+impl Toleration {
+    /// Whether this lets the pod onto a node with the taint (k8s.io/api `core/v1/toleration.go`).
+    #[must_use]
+    pub fn tolerates(&self, taint: &Taint) -> bool {
+        let effect = self.effect.is_none_or(|effect| effect == taint.effect);
+        let key = self.key.as_ref().is_none_or(|key| *key == taint.key);
+        let value = match self.operator {
+            TolerationOperator::Exists => true,
+            TolerationOperator::Equal => self.key.is_some() && self.value == taint.value,
+        };
+        effect && key && value
+    }
+}
+
+impl Pod {
+    /// Whether it ran to its end: it holds nothing and budgets do not count it.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        matches!(self.phase, PodPhase::Succeeded | PodPhase::Failed)
+    }
+
+    /// Whether a `DaemonSet` controls it.
+    #[must_use]
+    pub fn is_daemon(&self) -> bool {
+        self.owner.as_ref().is_some_and(|owner| owner.kind == "DaemonSet")
+    }
+
+    /// The toleration that lets it land on a cordoned node again, if it has one.
+    #[must_use]
+    pub fn tolerates_cordon(&self) -> Option<&Toleration> {
+        let cordon = Taint {
+            key: "node.kubernetes.io/unschedulable".to_owned(),
+            value: String::new(),
+            effect: TaintEffect::NoSchedule,
+        };
+        self.tolerations.iter().find(|toleration| toleration.tolerates(&cordon))
+    }
+}

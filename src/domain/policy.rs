@@ -1,0 +1,180 @@
+//! What the user wants of a run, and the numbers that it becomes for one group.
+
+use std::{collections::BTreeSet, fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{Group, IntOrPercent, NodeName, Rounding, UpdateStrategy};
+
+/// The settings of a run, as flags, variables or a plan file gave them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Policy {
+    /// How many nodes may be out at a time; none asks the group.
+    pub max_unavailable: Option<IntOrPercent>,
+    /// How many extra nodes carry the load meanwhile; none takes 1, or 0 for strategy MINIMAL.
+    pub max_surge: Option<IntOrPercent>,
+    /// How long a node's pods may take to leave; EKS gives them 15 minutes.
+    pub drain_timeout: Duration,
+    /// Delete what is left after the drain timeout: EKS's meaning of force.
+    pub force: bool,
+    /// Between the last pod and the termination, so that load balancers let go.
+    pub post_drain_delay: Duration,
+    /// How long a replacement may take until it serves.
+    pub replacement_timeout: Duration,
+    /// Replaces every pod's own grace period, in seconds.
+    pub grace_period: Option<u32>,
+    /// Caps every pod's own grace period, in seconds.
+    pub max_grace_period: Option<u32>,
+    /// Pods without a controller may be removed for good: kubectl's meaning of force.
+    pub delete_unmanaged: bool,
+    /// Delete instead of evict, which ignores every budget.
+    pub disable_eviction: bool,
+    /// Pods that are past their deletion for so long are no longer waited for; none waits.
+    pub skip_wait_for_delete: Option<Duration>,
+    /// What becomes of a node that cannot be drained.
+    pub undrainable: Undrainable,
+    /// How many nodes may be quarantined before the run stops.
+    pub max_quarantined: u32,
+    /// Replace nodes that are not old too.
+    pub all_nodes: bool,
+    /// Only these nodes; empty means all.
+    pub only: BTreeSet<NodeName>,
+    /// Which node first, among equals.
+    pub order: Order,
+    /// At least so long between two choices.
+    pub node_interval: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            max_unavailable: None,
+            max_surge: None,
+            drain_timeout: Duration::from_mins(15),
+            force: false,
+            post_drain_delay: Duration::from_mins(1),
+            replacement_timeout: Duration::from_mins(15),
+            grace_period: None,
+            max_grace_period: None,
+            delete_unmanaged: false,
+            disable_eviction: false,
+            skip_wait_for_delete: None,
+            undrainable: Undrainable::Stop,
+            max_quarantined: 1,
+            all_nodes: false,
+            only: BTreeSet::new(),
+            order: Order::Zone,
+            node_interval: Duration::ZERO,
+        }
+    }
+}
+
+/// What becomes of a node that cannot be drained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Undrainable {
+    /// Choose no more, let what is in flight finish, uncordon this one.
+    #[default]
+    Stop,
+    /// Leave it cordoned and go on.
+    Quarantine,
+}
+
+/// Which node goes first, after those that do not serve anyway.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// From the zone with the most old nodes, so that the zones stay even; the oldest first within it.
+    #[default]
+    Zone,
+    /// The oldest node first.
+    Oldest,
+    /// The youngest node first.
+    Newest,
+    /// By name.
+    Name,
+}
+
+/// Where a number came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// A flag, a variable or the plan file.
+    Policy,
+    /// The managed node group's `updateConfig`.
+    UpdateConfig,
+    /// Nobody said anything.
+    Default,
+}
+
+/// What the percentages became for a group of this size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Limits {
+    /// Nodes that may be out.
+    pub max_unavailable: u32,
+    /// As it was written.
+    pub max_unavailable_said: IntOrPercent,
+    /// Who said so.
+    pub max_unavailable_from: Source,
+    /// Extra nodes to ask for.
+    pub surge: u32,
+    /// As it was written.
+    pub surge_said: IntOrPercent,
+    /// Who said so.
+    pub surge_from: Source,
+}
+
+/// Numbers with which no run can move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum LimitsError {
+    /// Nothing may be out and nothing extra may come.
+    #[error("--max-unavailable 0 without a surge leaves no node that may be replaced")]
+    NothingMayMove,
+}
+
+impl Limits {
+    /// Resolves the policy for this group: flag, else `updateConfig`, else 1; percentages of maxUnavailable round
+    /// down to at least 1, those of a surge round up.
+    ///
+    /// # Errors
+    /// [`LimitsError::NothingMayMove`] when both come out as 0.
+    pub fn resolve(policy: &Policy, group: &Group, size: u32) -> Result<Self, LimitsError> {
+        let nodegroup = group.nodegroup.as_ref();
+        let configured = nodegroup.and_then(|nodegroup| nodegroup.max_unavailable);
+        let (max_unavailable_said, max_unavailable_from) = match (policy.max_unavailable, configured) {
+            (Some(said), _) => (said, Source::Policy),
+            (None, Some(said)) => (said, Source::UpdateConfig),
+            (None, None) => (IntOrPercent::Int(1), Source::Default),
+        };
+        let minimal = nodegroup.is_some_and(|nodegroup| nodegroup.strategy == UpdateStrategy::Minimal);
+        let (surge_said, surge_from) = match policy.max_surge {
+            Some(said) => (said, Source::Policy),
+            None if minimal => (IntOrPercent::Int(0), Source::UpdateConfig),
+            None => (IntOrPercent::Int(1), Source::Default),
+        };
+        let surge = surge_said.of(size, Rounding::Up);
+        let max_unavailable = match max_unavailable_said {
+            IntOrPercent::Int(count) => count,
+            IntOrPercent::Percent(0) => 0,
+            IntOrPercent::Percent(_) => max_unavailable_said.of(size, Rounding::Down).max(1),
+        };
+        if max_unavailable == 0 && surge == 0 {
+            return Err(LimitsError::NothingMayMove);
+        }
+        Ok(Self { max_unavailable, max_unavailable_said, max_unavailable_from, surge, surge_said, surge_from })
+    }
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Zone => "zone",
+            Self::Oldest => "oldest",
+            Self::Newest => "newest",
+            Self::Name => "name",
+        })
+    }
+}

@@ -1,0 +1,185 @@
+//! What the engine asks the shell to do, and what may come of it.
+
+use std::{collections::BTreeSet, fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{InstanceId, Intent, NodeName, NodePatch, PdbRef, PodRef, Uid};
+
+/// One act. Each is idempotent, or settled by looking before it is sent again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// Through the Kubernetes API.
+    Kube(KubeAct),
+    /// Through AWS.
+    Cloud(CloudAct),
+}
+
+/// An act on the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KubeAct {
+    /// Write the one `ConfigMap` of the run.
+    SaveIntent(Box<Intent>),
+    /// Delete it: nothing is left to go on with.
+    ForgetIntent,
+    /// Change a Node, in one request.
+    PatchNode(NodeName, NodePatch),
+    /// `policy/v1 Eviction` with a uid precondition.
+    Evict {
+        /// Whom.
+        pod: PodRef,
+        /// Seconds, when the pod's own grace period is overridden.
+        grace: Option<u32>,
+    },
+    /// DELETE with a uid precondition: ignores budgets.
+    DeletePod {
+        /// Whom.
+        pod: PodRef,
+        /// Seconds, when the pod's own grace period is overridden.
+        grace: Option<u32>,
+    },
+}
+
+/// An act on the Auto Scaling group, or on the managed node group above it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CloudAct {
+    /// `TerminateInstanceInAutoScalingGroup`.
+    Terminate {
+        /// Which.
+        instance: InstanceId,
+        /// Whether the group shrinks by it instead of launching a replacement.
+        decrement: bool,
+    },
+    /// Set the desired size, and the maximum where it must move too (through EKS for a managed group).
+    SetSize {
+        /// The desired size.
+        desired: u32,
+        /// The maximum, when it changes.
+        max: Option<u32>,
+    },
+    /// `SuspendProcesses(AZRebalance)`.
+    SuspendAzRebalance,
+    /// `ResumeProcesses(AZRebalance)`.
+    ResumeAzRebalance,
+}
+
+/// Tells acts apart while they are under way: the shell never has two of one key in flight.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EffectKey {
+    /// Any write of the intent.
+    Intent,
+    /// Any change of this Node.
+    Node(NodeName),
+    /// Eviction or deletion of this pod.
+    Pod(Uid),
+    /// Termination of this instance.
+    Instance(InstanceId),
+    /// Sizes.
+    Size,
+    /// Suspended processes.
+    Processes,
+}
+
+impl Effect {
+    /// What it is about.
+    #[must_use]
+    pub fn key(&self) -> EffectKey {
+        match self {
+            Self::Kube(KubeAct::SaveIntent(_) | KubeAct::ForgetIntent) => EffectKey::Intent,
+            Self::Kube(KubeAct::PatchNode(node, _)) => EffectKey::Node(node.clone()),
+            Self::Kube(KubeAct::Evict { pod, .. } | KubeAct::DeletePod { pod, .. }) => EffectKey::Pod(pod.uid.clone()),
+            Self::Cloud(CloudAct::Terminate { instance, .. }) => EffectKey::Instance(instance.clone()),
+            Self::Cloud(CloudAct::SetSize { .. }) => EffectKey::Size,
+            Self::Cloud(CloudAct::SuspendAzRebalance | CloudAct::ResumeAzRebalance) => EffectKey::Processes,
+        }
+    }
+}
+
+/// What came of an act.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It is done.
+    Done,
+    /// The server said no.
+    Refused(Refusal),
+    /// No answer came: it may be done or not, and only looking tells.
+    Unknown(String),
+}
+
+/// Why a server said no, sorted by what one does about it (eviction: `pkg/registry/core/pod/storage/eviction.go`).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refusal {
+    /// 429 with the cause `DisruptionBudget`: the budget allows none now. The causes are the server's own.
+    Budget {
+        /// `details.causes[].message`
+        causes: Vec<String>,
+    },
+    /// Rate limiting, or a 429 without that cause.
+    Throttled {
+        /// `Retry-After`, where the server says so.
+        after: Option<Duration>,
+    },
+    /// 500: more than one budget counts the pod; no retry can help.
+    TwoBudgets,
+    /// An admission webhook said no, or could not be reached.
+    Webhook {
+        /// What the server said.
+        message: String,
+    },
+    /// The namespace is being deleted, its pods with it.
+    NamespaceTerminating,
+    /// No right to do it.
+    Forbidden {
+        /// What the server said: names user, verb and resource.
+        message: String,
+    },
+    /// The object is gone.
+    Gone,
+    /// The object is another than was meant (uid), or was changed meanwhile.
+    Conflict {
+        /// What the server said.
+        message: String,
+    },
+    /// Anything else.
+    Failed {
+        /// HTTP status, 0 where there was none.
+        code: u16,
+        /// What the server said.
+        message: String,
+    },
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Budget { causes } if causes.is_empty() => f.write_str("the disruption budget allows none now"),
+            Self::Budget { causes } => f.write_str(&causes.join("; ")),
+            Self::Throttled { .. } => f.write_str("the server asks for fewer requests"),
+            Self::TwoBudgets => f.write_str("more than one PodDisruptionBudget counts this pod"),
+            Self::NamespaceTerminating => f.write_str("its namespace is being deleted"),
+            Self::Gone => f.write_str("it is gone"),
+            Self::Webhook { message } | Self::Forbidden { message } | Self::Conflict { message } => {
+                f.write_str(message)
+            }
+            Self::Failed { code: 0, message } => f.write_str(message),
+            Self::Failed { code, message } => write!(f, "{code}: {message}"),
+        }
+    }
+}
+
+/// What the shell should keep an eye on, so that requests follow what is in flight.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// Nodes whose pods matter now.
+    pub pods_on: BTreeSet<NodeName>,
+    /// Budgets that block: whose pods are not Ready, and where?
+    pub pods_of: BTreeSet<PdbRef>,
+    /// Whether somebody waits for a launch, so that scaling activities are worth reading.
+    pub activities: bool,
+}

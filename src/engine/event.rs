@@ -1,0 +1,381 @@
+//! The one vocabulary of what happened: journalled, shown, replayed and asserted in these words.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    effect::{EffectKey, Refusal},
+    phase::RunPhase,
+    waiting::WaitingOn,
+};
+use crate::domain::{InstanceId, Intent, LaunchTemplate, NodeName, PodRef, Uid, Zone};
+
+/// An event and when it happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// A member of the group that a run is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Member {
+    /// Its instance.
+    pub instance: InstanceId,
+    /// Its Node; none when it never became one.
+    pub node: Option<NodeName>,
+    /// Where it runs.
+    pub zone: Zone,
+}
+
+impl Member {
+    /// What people call it: `node/NAME`, or `instance/i-…` when it never became a node.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match &self.node {
+            Some(node) => format!("node/{node}"),
+            None => format!("instance/{}", self.instance),
+        }
+    }
+}
+
+/// Why a node counts as one to be replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "because")]
+pub enum Evidence {
+    /// Launched from another template or version than the group would launch now.
+    Template {
+        /// What it was launched from.
+        has: LaunchTemplate,
+        /// What the group would launch.
+        target: LaunchTemplate,
+    },
+    /// Launched without a launch template that still exists.
+    NoTemplate,
+    /// Not old, but `--all-nodes` asks for it.
+    Asked,
+}
+
+/// A node to be replaced, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OldNode {
+    /// Which.
+    #[serde(flatten)]
+    pub member: Member,
+    /// By what evidence.
+    pub evidence: Evidence,
+}
+
+/// Why a pod was deleted instead of evicted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeletedFor {
+    /// `--force`, after the drain timeout.
+    Force,
+    /// `--disable-eviction`.
+    DisableEviction,
+}
+
+/// Why a node does not go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Stuck {
+    /// Pods were left after the drain timeout: EKS's `PodEvictionFailure`.
+    PodEviction {
+        /// The timeout that ran out.
+        after: Duration,
+        /// What held them.
+        held: Vec<HeldPod>,
+    },
+    /// The replacement does not serve after the replacement timeout: EKS's `NodeCreationFailure`.
+    NodeCreation {
+        /// The timeout that ran out.
+        after: Duration,
+        /// What it waits for.
+        on: WaitingOn,
+    },
+    /// A server refuses for good: a right is missing, an object is protected.
+    Refused {
+        /// What was asked.
+        act: EffectKey,
+        /// What it said.
+        refusal: Refusal,
+    },
+}
+
+/// A pod that did not leave, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldPod {
+    /// Which.
+    pub pod: PodRef,
+    /// What holds it.
+    pub on: WaitingOn,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "outcome")]
+pub enum RunOutcome {
+    /// No old node is left.
+    Done,
+    /// Done, but these nodes are quarantined.
+    Quarantined {
+        /// Which.
+        nodes: BTreeSet<NodeName>,
+    },
+    /// Stopped: pods would not leave a node.
+    EvictionFailed,
+    /// Stopped: a replacement did not come.
+    ReplacementFailed,
+    /// Stopped: a server refuses.
+    Refused {
+        /// What it said.
+        why: String,
+    },
+    /// Stopped by the user; resumable.
+    Interrupted,
+    /// The run was undone.
+    Aborted,
+    /// Stopped rather than break a promise; a fault of mngup's.
+    InvariantBroken {
+        /// Which.
+        what: String,
+    },
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+pub enum Event {
+    /// A run began.
+    RunStarted {
+        /// All of its intent.
+        intent: Box<Intent>,
+        /// The nodes it means to replace.
+        old: Vec<OldNode>,
+    },
+    /// A run that was interrupted goes on.
+    RunResumed {
+        /// All of its intent.
+        intent: Box<Intent>,
+        /// What is left to replace.
+        old: Vec<OldNode>,
+    },
+    /// The run entered a phase.
+    Phase {
+        /// Which.
+        phase: RunPhase,
+    },
+    /// Extra nodes were asked for.
+    SurgeRequested {
+        /// How many beyond the size at the start.
+        nodes: u32,
+    },
+    /// Extra nodes cannot be had; the run goes on without.
+    SurgeUnavailable {
+        /// Why.
+        why: String,
+    },
+    /// `AZRebalance` was suspended or resumed.
+    AzRebalance {
+        /// Whether it is suspended now.
+        suspended: bool,
+    },
+    /// A node's turn came.
+    NodeChosen {
+        /// Which.
+        #[serde(flatten)]
+        member: Member,
+        /// Members available after the choice, and how many must be.
+        available: u32,
+        /// How many must be.
+        required: u32,
+    },
+    /// A node is cordoned and out of load balancers.
+    NodeCordoned {
+        /// Which.
+        node: NodeName,
+        /// False when somebody had cordoned it before.
+        ours: bool,
+    },
+    /// The API server accepted an eviction.
+    PodEvicted {
+        /// Whom.
+        pod: PodRef,
+        /// From where.
+        node: NodeName,
+    },
+    /// The API server refused an eviction.
+    PodRefused {
+        /// Whom.
+        pod: PodRef,
+        /// On which node.
+        node: NodeName,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A pod was deleted without asking its budget.
+    PodDeleted {
+        /// Whom.
+        pod: PodRef,
+        /// From where.
+        node: NodeName,
+        /// By which consent.
+        why: DeletedFor,
+    },
+    /// A pod that had to leave is gone from the node.
+    PodGone {
+        /// Whose.
+        pod: PodRef,
+        /// From where.
+        node: NodeName,
+        /// How long after the node's turn came.
+        after: Duration,
+    },
+    /// A pod came onto a cordoned node.
+    PodLandedBack {
+        /// Which.
+        pod: PodRef,
+        /// Where.
+        node: NodeName,
+        /// What lets it, as it is written in the pod.
+        toleration: String,
+    },
+    /// Nothing that must leave is left on the node.
+    NodeDrained {
+        /// Which.
+        node: NodeName,
+        /// How many pods left it in this run.
+        pods: u32,
+        /// How long it took.
+        took: Duration,
+    },
+    /// Its termination is about to be asked for; journalled before the call.
+    Terminating {
+        /// Which.
+        #[serde(flatten)]
+        member: Member,
+        /// Whether the group shrinks by it.
+        decrement: bool,
+    },
+    /// The answer to a termination was lost; looking will tell.
+    TerminateUnknown {
+        /// Which.
+        instance: InstanceId,
+        /// What was heard instead.
+        why: String,
+    },
+    /// The instance has left the group, or is on its way out.
+    InstanceLeft {
+        /// Which.
+        #[serde(flatten)]
+        member: Member,
+        /// Whether we had asked for it: false is a spot loss or somebody else.
+        ours: bool,
+    },
+    /// A new instance appeared.
+    Launched {
+        /// The new one.
+        instance: InstanceId,
+        /// Whom it replaces; none for an extra node.
+        replaces: Option<Member>,
+    },
+    /// A new node registered.
+    Joined {
+        /// The new one.
+        node: NodeName,
+        /// Its instance.
+        instance: InstanceId,
+    },
+    /// A new node serves: Ready, in service, from the right template, its `DaemonSets` Ready.
+    Serves {
+        /// The new one.
+        node: NodeName,
+        /// Its instance.
+        instance: InstanceId,
+        /// Whom it replaces.
+        replaces: Option<Member>,
+        /// Since its instance was first seen.
+        took: Duration,
+    },
+    /// A node is replaced (or gone for good, where the group shrank by it).
+    Replaced {
+        /// The old one.
+        #[serde(flatten)]
+        member: Member,
+        /// The new one, if any.
+        by: Option<NodeName>,
+        /// Since its turn came.
+        took: Duration,
+    },
+    /// A node does not go on.
+    NodeStuck {
+        /// Which; none when it is about an extra node.
+        member: Option<Member>,
+        /// Why.
+        why: Stuck,
+    },
+    /// A node was given back: uncordoned if we had cordoned it.
+    NodeReleased {
+        /// Which.
+        node: NodeName,
+    },
+    /// A node stays cordoned and the run goes on without it.
+    NodeQuarantined {
+        /// Which.
+        node: NodeName,
+    },
+    /// Somebody else uncordoned a node in flight.
+    NodeUncordonedByOther {
+        /// Which.
+        node: NodeName,
+    },
+    /// What nodes in flight wait for; told on change, or once a minute.
+    Waiting {
+        /// Node or instance, by title.
+        who: String,
+        /// What it waits for.
+        on: Vec<WaitingOn>,
+        /// Since when.
+        since: Timestamp,
+        /// When patience ends, if it does.
+        until: Option<Timestamp>,
+        /// Pods left, where it drains.
+        pods_left: Option<u32>,
+    },
+    /// An act was refused or lost and will be tried again.
+    ActFailed {
+        /// Which.
+        act: EffectKey,
+        /// Why.
+        why: String,
+    },
+    /// Something that is worth a warning.
+    Warning {
+        /// What, in a sentence.
+        message: String,
+    },
+    /// The user asked to stop.
+    StopRequested,
+    /// The run ended.
+    RunEnded {
+        /// How.
+        #[serde(flatten)]
+        outcome: RunOutcome,
+        /// Old nodes that are left.
+        left: u32,
+        /// Nodes replaced by this run, since it was started or resumed here.
+        replaced: u32,
+    },
+    /// An act was handed to the shell; keeps the state whole, not journalled.
+    #[serde(skip)]
+    Issued(EffectKey),
+    /// An eviction was handed to the shell; keeps the tokens whole, not journalled.
+    #[serde(skip)]
+    EvictionSent(Uid),
+}
