@@ -1,6 +1,7 @@
 //! The control plane itself: what the other live tests take for granted.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -239,39 +240,41 @@ async fn control_plane_asks_the_webhook_about_tokens() {
     });
 }
 
-/// Runs the test below in a program of its own and kills that program: no destructor runs there.
+/// Runs this very test in a program of its own and kills that program: no destructor runs there.
 #[test]
 #[cfg(target_os = "linux")]
 fn control_plane_ends_with_a_test_program_that_is_killed() {
+    const HOLD: &str = "MNGUP_TEST_HOLD";
+    if std::env::var_os(HOLD).is_some() {
+        let Some(plane) = ControlPlane::start_or_skip(&Options::default()) else { return };
+        println!("holding {}", plane.folder().display());
+        loop {
+            std::thread::park();
+        }
+    }
     if ControlPlane::find_binaries().is_none() {
         return;
     }
-    let mut child = Command::new(std::env::current_exe().expect("our own path"))
-        .args(["--exact", "control_plane::holds_a_control_plane_until_killed", "--ignored", "--nocapture"])
+
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "control_plane::control_plane_ends_with_a_test_program_that_is_killed", "--nocapture"])
+        .env(HOLD, "1")
         .stdout(Stdio::piped())
         .spawn()
-        .expect("our own program runs");
-    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let folder = lines
         .by_ref()
         .map_while(Result::ok)
         .find_map(|line| line.split_once("holding ").map(|(_, folder)| folder.to_owned()))
         .expect("it names its folder");
     assert_eq!(processes_that_mention(&folder).len(), 5);
-    child.kill().expect("it can be killed");
-    child.wait().expect("it ends");
+    child.kill().unwrap();
+    child.wait().unwrap();
     eventually(SOON, "its processes are gone", || processes_that_mention(&folder).is_empty().then_some(()));
-    std::fs::remove_dir_all(folder).expect("its folder is left to us");
-}
-
-#[test]
-#[ignore = "waits to be killed by the test above"]
-fn holds_a_control_plane_until_killed() {
-    let Some(plane) = ControlPlane::start_or_skip(&Options::default()) else { return };
-    println!("holding {}", plane.folder().display());
-    loop {
-        std::thread::park();
-    }
+    // What it left behind goes when the next one starts.
+    let next = ControlPlane::start_or_skip(&Options::default());
+    assert!(next.is_some() && !Path::new(&folder).exists());
 }
 
 fn get(plane: &ControlPlane, object: &str) -> Value {

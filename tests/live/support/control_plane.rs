@@ -43,13 +43,11 @@ impl User {
 #[derive(Debug)]
 pub struct ControlPlane {
     binaries: Binaries,
-    // Fields are dropped in this order, so each ends before the server that it talks to.
     clients: Vec<Process>,
     apiserver: Process,
     etcd: Process,
     apiserver_args: Vec<String>,
     url: String,
-    // After the processes that write to it.
     folder: Option<TempDir>,
 }
 
@@ -66,10 +64,7 @@ impl ControlPlane {
 
     /// Starts one on free ports, and returns when the API server is ready and the rest was started.
     pub fn start(binaries: Binaries, options: &Options) -> Self {
-        let temp = tempfile::Builder::new()
-            .prefix("control-plane-")
-            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
-            .expect("a folder in target/tmp");
+        let temp = files::folder();
         let folder = temp.path();
 
         // A user each, so that the audit log tells them from the tool under test.
@@ -235,13 +230,16 @@ impl ControlPlane {
 
 impl Drop for ControlPlane {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            let processes = self.clients.iter_mut().chain([&mut self.apiserver, &mut self.etcd]);
-            for obituary in processes.filter_map(Process::obituary) {
+        let failed = std::thread::panicking();
+        // Each ends before the server that it talks to.
+        for process in self.clients.iter_mut().chain([&mut self.apiserver, &mut self.etcd]) {
+            if let Some(obituary) = process.obituary().filter(|_| failed) {
                 eprintln!("{obituary}");
             }
-            let kept = self.folder.take().expect("there until dropped").keep();
-            eprintln!("the logs of the control plane are kept in {}", kept.display());
+            process.kill();
+        }
+        if let Some(folder) = self.folder.take().filter(|_| failed) {
+            eprintln!("the logs of the control plane are kept in {}", files::keep_logs(folder).display());
         }
     }
 }
