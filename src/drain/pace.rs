@@ -19,6 +19,8 @@ const WEBHOOK_RETRY: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     attempts: BTreeMap<Uid, Attempt>,
+    /// Tokens spent since a budget had this revision: its status does not show them yet.
+    spent: BTreeMap<PdbRef, (String, u32)>,
     closed: BTreeMap<PdbRef, Closed>,
 }
 
@@ -34,8 +36,6 @@ pub enum Attempt {
     Accepted {
         /// When.
         at: Timestamp,
-        /// The budget that counts the pod.
-        token: Option<Token>,
     },
     /// Refused.
     Refused {
@@ -94,7 +94,7 @@ impl Ledger {
     pub fn turn(&self, pod: &Pod, budgets: &[&Pdb], now: Timestamp) -> Turn {
         match self.attempts.get(&pod.id.uid) {
             Some(Attempt::Sent { .. }) => return Turn::Underway,
-            Some(Attempt::Accepted { at, .. }) if later(*at, ACCEPTED_WITHOUT_EFFECT) > now => return Turn::Underway,
+            Some(Attempt::Accepted { at }) if later(*at, ACCEPTED_WITHOUT_EFFECT) > now => return Turn::Underway,
             Some(Attempt::Refused { retry_at, refusal }) if *retry_at > now && !is_budget(refusal) => {
                 return Turn::Held(Hold::Refusal(refusal.clone(), *retry_at));
             }
@@ -124,18 +124,14 @@ impl Ledger {
         if !pdb.is_observed() || self.closed_until(pdb, now).is_some() {
             return 0;
         }
-        let mut unseen = 0;
-        for attempt in self.attempts.values() {
-            match attempt {
-                Attempt::Sent { token: Some(token) } if token.spent && token.pdb == pdb.id => return 0,
-                Attempt::Accepted { token: Some(token), .. }
-                    if token.spent && token.pdb == pdb.id && token.revision == pdb.revision =>
-                {
-                    unseen += 1;
-                }
-                Attempt::Sent { .. } | Attempt::Accepted { .. } | Attempt::Refused { .. } => {}
-            }
+        let in_flight = self.attempts.values().any(|attempt| match attempt {
+            Attempt::Sent { token } => token.as_ref().is_some_and(|token| token.spent && token.pdb == pdb.id),
+            Attempt::Accepted { .. } | Attempt::Refused { .. } => false,
+        });
+        if in_flight {
+            return 0;
         }
+        let unseen = self.spent.get(&pdb.id).filter(|(revision, _)| *revision == pdb.revision).map_or(0, |(_, n)| *n);
         u32::try_from(pdb.status.allowed).unwrap_or(0).saturating_sub(unseen)
     }
 
@@ -146,11 +142,12 @@ impl Ledger {
 
     /// Notes that it was accepted.
     pub fn accepted(&mut self, pod: &Uid, at: Timestamp) {
-        let token = match self.attempts.remove(pod) {
-            Some(Attempt::Sent { token } | Attempt::Accepted { token, .. }) => token,
-            Some(Attempt::Refused { .. }) | None => None,
-        };
-        self.attempts.insert(pod.clone(), Attempt::Accepted { at, token });
+        let before = self.attempts.insert(pod.clone(), Attempt::Accepted { at });
+        if let Some(Attempt::Sent { token: Some(Token { pdb, revision, spent: true }) }) = before {
+            let entry = self.spent.entry(pdb).or_default();
+            let count = if entry.0 == revision { entry.1 + 1 } else { 1 };
+            *entry = (revision, count);
+        }
     }
 
     /// Notes that it was refused; a budget that refused is closed until its status moves.

@@ -97,6 +97,10 @@ fn refused_for_good(draft: &mut Draft<'_>, key: &EffectKey, refusal: &Refusal) {
 
 fn patched(draft: &mut Draft<'_>, node: &NodeName, patch: &NodePatch) {
     let flight = draft.run.flights.values().find(|flight| flight.member.node.as_ref() == Some(node));
+    let again = patch.unschedulable == Some(true) && !patch.marks.iter().any(|m| matches!(m, NodeMark::Chosen(_)));
+    if again {
+        draft.event(Event::NodeCordoned { node: node.clone(), ours: true });
+    }
     for mark in &patch.marks {
         match mark {
             NodeMark::Chosen(_) => {
@@ -119,11 +123,8 @@ fn patched(draft: &mut Draft<'_>, node: &NodeName, patch: &NodePatch) {
 }
 
 fn evicted(draft: &mut Draft<'_>, pod: &PodRef, outcome: &Outcome, deleted: Option<DeletedFor>) {
-    let node = draft.snapshot.pod(&pod.uid).and_then(|pod| pod.node.clone());
-    let flight = draft.run.flights.values().find(|flight| node.is_some() && flight.member.node == node);
-    let Some(node) = node.or_else(|| flight.and_then(|flight| flight.member.node.clone())) else {
-        return draft.note(Note::EvictionLost(pod.uid.clone(), "the pod is gone".to_owned()));
-    };
+    // The pod may be gone before the answer comes, so the node is the one it was asked on.
+    let Some(node) = draft.run.asked.get(&pod.uid).cloned() else { return };
     let pod = pod.clone();
     match (outcome, deleted) {
         (Outcome::Done, None) => draft.event(Event::PodEvicted { pod, node }),

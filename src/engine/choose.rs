@@ -17,7 +17,8 @@ use crate::{
 /// Counts the group as it is now.
 pub(super) fn census(draft: &Draft<'_>) -> Census {
     let intent = &draft.run.intent;
-    Census::take(draft.snapshot, &intent.policy, &draft.run.taken(), intent.started_at)
+    let arriving = draft.run.arrivals.keys().collect();
+    Census::take(draft.snapshot, &intent.policy, intent.started_at, &draft.run.taken(), &arriving)
 }
 
 /// By how many members the group is larger than it was, or than it should stay, less those on their way out.
@@ -91,6 +92,10 @@ pub(super) fn next(draft: &mut Draft<'_>, census: &Census) {
         Some(_) => return,
     }
     let who = run.intent.group.to_string();
+    for seat in census.riddles() {
+        let wait = Wait { on: vec![WaitingOn::Reading], ..Wait::default() };
+        draft.waits(seat.member.title(), wait);
+    }
     if census.candidates().next().is_none() {
         return shed_one(draft, census);
     }

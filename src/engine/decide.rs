@@ -59,6 +59,9 @@ impl Rollout {
             return draft.decision;
         }
         newcomers::departures(&mut draft);
+        if draft.has_events() {
+            return draft.decision;
+        }
         newcomers::arrivals(&mut draft);
         if draft.has_events() {
             return draft.decision;
@@ -92,6 +95,7 @@ fn roll(draft: &mut Draft<'_>) {
     }
     let census = choose::census(draft);
     tidy::soft_taints(draft, &census);
+    newcomers::shields(draft);
     choose::surge(draft, &census);
     choose::next(draft, &census);
     if draft.has_events() {

@@ -53,7 +53,7 @@ pub(super) struct Draft<'a> {
 }
 
 /// What was done is not done again for so long, while the watch has yet to show it.
-const WATCH_LAG: Duration = Duration::from_secs(5);
+pub(super) const WATCH_LAG: Duration = Duration::from_secs(5);
 
 impl<'a> Draft<'a> {
     pub(super) fn new(run: &'a Rollout, snapshot: &'a Snapshot, group: &'a Group, now: Timestamp) -> Self {

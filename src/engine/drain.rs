@@ -67,9 +67,6 @@ pub(super) fn step(
 ) {
     let who = flight.member.title();
     if flight::cordon_again(draft, flight, node) {
-        if flight.cordoned && !draft.decision.acts.is_empty() && !draft.run.told.get(&who).is_some_and(is_answers) {
-            draft.event(Event::NodeUncordonedByOther { node: node.name.clone() });
-        }
         return;
     }
     if !draft.snapshot.knows_pods_of(&node.name) {
@@ -106,10 +103,6 @@ pub(super) fn look_at_blocking_budgets(draft: &mut Draft<'_>) {
     draft.decision.watch.pods_of.extend(blocking);
 }
 
-fn is_answers(told: &super::rollout::Told) -> bool {
-    matches!(told.on.as_slice(), [WaitingOn::Answers { .. }])
-}
-
 fn note_departed(draft: &mut Draft<'_>, flight: &Flight, node: &Node) {
     let after = elapsed(flight.chosen_at, draft.now);
     for pod in flight.leaving.values() {
@@ -120,7 +113,7 @@ fn note_departed(draft: &mut Draft<'_>, flight: &Flight, node: &Node) {
 }
 
 fn note_landed(draft: &mut Draft<'_>, flight: &Flight, node: &Node) {
-    if !flight.cordoned {
+    if flight.cordoned_at.is_none() {
         return;
     }
     for pod in draft.snapshot.pods_on(&node.name) {
@@ -164,7 +157,7 @@ fn ask(
                     let toleration = flight.landed.get(&id.uid).cloned().unwrap_or_default();
                     let times = u32::try_from(flight.landed.len()).unwrap_or(u32::MAX);
                     hold(WaitingOn::LandsBack { pod: id.clone(), times, toleration });
-                } else if let Some(on) = ask_one(draft, pod, forced, spent) {
+                } else if let Some(on) = ask_one(draft, node, pod, forced, spent) {
                     hold(on);
                 }
             }
@@ -173,7 +166,13 @@ fn ask(
     held
 }
 
-fn ask_one(draft: &mut Draft<'_>, pod: &Pod, forced: bool, spent: &mut BTreeSet<PdbRef>) -> Option<WaitingOn> {
+fn ask_one(
+    draft: &mut Draft<'_>,
+    node: &Node,
+    pod: &Pod,
+    forced: bool,
+    spent: &mut BTreeSet<PdbRef>,
+) -> Option<WaitingOn> {
     let snapshot = draft.snapshot;
     let policy = &draft.run.intent.policy;
     let id = pod.id.clone();
@@ -191,7 +190,7 @@ fn ask_one(draft: &mut Draft<'_>, pod: &Pod, forced: bool, spent: &mut BTreeSet<
         }
         // Force speaks over an eviction that was accepted and had no effect.
         Turn::Underway | Turn::Now(_) if around => {
-            let note = Note::EvictionSent(id.uid.clone(), None);
+            let note = Note::EvictionSent(id.clone(), node.name.clone(), None);
             draft.act(Effect::Kube(KubeAct::DeletePod { pod: id, grace }), Some(note));
             Some(WaitingOn::Answers { count: 1 })
         }
@@ -203,7 +202,7 @@ fn ask_one(draft: &mut Draft<'_>, pod: &Pod, forced: bool, spent: &mut BTreeSet<
             {
                 return budgets.first().map(|pdb| WaitingOn::Budget(Box::new(view(draft, pdb, pod))));
             }
-            let note = Note::EvictionSent(id.uid.clone(), token);
+            let note = Note::EvictionSent(id.clone(), node.name.clone(), token);
             draft.act(Effect::Kube(KubeAct::Evict { pod: id, grace }), Some(note));
             Some(WaitingOn::Answers { count: 1 })
         }

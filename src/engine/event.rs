@@ -376,8 +376,8 @@ pub enum Note {
     Succeeded(Box<Effect>),
     /// It failed, and is not to be tried again before then.
     RetryAt(EffectKey, Timestamp),
-    /// An eviction is about to be sent.
-    EvictionSent(Uid, Option<Token>),
+    /// An eviction or deletion is about to be sent, of this pod on this node.
+    EvictionSent(PodRef, NodeName, Option<Token>),
     /// An eviction's answer was lost, or refused for a reason that says nothing about the pod.
     EvictionLost(Uid, String),
     /// The cluster remembers this intent.

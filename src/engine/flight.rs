@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     choose,
-    draft::{Draft, Wait},
+    draft::{Draft, WATCH_LAG, Wait},
     drain,
     effect::{CloudAct, Effect},
     event::{Event, Note, RunOutcome},
@@ -122,13 +122,20 @@ fn cordon(draft: &mut Draft<'_>, flight: &Flight, node: Option<&Node>) {
     draft.waits(flight.member.title(), Wait { on: vec![WaitingOn::Answers { count: 1 }], ..Wait::default() });
 }
 
-/// Cordons again what somebody uncordoned; true when that is under way, so that nobody calls the node empty.
+/// Cordons again what somebody uncordoned; true while the node is not seen cordoned, so that nobody calls it empty.
 pub(super) fn cordon_again(draft: &mut Draft<'_>, flight: &Flight, node: &Node) -> bool {
     if node.unschedulable {
         return false;
     }
-    let marks = vec![NodeMark::Cordoned, NodeMark::Run(draft.run.intent.run.clone())];
-    draft.patch(&node.name, NodePatch { unschedulable: Some(true), marks, ..NodePatch::default() });
+    match flight.cordoned_at.map(|at| later(at, WATCH_LAG)) {
+        // The watch has yet to show what was confirmed.
+        Some(shown) if shown > draft.now => draft.wake_at(shown, &WaitingOn::Answers { count: 1 }),
+        Some(_) => draft.event(Event::NodeUncordonedByOther { node: node.name.clone() }),
+        None => {
+            let marks = vec![NodeMark::Cordoned, NodeMark::Run(draft.run.intent.run.clone())];
+            draft.patch(&node.name, NodePatch { unschedulable: Some(true), marks, ..NodePatch::default() });
+        }
+    }
     let wait = Wait { on: vec![WaitingOn::Answers { count: 1 }], ..Wait::default() };
     draft.waits(flight.member.title(), wait);
     true

@@ -2,7 +2,7 @@
 
 use super::{
     draft::{Draft, Wait},
-    event::{Event, Note, RunOutcome, Stuck},
+    event::{Event, Note, Stuck},
     phase::{Call, NodePhase},
     rollout::Arrival,
     waiting::WaitingOn,
@@ -77,7 +77,6 @@ pub(super) fn arrivals(draft: &mut Draft<'_>) {
         }
         if let Some(node) = node {
             draft.decision.watch.pods_on.insert(node.name.clone());
-            shield(draft, node);
         }
         draft.decision.watch.activities = true;
         match (lacks(draft, arrival, instance, node), node) {
@@ -92,6 +91,18 @@ pub(super) fn arrivals(draft: &mut Draft<'_>) {
                 let on = on.into_iter().collect();
                 draft.waits(who, Wait { on, until, pods_left: None });
             }
+        }
+    }
+}
+
+/// Shields the nodes that came while we roll from the cluster autoscaler.
+pub(super) fn shields(draft: &mut Draft<'_>) {
+    if draft.run.stop.is_some() {
+        return;
+    }
+    for id in &draft.run.fresh {
+        if let Some(node) = draft.snapshot.node_of(id) {
+            shield(draft, node);
         }
     }
 }
@@ -243,8 +254,7 @@ fn is_startup(taint: &Taint) -> bool {
 }
 
 fn shield(draft: &mut Draft<'_>, node: &Node) {
-    let stopping = matches!(draft.run.stop, Some(RunOutcome::Refused { .. } | RunOutcome::Aborted));
-    if node.shielded || stopping || draft.run.shielded.contains(&node.name) {
+    if node.shielded || draft.run.shielded.contains(&node.name) {
         return;
     }
     let marks = vec![NodeMark::Run(draft.run.intent.run.clone()), NodeMark::Shielded];

@@ -59,6 +59,10 @@ pub struct Rollout {
     /// What was done last about each thing, and when: until the world shows it, it is not done again.
     pub(super) recent: BTreeMap<EffectKey, (Effect, Timestamp)>,
     pub(super) ledger: Ledger,
+    /// Pods whose eviction was sent and not answered, and the node they were on.
+    pub(super) asked: BTreeMap<Uid, NodeName>,
+    /// Instances that came since the run began here; shielded from the cluster autoscaler while it rolls.
+    pub(super) fresh: BTreeSet<InstanceId>,
     pub(super) stop: Option<RunOutcome>,
     pub(super) ended: Option<RunOutcome>,
     pub(super) replaced: u32,
@@ -81,8 +85,8 @@ pub struct Flight {
     pub(super) moved: u32,
     /// Pods that came onto it although it is cordoned.
     pub(super) landed: BTreeMap<Uid, String>,
-    /// Whether the cordon has been confirmed.
-    pub(super) cordoned: bool,
+    /// When the cordon was confirmed; none while it is not, or when somebody undid it.
+    pub(super) cordoned_at: Option<Timestamp>,
     /// Whether it leaves only so that the group gets back to its size.
     pub(super) shrink: bool,
     /// Extended resources that its replacement must offer.
@@ -141,6 +145,8 @@ impl Rollout {
             compensated: 0,
             recent: BTreeMap::new(),
             ledger: Ledger::default(),
+            asked: BTreeMap::new(),
+            fresh: BTreeSet::new(),
             stop: None,
             ended: None,
             replaced: 0,
@@ -237,7 +243,6 @@ impl Rollout {
             Event::RunStarted { .. }
             | Event::RunResumed { .. }
             | Event::AzRebalance { .. }
-            | Event::NodeUncordonedByOther { .. }
             | Event::ActFailed { .. }
             | Event::Warning { .. } => {}
             Event::Phase { phase } => self.phase = *phase,
@@ -263,21 +268,27 @@ impl Rollout {
             Event::NodeCordoned { node, .. } => {
                 let deadline = later(at, self.intent.policy.drain_timeout);
                 self.with_flight(node, |flight| {
-                    flight.cordoned = true;
+                    flight.cordoned_at = Some(at);
                     if flight.phase == NodePhase::Cordoning {
                         flight.phase = NodePhase::Draining { deadline, forced_at: None };
                     }
                 });
             }
+            Event::NodeUncordonedByOther { node } => self.with_flight(node, |flight| flight.cordoned_at = None),
             Event::PodEvicted { pod, node } => {
+                self.asked.remove(&pod.uid);
                 self.ledger.accepted(&pod.uid, at);
                 self.with_flight(node, |flight| drop(flight.leaving.insert(pod.uid.clone(), pod.clone())));
             }
             Event::PodDeleted { pod, node, .. } => {
+                self.asked.remove(&pod.uid);
                 self.ledger.accepted(&pod.uid, at);
                 self.with_flight(node, |flight| drop(flight.leaving.insert(pod.uid.clone(), pod.clone())));
             }
-            Event::PodRefused { pod, refusal, .. } => self.ledger.refused(&pod.uid, refusal, at),
+            Event::PodRefused { pod, refusal, .. } => {
+                self.asked.remove(&pod.uid);
+                self.ledger.refused(&pod.uid, refusal, at);
+            }
             Event::PodGone { pod, node, .. } => {
                 self.ledger.gone(&pod.uid);
                 self.with_flight(node, |flight| {
@@ -356,8 +367,14 @@ impl Rollout {
                 self.retry_at.insert(key.clone(), *moment);
                 *self.failures.entry(key.clone()).or_default() += 1;
             }
-            Note::EvictionSent(pod, token) => self.ledger.sent(pod, token.clone()),
-            Note::EvictionLost(pod, why) => self.ledger.lost(pod, why, at),
+            Note::EvictionSent(pod, node, token) => {
+                self.ledger.sent(&pod.uid, token.clone());
+                self.asked.insert(pod.uid.clone(), node.clone());
+            }
+            Note::EvictionLost(pod, why) => {
+                self.asked.remove(pod);
+                self.ledger.lost(pod, why, at);
+            }
             Note::IntentSaved(intent) => self.saved = Some((**intent).clone()),
             Note::IntentChanged(intent) => self.intent = (**intent).clone(),
             Note::IntentForgotten => self.forgotten = true,
@@ -393,6 +410,7 @@ impl Rollout {
 
     fn instance_left(&mut self, member: &Member, ours: bool, at: Timestamp) {
         self.known.remove(&member.instance);
+        self.fresh.remove(&member.instance);
         self.quarantined.remove(&member.instance);
         if let Some(arrival) = self.arrivals.remove(&member.instance) {
             self.owed.push(Owed { replaces: arrival.replaces, since: arrival.owed_since });
@@ -408,6 +426,7 @@ impl Rollout {
 
     fn launched(&mut self, instance: &InstanceId, replaces: Option<&Member>, at: Timestamp) {
         self.known.insert(instance.clone());
+        self.fresh.insert(instance.clone());
         let position = self.owed.iter().position(|owed| owed.replaces.as_ref() == replaces);
         let owed_since = position.map_or(at, |index| self.owed.remove(index).since);
         let arrival = Arrival { replaces: replaces.cloned(), owed_since, first_seen: at, joined: None };
@@ -443,7 +462,7 @@ impl Rollout {
             None if self.goal == Goal::Abort => NodePhase::Releasing,
             None => NodePhase::Draining { deadline, forced_at: None },
         };
-        Some(Flight { phase, cordoned: true, ..Flight::new(member.clone(), chosen_at) })
+        Some(Flight { phase, cordoned_at: Some(chosen_at), ..Flight::new(member.clone(), chosen_at) })
     }
 
     fn owe(&mut self, count: u32, since: Timestamp) {
@@ -484,7 +503,7 @@ impl Flight {
             leaving: BTreeMap::new(),
             moved: 0,
             landed: BTreeMap::new(),
-            cordoned: false,
+            cordoned_at: None,
             shrink: false,
             extended: BTreeMap::new(),
         }

@@ -36,9 +36,16 @@ pub struct Seat {
 }
 
 impl Census {
-    /// Counts the group; `taken` are the members that the run has chosen, `since` is when it began.
+    /// Counts the group for a run that began at `since`: `taken` are the members it has chosen, `arriving` those that
+    /// came and do not serve yet.
     #[must_use]
-    pub fn take(snapshot: &Snapshot, policy: &Policy, taken: &BTreeSet<&InstanceId>, since: Timestamp) -> Self {
+    pub fn take(
+        snapshot: &Snapshot,
+        policy: &Policy,
+        since: Timestamp,
+        taken: &BTreeSet<&InstanceId>,
+        arriving: &BTreeSet<&InstanceId>,
+    ) -> Self {
         let mut census = Self::default();
         let Some(group) = snapshot.group() else { return census };
         for instance in group.instances.values() {
@@ -52,7 +59,8 @@ impl Census {
                 zone: instance.zone.clone(),
             };
             let taken = taken.contains(&instance.id);
-            let why_out = why_out(&instance.lifecycle, node);
+            let arriving = arriving.contains(&instance.id).then(|| "it does not serve yet".to_owned());
+            let why_out = why_out(&instance.lifecycle, node).or(arriving);
             let named = policy.only.is_empty() || node.is_some_and(|node| policy.only.contains(&node.name));
             // Nodes that joined after the run began are its own replacements: `--all-nodes` means those before.
             let asked = policy.all_nodes && node.is_some_and(|node| node.created_at < since);
@@ -73,13 +81,26 @@ impl Census {
 
     /// Old members that wait for their turn.
     pub fn candidates(&self) -> impl Iterator<Item = &Seat> {
-        self.seats.values().filter(|seat| seat.old && !seat.taken)
+        self.seats.values().filter(|seat| seat.old && !seat.taken && !seat.is_riddle())
+    }
+
+    /// Old members of which nobody knows whether they are a Node.
+    pub fn riddles(&self) -> impl Iterator<Item = &Seat> {
+        self.seats.values().filter(|seat| seat.old && !seat.taken && seat.is_riddle())
     }
 
     /// How many members of this zone are available.
     #[must_use]
     pub fn available_in(&self, zone: &Zone) -> usize {
         self.seats.values().filter(|seat| seat.available && seat.member.zone == *zone).count()
+    }
+}
+
+impl Seat {
+    /// Whether its Node is not among those seen, and nobody has looked through all nodes for it: it may be one under
+    /// other labels, with pods on it.
+    fn is_riddle(&self) -> bool {
+        self.member.node.is_none() && !self.no_node
     }
 }
 
