@@ -33,6 +33,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "json! reads best in place")]
     fn read(pod: serde_json::Value) -> DaemonSet {
         let set = json!({
             "metadata": { "namespace": "kube-system", "name": "gpu" },

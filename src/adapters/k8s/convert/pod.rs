@@ -149,11 +149,13 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "json! reads best in place")]
     fn with_status(status: Value) -> Pod {
         let value = json!({ "metadata": { "namespace": "shop", "name": "cart-1", "uid": "u1" }, "status": status });
         pod(serde_json::from_value(value).unwrap())
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "json! reads best in place")]
     fn container(state: Value, last: Value, restarts: i32) -> Value {
         json!({ "name": "app", "image": "shop/cart:2", "imageID": "", "ready": false, "restartCount": restarts,
             "state": state, "lastState": last })
