@@ -1,0 +1,231 @@
+//! One group's view of its cluster.
+
+use std::{
+    collections::BTreeSet,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use k8s_openapi::api::core::v1 as core;
+use tokio::{
+    runtime::Handle,
+    sync::{Mutex as AsyncMutex, Semaphore, mpsc, oneshot, watch},
+};
+
+use super::{
+    budget_pods,
+    client::Connection,
+    convert,
+    follow::{Sender, Source, follow},
+    kinds::{Budgets, DaemonSets, Nodes, Pdbs},
+    names::object_name,
+    node_cache::NodeCache,
+    pods::PodWatches,
+    volumes,
+};
+use crate::{
+    domain::{Change, GroupName, InstanceId, Intent, PdbRef},
+    ports::{Cluster, KubeAct, Outcome, PortError, Watch},
+};
+
+/// Acts under way at once: evictions that no budget holds go together, but not by the thousand.
+const IN_FLIGHT: usize = 50;
+
+/// Batches of changes that may wait to be taken; beyond that the watches wait.
+const WAITING: usize = 1024;
+
+/// Nodes that no other kind of group has claimed by a label.
+const SELF_MANAGED: &str =
+    "!eks.amazonaws.com/nodegroup,!karpenter.sh/nodepool,eks.amazonaws.com/compute-type notin (auto,fargate,hybrid)";
+
+/// What the view is about.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// The group.
+    pub group: GroupName,
+    /// The namespace of the run's `ConfigMap` and Lease.
+    pub state_namespace: String,
+}
+
+impl Scope {
+    /// The name of the `ConfigMap` and the Lease.
+    #[must_use]
+    pub fn object_name(&self) -> String {
+        object_name(&self.group)
+    }
+
+    fn node_labels(&self) -> String {
+        match &self.group {
+            GroupName::Nodegroup(name) => format!("eks.amazonaws.com/nodegroup={name}"),
+            GroupName::Asg(_) => SELF_MANAGED.to_owned(),
+        }
+    }
+}
+
+/// How often the pods of blocking budgets are looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Only at a budget that has blocked for so long, and no sooner after the last look when it changed.
+    pub first_look: Duration,
+    /// And again after so long while it is wanted.
+    pub look_again: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { first_look: Duration::from_secs(5), look_again: Duration::from_secs(15) }
+    }
+}
+
+/// One group's view of its cluster; watches begin with the first call of `changes` and end when it is dropped.
+pub struct KubeCluster {
+    pub(super) connection: Connection,
+    pub(super) scope: Scope,
+    pub(super) nodes: Arc<NodeCache>,
+    pub(super) in_flight: Semaphore,
+    runtime: Handle,
+    pace: Pace,
+    out: Sender,
+    inbox: AsyncMutex<Inbox>,
+    pods: Mutex<(Watch, PodWatches)>,
+    budgets_wanted: watch::Sender<BTreeSet<PdbRef>>,
+}
+
+struct Inbox {
+    batches: mpsc::Receiver<Result<Vec<Change>, PortError>>,
+    /// An error that came behind changes: told once those are taken.
+    error: Option<PortError>,
+    started: Option<Started>,
+    budgets_wanted: watch::Receiver<BTreeSet<PdbRef>>,
+}
+
+/// Dropped to end the watches.
+struct Started {
+    _stops: Vec<oneshot::Sender<()>>,
+}
+
+impl KubeCluster {
+    /// A view of this group; nothing is sent yet.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime: it is where the watches will run.
+    #[must_use]
+    pub fn new(connection: Connection, scope: Scope) -> Self {
+        let (out, batches) = mpsc::channel(WAITING);
+        let (budgets_wanted, wanted) = watch::channel(BTreeSet::new());
+        Self {
+            connection,
+            scope,
+            nodes: Arc::default(),
+            in_flight: Semaphore::new(IN_FLIGHT),
+            runtime: Handle::current(),
+            pace: Pace::default(),
+            out,
+            inbox: AsyncMutex::new(Inbox { batches, error: None, started: None, budgets_wanted: wanted }),
+            pods: Mutex::default(),
+            budgets_wanted,
+        }
+    }
+
+    /// Looks at the pods of blocking budgets at another pace.
+    #[must_use]
+    pub fn with_pace(mut self, pace: Pace) -> Self {
+        self.pace = pace;
+        self
+    }
+
+    /// Which of these instances have no Node anywhere in the cluster, whatever their labels: one paged list of all Nodes.
+    ///
+    /// # Errors
+    /// When Nodes cannot be listed; then nothing is known of any instance.
+    pub async fn instances_without_node(&self, instances: &[InstanceId]) -> Result<BTreeSet<InstanceId>, PortError> {
+        let nodes = self.source().list::<core::Node>(None).await;
+        let (nodes, _) = nodes.map_err(|failure| failure.port(self.connection.server(), "list nodes"))?;
+        let joined: BTreeSet<InstanceId> = nodes
+            .into_iter()
+            .filter_map(|node| node.spec.and_then(|spec| spec.provider_id))
+            .filter_map(|provider_id| convert::instance_of(&provider_id))
+            .collect();
+        Ok(instances.iter().filter(|instance| !joined.contains(*instance)).cloned().collect())
+    }
+
+    fn source(&self) -> Source {
+        Source::all(self.connection.client.clone(), self.connection.server().into())
+    }
+
+    fn start(&self, budgets_wanted: watch::Receiver<BTreeSet<PdbRef>>) -> Started {
+        let mut stops = Vec::new();
+        let budgets = Arc::new(Budgets::default());
+        let of_group = Source { labels: Some(self.scope.node_labels()), ..self.source() };
+        let mut spawn = |task: futures::future::BoxFuture<'static, ()>| {
+            let (stop, stopped) = oneshot::channel::<()>();
+            stops.push(stop);
+            self.runtime.spawn(async move {
+                tokio::select! {
+                    () = task => {}
+                    _ = stopped => {}
+                }
+            });
+        };
+        spawn(Box::pin(nodes(of_group, Nodes(Arc::clone(&self.nodes)), self.out.clone())));
+        spawn(Box::pin(follow(self.source(), Pdbs(Arc::clone(&budgets)), self.out.clone())));
+        spawn(Box::pin(follow(self.source(), DaemonSets, self.out.clone())));
+        spawn(Box::pin(budget_pods::run(self.source(), budgets, budgets_wanted, self.out.clone(), self.pace)));
+        Started { _stops: stops }
+    }
+}
+
+/// The zones of volumes come before the nodes: once the nodes are known, so is which of them hold volumes.
+async fn nodes(source: Source, kind: Nodes, out: Sender) {
+    let zones = volumes::zones(&source.client, &source.server).await;
+    let failed = zones.is_err();
+    if out.send(zones.map(|zones| vec![Change::ZonalVolumes(zones)])).await.is_ok() && !failed {
+        follow(source, kind, out).await;
+    }
+}
+
+impl Cluster for KubeCluster {
+    async fn changes(&self) -> Result<Vec<Change>, PortError> {
+        let mut inbox = self.inbox.lock().await;
+        if inbox.started.is_none() {
+            inbox.started = Some(self.start(inbox.budgets_wanted.clone()));
+        }
+        if let Some(error) = inbox.error.clone() {
+            return Err(error);
+        }
+        let mut batches = Vec::new();
+        inbox.batches.recv_many(&mut batches, WAITING).await;
+        let mut changes = Vec::new();
+        for batch in batches {
+            match batch {
+                Ok(batch) => changes.extend(batch),
+                Err(error) => drop(inbox.error.get_or_insert(error)),
+            }
+        }
+        match inbox.error.clone() {
+            Some(error) if changes.is_empty() => Err(error),
+            _ => Ok(changes),
+        }
+    }
+
+    fn watch(&self, watch: &Watch) {
+        let mut pods = self.pods.lock().unwrap_or_else(PoisonError::into_inner);
+        let (wanted, watches) = &mut *pods;
+        if wanted.pods_on != watch.pods_on {
+            watches.want(&watch.pods_on, &self.source(), &self.out, &self.runtime);
+        }
+        if wanted.pods_of != watch.pods_of {
+            self.budgets_wanted.send_replace(watch.pods_of.clone());
+        }
+        wanted.clone_from(watch);
+    }
+
+    fn act(&self, act: &KubeAct) -> impl Future<Output = Outcome> + Send {
+        self.perform(act)
+    }
+
+    async fn intent(&self) -> Result<Option<Intent>, PortError> {
+        self.read_intent().await
+    }
+}

@@ -1,0 +1,28 @@
+//! Kubernetes behind `ports::Cluster` and `ports::Lock`.
+//!
+//! [`Connection`] is a way to an API server, [`KubeCluster`] one group's view of it, [`KubeLock`] the Lease that keeps
+//! a second run away. Requests follow the nodes in flight: nodes, budgets and `DaemonSets` are listed and watched once,
+//! pods only on nodes that are wanted.
+
+mod act;
+mod answer;
+mod bearer;
+mod budget_pods;
+mod client;
+mod cluster;
+mod convert;
+mod follow;
+mod kinds;
+mod lock;
+mod names;
+mod node_cache;
+mod pods;
+mod proxy;
+mod rights;
+mod volumes;
+
+pub use bearer::{FreshToken, TokenSource};
+pub use client::{Connection, Endpoint};
+pub use cluster::{KubeCluster, Pace, Scope};
+pub use lock::KubeLock;
+pub use rights::{Need, Place, RIGHTS, Right};

@@ -1,0 +1,151 @@
+//! The rights mngup needs in the cluster, and which of them are missing.
+
+use std::fmt;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
+use kube::{Resource, api::PostParams, core::Request};
+use serde_json::json;
+
+use super::{answer::fetch, cluster::KubeCluster};
+use crate::ports::PortError;
+
+/// Questions asked at once.
+const AT_ONCE: usize = 8;
+
+/// One right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Right {
+    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`.
+    pub verb: &'static str,
+    /// The API group; empty for the core.
+    pub group: &'static str,
+    /// Plural.
+    pub resource: &'static str,
+    /// `eviction`
+    pub subresource: Option<&'static str>,
+    /// Where.
+    pub place: Place,
+    /// When.
+    pub need: Need,
+}
+
+/// Where a right must hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// In the whole cluster.
+    Cluster,
+    /// In the namespace of the run's `ConfigMap` and Lease.
+    StateNamespace,
+}
+
+/// When a right is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// By every run.
+    Always,
+    /// Only where pods are deleted: `--force` and `--disable-eviction`.
+    ToDeletePods,
+    /// It goes without, and says so.
+    Optional,
+}
+
+const fn cluster(verb: &'static str, group: &'static str, resource: &'static str) -> Right {
+    Right { verb, group, resource, subresource: None, place: Place::Cluster, need: Need::Always }
+}
+
+const fn state(verb: &'static str, group: &'static str, resource: &'static str) -> Right {
+    Right { verb, group, resource, subresource: None, place: Place::StateNamespace, need: Need::Always }
+}
+
+/// Every right of `docs/rbac.yaml`, which a test compares with this.
+pub const RIGHTS: &[Right] = &[
+    cluster("get", "", "nodes"),
+    cluster("list", "", "nodes"),
+    cluster("watch", "", "nodes"),
+    cluster("patch", "", "nodes"),
+    cluster("list", "", "pods"),
+    cluster("watch", "", "pods"),
+    Right { need: Need::ToDeletePods, ..cluster("delete", "", "pods") },
+    Right { subresource: Some("eviction"), ..cluster("create", "", "pods") },
+    cluster("list", "policy", "poddisruptionbudgets"),
+    cluster("watch", "policy", "poddisruptionbudgets"),
+    cluster("list", "apps", "daemonsets"),
+    cluster("watch", "apps", "daemonsets"),
+    Right { need: Need::Optional, ..cluster("list", "", "persistentvolumes") },
+    state("get", "", "configmaps"),
+    state("create", "", "configmaps"),
+    state("patch", "", "configmaps"),
+    state("delete", "", "configmaps"),
+    state("get", "coordination.k8s.io", "leases"),
+    state("create", "coordination.k8s.io", "leases"),
+    state("update", "coordination.k8s.io", "leases"),
+    state("delete", "coordination.k8s.io", "leases"),
+];
+
+impl Right {
+    /// What a run must have; with the right to delete pods where it means to.
+    #[must_use]
+    pub fn needed(deletes_pods: bool) -> Vec<Self> {
+        let needed = |right: &&Self| match right.need {
+            Need::Always => true,
+            Need::ToDeletePods => deletes_pods,
+            Need::Optional => false,
+        };
+        RIGHTS.iter().filter(needed).copied().collect()
+    }
+}
+
+impl fmt::Display for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.verb, self.resource)?;
+        if let Some(subresource) = self.subresource {
+            write!(f, "/{subresource}")?;
+        }
+        if !self.group.is_empty() {
+            write!(f, ".{}", self.group)?;
+        }
+        Ok(())
+    }
+}
+
+impl KubeCluster {
+    /// Asks the API server which of these rights we do not have; everybody may ask that.
+    ///
+    /// As the first thing that is sent it also finds out whether the server answers and takes our credentials.
+    ///
+    /// # Errors
+    /// When the server does not answer, or does not know us.
+    pub async fn missing_rights(&self, rights: &[Right]) -> Result<Vec<Right>, PortError> {
+        let asked = stream::iter(
+            rights
+                .iter()
+                .copied()
+                .map(|right| async move { Ok::<_, PortError>((right, self.is_allowed(&right).await?)) }),
+        );
+        let answers: Vec<_> = asked.buffered(AT_ONCE).try_collect().await?;
+        Ok(answers.into_iter().filter(|(_, allowed)| !allowed).map(|(right, _)| right).collect())
+    }
+
+    async fn is_allowed(&self, right: &Right) -> Result<bool, PortError> {
+        let mut attributes = json!({ "verb": right.verb, "group": right.group, "resource": right.resource });
+        if let Some(subresource) = right.subresource {
+            attributes["subresource"] = subresource.into();
+        }
+        if right.place == Place::StateNamespace {
+            attributes["namespace"] = self.scope.state_namespace.as_str().into();
+        }
+        let review = json!({
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": { "resourceAttributes": attributes },
+        });
+        let request = Request::new(SelfSubjectAccessReview::url_path(&(), None));
+        let request = request.create(&PostParams::default(), review.to_string().into_bytes());
+        let what = || format!("ask for the right to {right}");
+        let answer: SelfSubjectAccessReview = fetch(&self.connection.client, request)
+            .await
+            .map_err(|failure| failure.port(self.connection.server(), &what()))?;
+        Ok(answer.status.is_some_and(|status| status.allowed))
+    }
+}

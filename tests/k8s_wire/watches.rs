@@ -1,0 +1,374 @@
+//! What is listed and watched, and how it mends.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use mngup::{
+    adapters::k8s::{KubeCluster, Pace, Scope},
+    domain::{Change, Gap, GroupName, InstanceId, NodeName, PdbRef},
+    ports::{Cluster, PortError, Watch},
+};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::server::{Reply, Seen, Server, event, eventually, gone, list, node, pod, quiet, status, until};
+
+const NODES: &str = "GET /api/v1/nodes";
+const PODS: &str = "GET /api/v1/pods";
+
+fn seen_node(change: &Change, version: u32) -> bool {
+    matches!(change, Change::Node(node) if node.labels["version"] == version.to_string())
+}
+
+fn on(nodes: &[&str]) -> Watch {
+    Watch { pods_on: nodes.iter().map(|node| NodeName::new(*node)).collect(), ..Watch::default() }
+}
+
+fn lists(server: &Server, line: &str) -> usize {
+    server.of(line).iter().filter(|seen| !seen.is_watch()).count()
+}
+
+fn watches(server: &Server, line: &str) -> Vec<Seen> {
+    server.of(line).into_iter().filter(Seen::is_watch).collect()
+}
+
+/// Everything that the adapter asks for in the beginning has been answered.
+async fn all_listed(cluster: &KubeCluster) -> Vec<Change> {
+    let mut all = until(cluster, |change| *change == Change::Listed(Gap::Nodes)).await;
+    for gap in [Gap::Pdbs, Gap::DaemonSets] {
+        if !all.contains(&Change::Listed(gap)) {
+            all.extend(until(cluster, |change| *change == Change::Listed(gap)).await);
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn the_beginning_is_one_list_and_one_watch_a_kind_whatever_the_size_of_the_cluster() {
+    let volume = json!({ "metadata": { "name": "pv" }, "spec": { "nodeAffinity": { "required": {
+        "nodeSelectorTerms": [{ "matchExpressions": [
+            { "key": "topology.kubernetes.io/zone", "operator": "In", "values": ["eu-west-1a"] },
+        ] }],
+    } } } });
+    let server = Server::start(move |seen| match seen.line().as_str() {
+        NODES if !seen.is_watch() => list("7", &[node("n1", 7)]),
+        "GET /api/v1/persistentvolumes" => list("7", std::slice::from_ref(&volume)),
+        _ => quiet(seen),
+    })
+    .await;
+    let cluster = server.cluster();
+    let changes = all_listed(&cluster).await;
+    let place = |wanted: &Change| changes.iter().position(|change| change == wanted).unwrap();
+    let zones = Change::ZonalVolumes(BTreeSet::from(["eu-west-1a".into()]));
+    assert!(place(&zones) < place(&Change::Listed(Gap::Nodes)), "zones of volumes are known when the nodes are");
+
+    eventually("three watches", || server.log().iter().filter(|seen| seen.is_watch()).count() == 3).await;
+    let mut lines: Vec<_> = server
+        .log()
+        .iter()
+        .map(|seen| format!("{}{}", seen.path, if seen.is_watch() { " watch" } else { "" }))
+        .collect();
+    lines.sort();
+    assert_eq!(
+        lines,
+        [
+            "/api/v1/nodes",
+            "/api/v1/nodes watch",
+            "/api/v1/persistentvolumes",
+            "/apis/apps/v1/daemonsets",
+            "/apis/apps/v1/daemonsets watch",
+            "/apis/policy/v1/poddisruptionbudgets",
+            "/apis/policy/v1/poddisruptionbudgets watch",
+        ]
+    );
+    for seen in server.log() {
+        assert_eq!(seen.header("user-agent"), concat!("mngup/", env!("CARGO_PKG_VERSION")), "{}", seen.line());
+        assert_eq!(seen.param("limit"), if seen.is_watch() { "" } else { "500" });
+    }
+    let watch = &watches(&server, NODES)[0];
+    assert_eq!(watch.param("labelSelector"), "eks.amazonaws.com/nodegroup=shop");
+    assert_eq!(watch.param("resourceVersion"), "7");
+    assert_eq!(watch.param("timeoutSeconds"), "290");
+    assert_eq!(watch.param("allowWatchBookmarks"), "true");
+}
+
+#[tokio::test]
+async fn a_self_managed_group_looks_at_nodes_that_no_other_kind_has_claimed() {
+    let server = Server::start(quiet).await;
+    let scope = Scope { group: GroupName::Asg("workers".into()), state_namespace: "kube-system".to_owned() };
+    let cluster = KubeCluster::new(server.connect(), scope);
+    all_listed(&cluster).await;
+    let expected = "!eks.amazonaws.com/nodegroup,!karpenter.sh/nodepool,\
+                    eks.amazonaws.com/compute-type notin (auto,fargate,hybrid)";
+    assert_eq!(server.of(NODES)[0].param("labelSelector"), expected);
+}
+
+#[tokio::test]
+async fn lists_are_read_page_by_page_and_begun_again_when_the_pages_expire() {
+    let expire = AtomicBool::new(true);
+    let server = Server::start(move |seen| match (seen.line().as_str(), seen.param("continue")) {
+        (NODES, "") if !seen.is_watch() => {
+            let metadata = json!({ "resourceVersion": "7", "continue": "more" });
+            Reply::Json(
+                200,
+                json!({ "kind": "NodeList", "apiVersion": "v1", "metadata": metadata, "items": [node("n1", 1)] }),
+            )
+        }
+        (NODES, "more") if expire.swap(false, Ordering::SeqCst) => {
+            Reply::Json(410, status(410, "Expired", "the continue token is too old", Value::Null))
+        }
+        (NODES, "more") => list("7", &[node("n2", 2)]),
+        _ => quiet(seen),
+    })
+    .await;
+    let changes = all_listed(&server.cluster()).await;
+    let names: Vec<_> = changes
+        .iter()
+        .filter_map(|change| if let Change::Node(node) = change { Some(node.name.to_string()) } else { None })
+        .collect();
+    assert_eq!(names, ["n1", "n2"]);
+    assert_eq!(lists(&server, NODES), 4);
+}
+
+#[tokio::test]
+async fn what_disappeared_in_a_gap_is_told_and_what_stayed_is_not_told_again() {
+    let round = AtomicUsize::new(0);
+    let server = Server::start(move |seen| match seen.line().as_str() {
+        NODES if seen.is_watch() && seen.param("resourceVersion") == "7" => Reply::End(vec![gone()]),
+        NODES if !seen.is_watch() => match round.fetch_add(1, Ordering::SeqCst) {
+            0 => list("7", &[node("gone", 1), node("stays", 2), node("changes", 3)]),
+            _ => list("9", &[node("stays", 2), node("changes", 4)]),
+        },
+        _ => quiet(seen),
+    })
+    .await;
+    let cluster = server.cluster();
+    let changes = until(&cluster, |change| seen_node(change, 4)).await;
+    assert!(changes.contains(&Change::NodeGone("gone".into())));
+    assert_eq!(changes.iter().filter(|change| seen_node(change, 2)).count(), 1);
+    assert_eq!(changes.iter().filter(|change| **change == Change::Listed(Gap::Nodes)).count(), 1);
+    eventually("the next watch", || watches(&server, NODES).iter().any(|seen| seen.param("resourceVersion") == "9"))
+        .await;
+}
+
+#[tokio::test]
+async fn a_broken_connection_goes_on_from_the_last_version_without_a_list() {
+    let server = Server::start(|seen| match (seen.line().as_str(), seen.param("resourceVersion")) {
+        (NODES, "") => list("7", &[node("n1", 7)]),
+        (NODES, "7") => Reply::Cut(vec![event("MODIFIED", &node("n1", 8))]),
+        (NODES, "8") => {
+            let bookmark = json!({ "kind": "Node", "apiVersion": "v1", "metadata": { "resourceVersion": "30" } });
+            Reply::Cut(vec![json!({ "type": "BOOKMARK", "object": bookmark })])
+        }
+        (NODES, "30") => Reply::End(vec![event("MODIFIED", &node("n1", 31))]),
+        (NODES, "31") => Reply::Hold(vec![event("DELETED", &node("n1", 32))]),
+        _ => quiet(seen),
+    })
+    .await;
+    let cluster = server.cluster();
+    let changes = until(&cluster, |change| *change == Change::NodeGone("n1".into())).await;
+    for version in [7, 8, 31] {
+        assert!(changes.iter().any(|change| seen_node(change, version)), "{version}");
+    }
+    assert_eq!(lists(&server, NODES), 1);
+}
+
+#[tokio::test]
+async fn the_pods_of_a_wanted_node_cost_one_list_and_one_watch() {
+    let (tell, told) = mpsc::unbounded_channel();
+    let told = Mutex::new(Some(told));
+    let server = Server::start(move |seen| match seen.line().as_str() {
+        PODS if seen.is_watch() => match told.lock().unwrap().take() {
+            Some(told) => Reply::Watch(Vec::new(), told),
+            None => Reply::Hold(Vec::new()),
+        },
+        PODS => list("7", &[pod("cart-1", "u-1", 7), pod("cart-2", "u-2", 7)]),
+        _ => quiet(seen),
+    })
+    .await;
+    let cluster = server.cluster();
+    cluster.watch(&on(&["n1"]));
+    let listed = Change::PodsListed("n1".into());
+    let changes = until(&cluster, |change| *change == listed).await;
+    assert_eq!(changes.iter().filter(|change| matches!(change, Change::Pod(_))).count(), 2);
+    // Wanted again and again, as the engine says it at each step.
+    for _ in 0..5 {
+        cluster.watch(&on(&["n1"]));
+    }
+    tell.send(Ok(event("DELETED", &pod("cart-1", "u-1", 8)))).unwrap();
+    until(&cluster, |change| *change == Change::PodGone("u-1".into())).await;
+    assert_eq!(server.of(PODS).len(), 2);
+    assert!(server.of(PODS).iter().all(|seen| seen.param("fieldSelector") == "spec.nodeName=n1"));
+
+    cluster.watch(&on(&[]));
+    until(&cluster, |change| *change == Change::PodsUnwatched("n1".into())).await;
+    // A node that is wanted again at once is not taken for unwatched afterwards.
+    for _ in 0..3 {
+        cluster.watch(&on(&["n1"]));
+        cluster.watch(&on(&[]));
+    }
+    cluster.watch(&on(&["n1"]));
+    let mut all = until(&cluster, |change| *change == listed).await;
+    eventually("the last list", || server.of(PODS).last().is_some_and(Seen::is_watch)).await;
+    while let Ok(more) = tokio::time::timeout(Duration::from_millis(300), cluster.changes()).await {
+        all.extend(more.unwrap());
+    }
+    let last = all.iter().rfind(|change| matches!(change, Change::PodsListed(_) | Change::PodsUnwatched(_)));
+    assert_eq!(last, Some(&listed));
+}
+
+#[tokio::test]
+async fn a_pod_that_left_in_a_gap_is_told_by_its_uid() {
+    let round = AtomicUsize::new(0);
+    let server = Server::start(move |seen| match seen.line().as_str() {
+        PODS if seen.is_watch() && seen.param("resourceVersion") == "7" => {
+            Reply::Json(410, status(410, "Expired", "too old", Value::Null))
+        }
+        PODS if !seen.is_watch() => match round.fetch_add(1, Ordering::SeqCst) {
+            0 => list("7", &[pod("db-0", "u-1", 7)]),
+            _ => list("9", &[pod("db-0", "u-2", 9)]),
+        },
+        _ => quiet(seen),
+    })
+    .await;
+    let cluster = server.cluster();
+    cluster.watch(&on(&["n1"]));
+    let changes = until(&cluster, |change| matches!(change, Change::Pod(pod) if pod.id.uid.as_str() == "u-2")).await;
+    assert!(changes.contains(&Change::PodGone("u-1".into())));
+}
+
+#[tokio::test]
+async fn a_missing_right_ends_the_view_and_names_verb_and_resource() {
+    let server = Server::start(|seen| match seen.line().as_str() {
+        "GET /apis/policy/v1/poddisruptionbudgets" => {
+            Reply::Json(403, status(403, "Forbidden", "User \"jo\" cannot list", Value::Null))
+        }
+        _ => quiet(seen),
+    })
+    .await;
+    let cluster = server.cluster();
+    let error = loop {
+        match tokio::time::timeout(Duration::from_secs(10), cluster.changes()).await.unwrap() {
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(&error, PortError::Forbidden { what, .. } if what == "list poddisruptionbudgets"), "{error}");
+    assert!(cluster.changes().await.is_err(), "the view has ended");
+}
+
+#[tokio::test]
+async fn a_server_that_comes_up_again_may_refuse_for_a_moment() {
+    let round = AtomicUsize::new(0);
+    let server = Server::start(move |seen| match seen.line().as_str() {
+        NODES if seen.is_watch() => match round.fetch_add(1, Ordering::SeqCst) {
+            0 => Reply::Cut(vec![event("MODIFIED", &node("n1", 8))]),
+            1..=4 => Reply::Json(403, status(403, "Forbidden", "clusterrole \"mngup\" not found", Value::Null)),
+            _ => Reply::Hold(vec![event("MODIFIED", &node("n1", 9))]),
+        },
+        _ => quiet(seen),
+    })
+    .await;
+    until(&server.cluster(), |change| seen_node(change, 9)).await;
+}
+
+#[tokio::test]
+async fn without_the_right_to_list_volumes_no_zone_holds_any() {
+    let server = Server::start(|seen| match seen.line().as_str() {
+        "GET /api/v1/persistentvolumes" => Reply::Json(403, status(403, "Forbidden", "no", Value::Null)),
+        _ => quiet(seen),
+    })
+    .await;
+    let changes = all_listed(&server.cluster()).await;
+    assert!(changes.contains(&Change::ZonalVolumes(BTreeSet::new())));
+}
+
+fn pdb(version: u32) -> Value {
+    json!({
+        "kind": "PodDisruptionBudget", "apiVersion": "policy/v1",
+        "metadata": { "namespace": "shop", "name": "cart", "resourceVersion": version.to_string() },
+        "spec": { "selector": { "matchLabels": { "app": "cart" } }, "maxUnavailable": 1 },
+    })
+}
+
+#[tokio::test]
+async fn the_pods_of_a_budget_are_looked_at_once_it_blocks_for_a_while() {
+    const LOOK: &str = "GET /api/v1/namespaces/shop/pods";
+    const PDBS: &str = "GET /apis/policy/v1/poddisruptionbudgets";
+    let (tell, told) = mpsc::unbounded_channel();
+    let told = Mutex::new(Some(told));
+    let server = Server::start(move |seen| match seen.line().as_str() {
+        PDBS if seen.is_watch() => match told.lock().unwrap().take() {
+            Some(told) => Reply::Watch(Vec::new(), told),
+            None => Reply::Hold(Vec::new()),
+        },
+        PDBS => list("7", &[pdb(7)]),
+        LOOK => list("7", &[pod("cart-1", "u-1", 7)]),
+        _ => quiet(seen),
+    })
+    .await;
+    let pace = Pace { first_look: Duration::from_millis(200), look_again: Duration::from_millis(1500) };
+    let cluster = server.cluster().with_pace(pace);
+    all_listed(&cluster).await;
+    let id = PdbRef { namespace: "shop".to_owned(), name: "cart".to_owned() };
+    let wanted = Watch { pods_of: BTreeSet::from([id.clone()]), ..Watch::default() };
+    let looked = |change: &Change| matches!(change, Change::PdbPods(pdb, pods) if *pdb == id && pods.len() == 1);
+
+    // A budget that lets go at once costs nothing.
+    cluster.watch(&wanted);
+    cluster.watch(&Watch::default());
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert_eq!(server.of(LOOK).len(), 0);
+
+    cluster.watch(&wanted);
+    until(&cluster, looked).await;
+    assert_eq!(server.of(LOOK)[0].param("labelSelector"), "app in (cart)");
+    // When it changes it is looked at sooner than in its turn.
+    tell.send(Ok(event("MODIFIED", &pdb(8)))).unwrap();
+    let began = std::time::Instant::now();
+    until(&cluster, looked).await;
+    assert!(began.elapsed() < Duration::from_millis(1200));
+    until(&cluster, looked).await;
+    cluster.watch(&Watch::default());
+    let so_far = server.of(LOOK).len();
+    tokio::time::sleep(Duration::from_millis(1800)).await;
+    assert_eq!(server.of(LOOK).len(), so_far);
+}
+
+#[tokio::test]
+async fn an_instance_has_a_node_wherever_that_is() {
+    let server = Server::start(|seen| match seen.line().as_str() {
+        NODES => list("7", &[node("n1", 10), node("n2", 11)]),
+        _ => quiet(seen),
+    })
+    .await;
+    let instances = ["i-a", "i-b", "i-c"].map(InstanceId::new);
+    let lost = server.cluster().instances_without_node(&instances).await.unwrap();
+    assert_eq!(lost, BTreeSet::from([InstanceId::new("i-c")]));
+    assert_eq!(server.log()[0].param("labelSelector"), "", "all nodes, whatever their labels");
+}
+
+#[tokio::test]
+async fn dropping_the_view_ends_its_watches() {
+    let (tell, told) = mpsc::unbounded_channel();
+    let told = Arc::new(Mutex::new(Some(told)));
+    let server = Server::start(move |seen| match seen.line().as_str() {
+        NODES if seen.is_watch() => match told.lock().unwrap().take() {
+            Some(told) => Reply::Watch(Vec::new(), told),
+            None => Reply::Hold(Vec::new()),
+        },
+        _ => quiet(seen),
+    })
+    .await;
+    let cluster = server.cluster();
+    all_listed(&cluster).await;
+    eventually("the watch", || !watches(&server, NODES).is_empty()).await;
+    drop(cluster);
+    eventually("the connection is closed", || tell.is_closed()).await;
+}
