@@ -3,6 +3,7 @@
 //! A pure core (`domain`, `plan`, `drain`, `engine`) looks at a snapshot and the time and says what it wants; a thin
 //! shell (`app`) does it through ports, behind which stand Kubernetes and AWS (`adapters`) or a simulated world (`sim`).
 
+pub mod adapters;
 pub mod domain;
 pub mod engine;
 pub mod ports;
