@@ -2,13 +2,22 @@
 
 use std::time::Duration;
 
+use aws_sdk_eks::operation::describe_cluster::DescribeClusterOutput;
+use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-use super::{actions, session::Session};
+use super::{
+    actions,
+    error::CallError,
+    session::{BACKOFF, Session},
+};
 use crate::{domain::ClusterName, ports::PortError};
 
 /// The first call of a run: somebody watches, so it gives up sooner than the others.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(15);
+const ATTEMPTS: u32 = 3;
+/// How often those attempts are made again while AWS throttles.
+const ROUNDS: u32 = 3;
 
 /// What EKS says about a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,20 +37,13 @@ pub struct ClusterInfo {
 /// Reads it.
 pub(super) async fn describe(session: &Session, name: &ClusterName) -> Result<ClusterInfo, PortError> {
     let object = format!("cluster/{name}");
-    let patience = aws_sdk_eks::config::Config::builder()
-        .timeout_config(aws_smithy_types::timeout::TimeoutConfig::builder().operation_timeout(PATIENCE).build());
-    let answer =
-        session.eks().describe_cluster().name(name.as_str()).customize().config_override(patience).send().await;
-    let cluster = match answer {
+    let cluster = match ask(session, name, &object).await {
         Ok(answer) => answer.cluster,
-        Err(error) => {
-            let failure = session.failed(actions::DESCRIBE_CLUSTER, &object, &error);
-            if failure.code() == Some("ResourceNotFoundException") {
-                let others = nearest(name.as_str(), names(session).await);
-                return Err(PortError::NotFound { what: format!("{object} in {}", session.region()), others });
-            }
-            return Err(failure.into_port());
+        Err(failure) if failure.code() == Some("ResourceNotFoundException") => {
+            let others = nearest(name.as_str(), names(session).await);
+            return Err(PortError::NotFound { what: format!("{object} in {}", session.region()), others });
         }
+        Err(failure) => return Err(failure.into_port()),
     };
     let malformed = |message: &str| PortError::Malformed { what: object.clone(), message: message.to_owned() };
     let cluster = cluster.ok_or_else(|| malformed("EKS describes it as nothing"))?;
@@ -56,6 +58,27 @@ pub(super) async fn describe(session: &Session, name: &ClusterName) -> Result<Cl
         .and_then(|pem| String::from_utf8(pem).ok())
         .ok_or_else(|| malformed("its certificate authority is not base64 of PEM"))?;
     Ok(ClusterInfo { name: name.clone(), endpoint, ca_pem, version: cluster.version.unwrap_or_default(), status })
+}
+
+/// Gives up soon where nobody answers, and as late as any other call where AWS asks for patience.
+async fn ask(session: &Session, name: &ClusterName, object: &str) -> Result<DescribeClusterOutput, CallError> {
+    let mut round = 1;
+    loop {
+        let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(BACKOFF);
+        let timeouts = TimeoutConfig::builder().operation_timeout(PATIENCE).build();
+        let once = aws_sdk_eks::config::Config::builder().retry_config(retries).timeout_config(timeouts);
+        let request = session.eks().describe_cluster().name(name.as_str());
+        match request.customize().config_override(once).send().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => {
+                let failure = session.failed(actions::DESCRIBE_CLUSTER, object, &error);
+                if !failure.is_throttled() || round == ROUNDS {
+                    return Err(failure);
+                }
+            }
+        }
+        round += 1;
+    }
 }
 
 /// Names of clusters; none when they may not be listed, for they are only a help.

@@ -123,6 +123,11 @@ impl CallError {
         }
     }
 
+    /// Whether AWS asked for fewer requests.
+    pub(super) fn is_throttled(&self) -> bool {
+        matches!(self.failure, Failure::Throttled)
+    }
+
     /// Whether it may pass by itself: an older reading is better than none meanwhile.
     pub(super) fn may_pass(&self) -> bool {
         matches!(self.failure, Failure::Throttled | Failure::Unanswered(_))

@@ -25,6 +25,8 @@ use crate::{
 
 /// With one call of three throttled, eight attempts fail once in ten thousand calls.
 const ATTEMPTS: u32 = 8;
+/// Doubled with each attempt, and a random part of that.
+pub(super) const BACKOFF: Duration = Duration::from_millis(400);
 const CONNECT: Duration = Duration::from_secs(5);
 const ATTEMPT: Duration = Duration::from_secs(20);
 const CALL: Duration = Duration::from_mins(2);
@@ -68,13 +70,13 @@ impl Session {
     /// # Errors
     /// As [`Session::load`].
     pub async fn from_loader(loader: ConfigLoader, profile: Option<String>) -> Result<Self, PortError> {
+        let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(BACKOFF);
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT)
             .operation_attempt_timeout(ATTEMPT)
             .operation_timeout(CALL)
             .build();
-        let mut loader =
-            loader.retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS)).timeout_config(timeouts);
+        let mut loader = loader.retry_config(retries).timeout_config(timeouts);
         if let Ok(name) = AppName::new("mngup") {
             loader = loader.app_name(name);
         }
