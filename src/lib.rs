@@ -10,3 +10,4 @@ pub mod drain;
 pub mod engine;
 pub mod plan;
 pub mod ports;
+pub mod sim;
