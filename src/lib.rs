@@ -5,9 +5,12 @@
 
 pub mod adapters;
 pub mod app;
+pub mod cli;
 pub mod domain;
 pub mod drain;
 pub mod engine;
+pub mod journal;
 pub mod plan;
 pub mod ports;
+pub mod report;
 pub mod sim;

@@ -29,8 +29,19 @@ const ENGINE_WORDS: &[&str] = &["effect", "event", "phase", "waiting"];
 
 /// Rooms without IO, clock or randomness, and what would bring them in.
 const PURE: &[&str] = &["domain", "drain", "plan", "engine", "diagnose"];
-const IMPURE: &[&str] =
-    &["tokio::", "kube::", "k8s_openapi::", "aws_", "std::fs", "std::net", "std::env", "::now()", "rand::", "SystemTime", "Instant"];
+const IMPURE: &[&str] = &[
+    "tokio::",
+    "kube::",
+    "k8s_openapi::",
+    "aws_",
+    "std::fs",
+    "std::net",
+    "std::env",
+    "::now()",
+    "rand::",
+    "SystemTime",
+    "Instant",
+];
 
 #[test]
 fn rooms_use_only_those_they_may() {
@@ -105,7 +116,8 @@ fn sources() -> Vec<(String, PathBuf, String)> {
 
 /// Rooms named after `crate::` in `use` and in paths, groups in braces included.
 fn rooms_used(text: &str) -> BTreeSet<String> {
-    let code: String = text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n");
+    let code: String =
+        text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n");
     let mut rooms = BTreeSet::new();
     for rest in code.split("crate::").skip(1) {
         let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();

@@ -3,7 +3,7 @@
 use tokio::sync::mpsc;
 
 use super::{
-    driver::{DriveError, Ports, Sink, Stop, drive},
+    driver::{DriveError, Ports, Stop, drive},
     observe::observe,
 };
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     },
     plan,
     ports::{Clock, Cloud, Cluster, Journal, Lock},
+    report::Reporter,
 };
 
 /// Undoes the run that the cluster remembers: cordons, labels, taints, annotations, sizes, suspended processes. Nodes
@@ -23,20 +24,20 @@ use crate::{
 /// [`DriveError`].
 pub async fn abort<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     ports: &Ports<C, A, K, L>,
-    sink: &mut dyn Sink,
+    reporter: &mut dyn Reporter,
     journal: &mut dyn Journal,
     stop: &mut mpsc::Receiver<Stop>,
     begin: impl FnOnce(&Intent),
 ) -> Result<Option<RunOutcome>, DriveError> {
     ports.lock.acquire().await?;
-    let outcome = undo(ports, sink, journal, stop, begin).await;
+    let outcome = undo(ports, reporter, journal, stop, begin).await;
     ports.lock.release().await;
     outcome
 }
 
 async fn undo<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     ports: &Ports<C, A, K, L>,
-    sink: &mut dyn Sink,
+    reporter: &mut dyn Reporter,
     journal: &mut dyn Journal,
     stop: &mut mpsc::Receiver<Stop>,
     begin: impl FnOnce(&Intent),
@@ -48,5 +49,5 @@ async fn undo<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     let old = plan::old_nodes(&snapshot, &intent.policy);
     let mut run = Rollout::resume(intent, Goal::Abort, &snapshot, ports.clock.now());
     let first = Event::RunResumed { intent: Box::new(run.intent().clone()), old };
-    drive(ports, &mut run, &mut snapshot, vec![first], sink, journal, stop).await.map(Some)
+    drive(ports, &mut run, &mut snapshot, vec![first], reporter, journal, stop).await.map(Some)
 }

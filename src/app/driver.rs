@@ -1,6 +1,6 @@
 //! The loop: see, decide, tell, act.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use thiserror::Error;
@@ -41,12 +41,6 @@ impl<C, A, K, L> Clone for Ports<C, A, K, L> {
     }
 }
 
-/// Whoever wants to hear what happens, as it happens.
-pub trait Sink: Send {
-    /// Takes one record in.
-    fn record(&mut self, record: &Record);
-}
-
 /// How urgently the user wants to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
@@ -70,6 +64,9 @@ pub enum DriveError {
     Left,
 }
 
+/// How often reporters that show clocks are told the time.
+const TICK: Duration = Duration::from_millis(250);
+
 enum Heard {
     Answer(Box<Effect>, Outcome),
     Group(Box<Result<Group, PortError>>),
@@ -83,12 +80,12 @@ pub(super) async fn drive<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     run: &mut Rollout,
     snapshot: &mut Snapshot,
     first: Vec<Event>,
-    sink: &mut dyn Sink,
+    reporter: &mut dyn Reporter,
     journal: &mut dyn Journal,
     stop: &mut mpsc::Receiver<Stop>,
 ) -> Result<RunOutcome, DriveError> {
     let (heard_tx, mut heard) = mpsc::unbounded_channel();
-    let mut book = Book { sink, journal, journal_failed: false };
+    let mut book = Book { reporter, journal, journal_failed: false };
     for event in first {
         book.tell(run, ports.clock.now(), event);
     }
@@ -101,6 +98,8 @@ pub(super) async fn drive<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     let mut watched: Option<Watch> = None;
     let mut nodeless = Nodeless::default();
     let mut pending: Option<Pending> = None;
+    let mut seconds = tokio::time::interval(TICK);
+    seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         let now = ports.clock.now();
         let decision = settle(run, snapshot, &mut book, now, pending.take());
@@ -151,6 +150,7 @@ pub(super) async fn drive<C: Cluster, A: Cloud, K: Clock, L: Lock>(
                 Heard::LockLost(error) => return Err(error.into()),
             },
             () = ports.clock.sleep_until(wake) => {}
+            _ = seconds.tick() => book.reporter.tick(ports.clock.now()),
             Some(stop) = stop.recv() => match stop {
                 Stop::Safely => pending = Some(Pending::Stop),
                 Stop::Now => return Err(DriveError::Left),
@@ -256,7 +256,7 @@ async fn renew<L: Lock, K: Clock>(lock: Arc<L>, clock: Arc<K>, heard: mpsc::Unbo
 
 /// Where events go.
 struct Book<'a> {
-    sink: &'a mut dyn Sink,
+    reporter: &'a mut dyn Reporter,
     journal: &'a mut dyn Journal,
     journal_failed: bool,
 }
@@ -272,9 +272,9 @@ impl Book<'_> {
             && !std::mem::replace(&mut self.journal_failed, true)
         {
             let message = format!("the journal cannot be written: {error}; the run goes on without");
-            self.sink.record(&Record { at, event: Event::Warning { message } });
+            self.reporter.record(&Record { at, event: Event::Warning { message } });
         }
-        self.sink.record(&record);
+        self.reporter.record(&record);
     }
 
     fn warn(&mut self, run: &mut Rollout, at: Timestamp, error: &PortError) {

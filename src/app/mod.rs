@@ -8,7 +8,7 @@ mod status;
 mod upgrade;
 
 pub use abort::abort;
-pub use driver::{DriveError, Ports, Sink, Stop};
+pub use driver::{DriveError, Ports, Stop};
 pub use observe::{Observed, observe};
 pub use status::{Status, status};
 pub use upgrade::{Prepared, Refused, Request, prepare, upgrade};

@@ -3,7 +3,7 @@
 use tokio::sync::mpsc;
 
 use super::{
-    driver::{DriveError, Ports, Sink, Stop, drive},
+    driver::{DriveError, Ports, Stop, drive},
     observe::{Observed, look_at_pods, observe},
 };
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     },
     plan::{self, Objection},
     ports::{Clock, Cloud, Cluster, Journal, Lock, PortError, Watch},
+    report::Reporter,
 };
 
 /// What the user asks for.
@@ -117,7 +118,7 @@ pub async fn upgrade<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     ports: &Ports<C, A, K, L>,
     request: &Request,
     prepared: Prepared,
-    sink: &mut dyn Sink,
+    reporter: &mut dyn Reporter,
     journal: &mut dyn Journal,
     stop: &mut mpsc::Receiver<Stop>,
 ) -> Result<RunOutcome, DriveError> {
@@ -128,7 +129,7 @@ pub async fn upgrade<C: Cluster, A: Cloud, K: Clock, L: Lock>(
             let mut snapshot = prepared.snapshot.clone();
             let now = ports.clock.now();
             let (mut run, first) = start(request, &prepared, intent, &snapshot, now);
-            drive(ports, &mut run, &mut snapshot, vec![first], sink, journal, stop).await
+            drive(ports, &mut run, &mut snapshot, vec![first], reporter, journal, stop).await
         }
         Err(error) => Err(error.into()),
     };

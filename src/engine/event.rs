@@ -413,3 +413,11 @@ pub enum Note {
     /// The run stops for this; no more nodes are chosen.
     Stopping(RunOutcome),
 }
+
+impl Event {
+    /// Whether journals and screens hear of it; the others only keep the engine's state whole.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        !matches!(self, Self::Noted(_))
+    }
+}
