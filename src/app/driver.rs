@@ -15,6 +15,7 @@ use crate::{
         invariants,
     },
     ports::{Clock, Cloud, CloudAct, Cluster, Effect, Journal, Lock, LockError, Outcome, PortError, Refusal, Watch},
+    report::Reporter,
 };
 
 /// Everything outside, behind its ports.
