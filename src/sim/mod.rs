@@ -5,5 +5,9 @@
 
 pub mod asg;
 mod rng;
+pub mod spec;
+mod world;
 
 pub use rng::Rng;
+pub use spec::WorldSpec;
+pub use world::{Act, Actor, Cordon, Facts, Killed, Loss, Observer, Termination, Uncordon, Violation, World};
