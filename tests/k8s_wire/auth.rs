@@ -147,8 +147,8 @@ async fn no_token_is_written_at_any_verbosity() {
         .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
         .with_writer(written.clone())
         .finish();
-    // This test's runtime has one thread, so that all it does is seen.
-    let _guard = tracing::subscriber::set_default(subscriber);
+    // For the whole process: the tests beside this one write into it too, with tokens of the same kind.
+    tracing::subscriber::set_global_default(subscriber).unwrap();
     let server = Server::start(|seen| match (seen.method.as_str(), seen.header("authorization")) {
         ("POST", "Bearer secret-1") => Reply::Json(401, status(401, "Unauthorized", "Unauthorized", Value::Null)),
         ("POST", _) => Reply::Text(500, &[], "not JSON"),
