@@ -1,0 +1,107 @@
+//! Judges a world that was played, from the world's own record: the engine is not asked.
+
+use std::collections::BTreeSet;
+
+use mngup::{
+    domain::*,
+    engine::event::RunOutcome,
+    sim::Actor,
+};
+
+use crate::player::{Play, Played};
+
+/// Everything that was broken; empty is good.
+pub fn judge(played: &Played, play: &Play) -> Vec<String> {
+    let mut broken = Vec::new();
+    let facts = played.world.facts();
+    let policy = &play.policy;
+    for act in &facts.foreign {
+        broken.push(format!("touched what is not the group's: {act}"));
+    }
+    for (instance, count) in facts.terminations_by_client() {
+        // A call whose answer was lost is repeated only after a look; the world says when it had been heard.
+        let repeated = facts.terminations.iter().any(|t| t.instance == *instance && t.by == Actor::Client && t.repeated);
+        if repeated {
+            broken.push(format!("{instance} was terminated {count} times"));
+        }
+    }
+    for termination in facts.terminations.iter().filter(|t| t.by == Actor::Client && t.accepted) {
+        if !policy.force && !termination.left.is_empty() {
+            broken.push(format!("{} was terminated at {} with {:?} on it", termination.instance, termination.at, termination.left));
+        }
+    }
+    if !policy.force && !policy.disable_eviction {
+        for violation in facts.violations_by_client() {
+            broken.push(format!("{violation:?}"));
+        }
+    }
+    for uncordon in facts.uncordons.iter().filter(|uncordon| uncordon.by == Actor::Client) {
+        if uncordon.cordoned_by != Some(Actor::Client) {
+            broken.push(format!("{} was uncordoned at {} though {:?} had cordoned it", uncordon.node, uncordon.at, uncordon.cordoned_by));
+        }
+    }
+    broken.extend(budget(played, policy));
+    broken.extend(afterwards(played));
+    broken
+}
+
+/// No node is taken out that the budget does not allow.
+fn budget(played: &Played, policy: &Policy) -> Vec<String> {
+    let desired = played.before.size.desired;
+    let Ok(limits) = Limits::resolve(policy, &played.before, desired) else { return Vec::new() };
+    let cordons = played.world.facts().cordons.iter().filter(|c| c.by == Actor::Client && c.was_available);
+    cordons
+        .filter(|cordon| cordon.available < desired.min(cordon.desired).saturating_sub(limits.max_unavailable))
+        .map(|cordon| {
+            format!("{} was cordoned at {} although only {} of {desired} serve then", cordon.node, cordon.at, cordon.available)
+        })
+        .collect()
+}
+
+/// What must be as it was, or as it should be, once the run ended.
+fn afterwards(played: &Played) -> Vec<String> {
+    let mut broken = Vec::new();
+    let group = played.world.describe_group(false);
+    let touched = !matches!(&played.outcome, RunOutcome::Refused { why } if why == "refused by preflight");
+    if !touched {
+        return broken;
+    }
+    let quarantined: BTreeSet<&NodeName> = match &played.outcome {
+        RunOutcome::Quarantined { nodes } => nodes.iter().collect(),
+        _ => BTreeSet::new(),
+    };
+    let staying = |id: &InstanceId| group.instances.get(id).is_some_and(|i| !matches!(i.lifecycle, Lifecycle::Terminating(_)));
+    for node in played.world.group_nodes() {
+        let member = node.instance.as_ref().is_some_and(&staying);
+        if !member || quarantined.contains(&node.name) {
+            continue;
+        }
+        if !node.marks.is_empty() || node.taints.contains(&PENDING_TAINT.taint()) {
+            broken.push(format!("{} still carries {:?} {:?}", node.name, node.marks, node.taints));
+        }
+        let ours = played.world.facts().cordoned_by(&node.name) == Some(Actor::Client);
+        if node.unschedulable && ours {
+            broken.push(format!("{} is still cordoned", node.name));
+        }
+    }
+    let suspended = |group: &Group| group.suspended.contains(&Process::AzRebalance);
+    if suspended(&group) != suspended(&played.before) {
+        broken.push(format!("AZRebalance is suspended: {}", suspended(&group)));
+    }
+    if played.outcome == RunOutcome::Done {
+        let old = group.instances.values().filter(|i| staying(&i.id) && mngup::plan::evidence(i, &group).is_some());
+        for instance in old {
+            broken.push(format!("{} is still old", instance.id));
+        }
+        if group.size.desired > played.before.size.desired {
+            broken.push(format!("the group has {} members, had {}", group.size.desired, played.before.size.desired));
+        }
+        if group.size.max != played.before.size.max {
+            broken.push(format!("the group's maximum is {}, was {}", group.size.max, played.before.size.max));
+        }
+        if played.world.intent().is_some() {
+            broken.push("the intent was left behind".to_owned());
+        }
+    }
+    broken
+}

@@ -1,0 +1,66 @@
+//! What a seed means: a world, and how it is played.
+
+use std::time::Duration;
+
+use mngup::{
+    domain::*,
+    sim::{Rng, WorldSpec, spec::{BudgetSpec, Replies, WorkloadKind, WorkloadSpec}},
+};
+
+use crate::player::Play;
+
+/// The world of a seed.
+pub fn world(seed: u64) -> WorldSpec {
+    let mut rng = Rng::new(seed);
+    let zones = ["a", "b", "c"];
+    let mut list = Vec::new();
+    for zone in zones.iter().take(rng.between(1, 3) as usize) {
+        list.push((*zone, rng.between(1, 3)));
+    }
+    let mut spec = WorldSpec::with_old_nodes(&list);
+    for index in 0..rng.between(0, 6) {
+        let kind = *rng.pick(&[WorkloadKind::Deployment, WorkloadKind::StatefulSet, WorkloadKind::DaemonSet]).unwrap();
+        let mut workload = WorkloadSpec::new(kind, format!("w{index}"));
+        workload.replicas = rng.between(1, 6);
+        if kind != WorkloadKind::DaemonSet && rng.percent(60) {
+            workload.budgets.push(BudgetSpec { max_unavailable: Some(IntOrPercent::Int(1)), ..BudgetSpec::default() });
+        }
+        spec.workloads.push(workload);
+    }
+    if rng.percent(50) {
+        spec.replies = Replies { lost: 3, lost_requests: 3, throttled: 3, failed: 3 };
+    }
+    spec
+}
+
+/// How the world of a seed is played.
+pub fn settings(seed: u64) -> Play {
+    let mut rng = Rng::new(seed.rotate_left(17) ^ 0x5e77_1965);
+    let counts = [IntOrPercent::Int(0), IntOrPercent::Int(1), IntOrPercent::Int(2), IntOrPercent::Percent(50), IntOrPercent::Percent(100)];
+    let max_surge = rng.percent(70).then(|| *rng.pick(&counts).unwrap());
+    let nothing_extra = max_surge == Some(IntOrPercent::Int(0));
+    let fewest = if nothing_extra { 1 } else { 0 };
+    let max_unavailable = rng.percent(70).then(|| *rng.pick(&counts[fewest..]).unwrap());
+    let policy = Policy {
+        max_unavailable,
+        max_surge,
+        force: rng.percent(15),
+        post_drain_delay: Duration::from_secs(u64::from(rng.between(0, 60))),
+        delete_unmanaged: rng.percent(70),
+        disable_eviction: rng.percent(3),
+        skip_wait_for_delete: rng.percent(5).then_some(Duration::from_mins(2)),
+        undrainable: if rng.percent(40) { Undrainable::Quarantine } else { Undrainable::Stop },
+        max_quarantined: rng.between(1, 3),
+        all_nodes: rng.percent(20),
+        order: *rng.pick(&[Order::Zone, Order::Oldest, Order::Newest, Order::Name]).unwrap(),
+        node_interval: if rng.percent(20) { Duration::from_secs(30) } else { Duration::ZERO },
+        ..Policy::default()
+    };
+    let crashing = rng.percent(40);
+    Play {
+        policy,
+        crashes: if crashing { rng.between(1, 12) } else { 0 },
+        crashes_most: rng.between(1, 8),
+        stop_after: rng.percent(10).then(|| Duration::from_secs(u64::from(rng.between(0, 3000)))),
+    }
+}
