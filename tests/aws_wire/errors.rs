@@ -1,5 +1,7 @@
 //! What a user reads when AWS says no, and what nobody may read.
 
+use std::sync::{Arc, Mutex};
+
 use mngup::{
     adapters::aws::Session,
     domain::{AsgName, ClusterName, GroupName},
@@ -133,4 +135,54 @@ async fn a_server_that_does_not_answer_is_named() {
     let error = session.cluster(&prod()).await.unwrap_err();
     let begins = format!("eks at {url} does not answer: cluster/prod: Connection refused");
     assert!(error.to_string().starts_with(&begins), "{error}");
+}
+
+/// Lines of every level that this thread traces.
+#[derive(Clone, Default)]
+struct Traces(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Traces {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_traced_at_any_level() {
+    let traces = Traces::default();
+    let writer = traces.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _listens = tracing::subscriber::set_default(subscriber);
+
+    let server = AwsServer::start(World::self_managed());
+    let key = Key::of("mngup");
+    let loader = aws_config::defaults(aws_config::BehaviorVersion::latest())
+        .region(aws_config::Region::new("eu-west-1"))
+        .endpoint_url(server.url())
+        .credentials_provider(aws_credential_types::Credentials::new(
+            &*key.id,
+            &*key.secret,
+            Some("the-session-token".to_owned()),
+            None,
+            "test",
+        ));
+    let session = Session::from_loader(loader, None).await.unwrap();
+    let token = session.token(&prod()).token().await.unwrap().token;
+    let cloud = session.cloud(&prod(), &GroupName::Asg(AsgName::new("shop-nodes"))).await.unwrap();
+    cloud.read(true).await.unwrap();
+
+    let text = String::from_utf8(traces.0.lock().unwrap().clone()).unwrap();
+    assert!(text.contains("TRACE"), "nothing was traced");
+    for secret in [key.secret.as_str(), "the-session-token", token.as_str(), "X-Amz-Signature"] {
+        let line = text.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None, "{secret} is traced");
+    }
 }

@@ -4,6 +4,7 @@
 
 mod acting;
 mod errors;
+mod moto;
 mod reading;
 mod tokens;
 

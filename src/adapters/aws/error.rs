@@ -210,7 +210,13 @@ pub(super) fn credentials_trouble(error: &CredentialsError) -> String {
         CredentialsError::InvalidConfiguration(_)
         | CredentialsError::ProviderError(_)
         | CredentialsError::Unhandled(_)
-        | _ => format!("the AWS credentials cannot be used: {}", redact::message(&innermost(error))),
+        | _ => {
+            let cause = innermost(error);
+            // What a credential process wrote to its error output may be anything.
+            let cause = cause.split("Stderr:").next().unwrap_or_default();
+            let cause = redact::message(cause);
+            format!("the AWS credentials cannot be used: {}", cause.trim_end_matches('.'))
+        }
     }
 }
 

@@ -185,7 +185,8 @@ fn no_region(profile: Option<&str>) -> String {
 /// A profile that does not exist would otherwise show as a missing region, or as the machine's own role.
 async fn check_profile(name: &str) -> Result<(), PortError> {
     let known = profiles().await?;
-    if known.get_profile(name).is_some() {
+    // "default" may be named without being there: it then stands for no settings at all.
+    if name == "default" || known.get_profile(name).is_some() {
         return Ok(());
     }
     let mut others: Vec<_> = known.profiles().map(str::to_owned).collect();

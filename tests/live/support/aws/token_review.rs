@@ -29,7 +29,9 @@ pub fn review(state: &mut State, body: &[u8], now: Timestamp) -> Value {
     state.reviews.0 += 1;
     let status = match identify(state, token, now) {
         Ok(key) => {
-            json!({ "authenticated": true, "user": { "username": key.user, "uid": key.id, "groups": key.groups } })
+            // EKS's form; never the key's id, which has no business in an audit log.
+            let uid = format!("aws-iam-authenticator:111122223333:AIDA{}", key.user.to_uppercase());
+            json!({ "authenticated": true, "user": { "username": key.user, "uid": uid, "groups": key.groups } })
         }
         Err(why) => json!({ "authenticated": false, "error": why }),
     };
