@@ -282,7 +282,7 @@ pub(super) fn give_back(node: &Node) -> NodePatch {
 
 fn release_failed(draft: &Draft<'_>, flight: &Flight) -> bool {
     let key = flight.member.node.clone().map(super::effect::EffectKey::Node);
-    key.is_some_and(|key| draft.run.failures.get(&key).is_some_and(|failures| *failures >= 3))
+    key.is_some_and(|key| draft.run.failures.get(&key).is_some_and(|failures| *failures >= super::tidy::TRIES))
 }
 
 fn deadline(flight: &Flight) -> Timestamp {

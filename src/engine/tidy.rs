@@ -4,18 +4,18 @@ use super::{
     choose,
     draft::{Draft, Wait},
     effect::{CloudAct, EffectKey, KubeAct},
-    event::{Event, RunOutcome, SurgeFor},
+    event::{Event, Note, RunOutcome, SurgeFor},
     flight,
     phase::RunPhase,
     waiting::WaitingOn,
 };
 use crate::{
-    domain::{Intent, IntentState, Lifecycle, NodeMark, NodePatch, PENDING_TAINT, Process},
+    domain::{Intent, IntentState, Lifecycle, Node, NodeMark, NodePatch, PENDING_TAINT, Process},
     plan::Census,
 };
 
-/// After so many failures in a row the end of a run goes on without this act, and says so.
-const TRIES: u32 = 3;
+/// After so many failures in a row, about five minutes, the end of a run goes on without this act, and says so.
+pub(super) const TRIES: u32 = 12;
 
 /// Has the cluster remember what the run means to do.
 pub(super) fn remember(draft: &mut Draft<'_>) -> bool {
@@ -32,7 +32,7 @@ pub(super) fn preflight(draft: &mut Draft<'_>) {
     if let Some(stop) = &draft.run.stop {
         let untouched = draft.run.saved.is_none();
         if untouched {
-            return end(draft, stop.clone());
+            return end(draft, stop.clone(), &[]);
         }
         return draft.event(Event::Phase { phase: RunPhase::ScaleDown });
     }
@@ -40,7 +40,11 @@ pub(super) fn preflight(draft: &mut Draft<'_>) {
         return answers(draft);
     }
     let suspended = draft.group.suspended.contains(&Process::AzRebalance);
-    if draft.run.intent.suspended_az_rebalance && !suspended && tries(draft, &EffectKey::Processes) < TRIES {
+    if draft.run.intent.suspended_az_rebalance && !suspended {
+        if tries(draft, &EffectKey::Processes) >= TRIES {
+            let why = "AZRebalance cannot be suspended, and would move nodes past every budget meanwhile".to_owned();
+            return draft.note(Note::Stopping(RunOutcome::Refused { why }));
+        }
         draft.cloud(CloudAct::SuspendAzRebalance);
         return answers(draft);
     }
@@ -93,8 +97,10 @@ pub(super) fn scale_down(draft: &mut Draft<'_>) {
     }
     let run = draft.run;
     let outcome = outcome(draft);
+    let left_behind = left_behind(draft);
     let forget = match &outcome {
-        RunOutcome::Done | RunOutcome::Aborted => true,
+        // What could not be taken off is remembered, so that `abort` can try again.
+        RunOutcome::Done | RunOutcome::Aborted => left_behind.is_empty(),
         RunOutcome::Quarantined { .. }
         | RunOutcome::EvictionFailed
         | RunOutcome::ReplacementFailed
@@ -105,14 +111,14 @@ pub(super) fn scale_down(draft: &mut Draft<'_>) {
     let failed = tries(draft, &EffectKey::Intent) >= TRIES;
     if forget {
         if run.forgotten || failed {
-            return end(draft, outcome);
+            return end(draft, outcome, &left_behind);
         }
         draft.kube(KubeAct::ForgetIntent);
         return answers(draft);
     }
     let stopped = run.saved.as_ref().is_some_and(|saved| matches!(saved.state, IntentState::Stopped { .. }));
     if stopped || failed {
-        return end(draft, outcome);
+        return end(draft, outcome, &left_behind);
     }
     let state = IntentState::Stopped { at: draft.now, why: why(&outcome) };
     draft.kube(KubeAct::SaveIntent(Box::new(Intent { state, ..run.intent.clone() })));
@@ -128,7 +134,11 @@ fn outcome(draft: &Draft<'_>) -> RunOutcome {
     }
 }
 
-fn end(draft: &mut Draft<'_>, outcome: RunOutcome) {
+fn end(draft: &mut Draft<'_>, outcome: RunOutcome, left_behind: &[String]) {
+    if !left_behind.is_empty() {
+        let message = format!("could not take back: {}; mngup abort tries again", left_behind.join(", "));
+        draft.event(Event::Warning { message });
+    }
     let census = choose::census(draft);
     let left = census.seats.values().filter(|seat| seat.old).count();
     let left = u32::try_from(left).unwrap_or(u32::MAX);
@@ -136,32 +146,56 @@ fn end(draft: &mut Draft<'_>, outcome: RunOutcome) {
 }
 
 fn give_nodes_back(draft: &mut Draft<'_>) -> usize {
+    let marked = marked_nodes(draft);
     let mut waiting = 0;
-    let taint = PENDING_TAINT.taint();
-    for node in draft.snapshot.nodes().values() {
-        let Some(instance) = node.instance.as_ref().and_then(|id| draft.group.instances.get(id)) else { continue };
-        let leaving = matches!(instance.lifecycle, Lifecycle::Terminating(_));
-        let kept = draft.run.quarantined.contains_key(&instance.id);
-        let clean = node.marks.is_empty() && !node.taints.contains(&taint);
-        if leaving || kept || clean || tries(draft, &EffectKey::Node(node.name.clone())) >= TRIES {
-            continue;
+    for node in marked {
+        if tries(draft, &EffectKey::Node(node.name.clone())) < TRIES {
+            draft.patch(&node.name, flight::give_back(node));
+            waiting += 1;
         }
-        waiting += 1;
-        draft.patch(&node.name, flight::give_back(node));
     }
     waiting
 }
 
+/// Nodes of the group that stay and carry something of ours that should go.
+fn marked_nodes<'a>(draft: &Draft<'a>) -> Vec<&'a Node> {
+    let taint = PENDING_TAINT.taint();
+    let nodes = draft.snapshot.nodes().values().filter(|node| {
+        let Some(instance) = node.instance.as_ref().and_then(|id| draft.group.instances.get(id)) else { return false };
+        let leaving = matches!(instance.lifecycle, Lifecycle::Terminating(_));
+        let kept = draft.run.quarantined.contains_key(&instance.id);
+        let clean = node.marks.is_empty() && !node.taints.contains(&taint);
+        !leaving && !kept && !clean
+    });
+    nodes.collect()
+}
+
+/// What could not be taken back in all those tries, by name.
+fn left_behind(draft: &Draft<'_>) -> Vec<String> {
+    let mut left: Vec<_> = marked_nodes(draft).into_iter().map(|node| format!("marks on node/{}", node.name)).collect();
+    let suspended = draft.group.suspended.contains(&Process::AzRebalance);
+    if draft.run.intent.suspended_az_rebalance && suspended {
+        left.push("the suspension of AZRebalance".to_owned());
+    }
+    if max_is_ours(draft) {
+        left.push(format!("the group's maximum of {}", draft.group.size.max));
+    }
+    left
+}
+
 /// Lowers the maximum again once the group has its old size; a run that can go on keeps it raised.
 fn restore_max(draft: &mut Draft<'_>) -> usize {
-    let run = draft.run;
-    let (size, before) = (draft.group.size, run.intent.size);
-    let ours = run.intent.raised_max == Some(size.max) && size.max > before.max;
-    if !ours || size.desired > before.max || tries(draft, &EffectKey::Size) >= TRIES {
+    if !max_is_ours(draft) || tries(draft, &EffectKey::Size) >= TRIES {
         return 0;
     }
+    let (size, before) = (draft.group.size, draft.run.intent.size);
     draft.cloud(CloudAct::SetSize { desired: size.desired, max: Some(before.max) });
     1
+}
+
+fn max_is_ours(draft: &Draft<'_>) -> bool {
+    let (size, before) = (draft.group.size, draft.run.intent.size);
+    draft.run.intent.raised_max == Some(size.max) && size.max > before.max && size.desired <= before.max
 }
 
 fn resume_az_rebalance(draft: &mut Draft<'_>) -> usize {

@@ -1,12 +1,6 @@
 //! Judges a world that was played, from the world's own record: the engine is not asked.
 
-use std::collections::BTreeSet;
-
-use mngup::{
-    domain::*,
-    engine::event::RunOutcome,
-    sim::Actor,
-};
+use mngup::{domain::*, engine::event::RunOutcome, sim::Actor};
 
 use crate::player::{Play, Played};
 
@@ -20,14 +14,18 @@ pub fn judge(played: &Played, play: &Play) -> Vec<String> {
     }
     for (instance, count) in facts.terminations_by_client() {
         // A call whose answer was lost is repeated only after a look; the world says when it had been heard.
-        let repeated = facts.terminations.iter().any(|t| t.instance == *instance && t.by == Actor::Client && t.repeated);
+        let repeated =
+            facts.terminations.iter().any(|t| t.instance == *instance && t.by == Actor::Client && t.repeated);
         if repeated {
             broken.push(format!("{instance} was terminated {count} times"));
         }
     }
     for termination in facts.terminations.iter().filter(|t| t.by == Actor::Client && t.accepted) {
         if !policy.force && !termination.left.is_empty() {
-            broken.push(format!("{} was terminated at {} with {:?} on it", termination.instance, termination.at, termination.left));
+            broken.push(format!(
+                "{} was terminated at {} with {:?} on it",
+                termination.instance, termination.at, termination.left
+            ));
         }
     }
     if !policy.force && !policy.disable_eviction {
@@ -37,7 +35,10 @@ pub fn judge(played: &Played, play: &Play) -> Vec<String> {
     }
     for uncordon in facts.uncordons.iter().filter(|uncordon| uncordon.by == Actor::Client) {
         if uncordon.cordoned_by != Some(Actor::Client) {
-            broken.push(format!("{} was uncordoned at {} though {:?} had cordoned it", uncordon.node, uncordon.at, uncordon.cordoned_by));
+            broken.push(format!(
+                "{} was uncordoned at {} though {:?} had cordoned it",
+                uncordon.node, uncordon.at, uncordon.cordoned_by
+            ));
         }
     }
     broken.extend(budget(played, policy));
@@ -53,7 +54,10 @@ fn budget(played: &Played, policy: &Policy) -> Vec<String> {
     cordons
         .filter(|cordon| cordon.available < desired.min(cordon.desired).saturating_sub(limits.max_unavailable))
         .map(|cordon| {
-            format!("{} was cordoned at {} although only {} of {desired} serve then", cordon.node, cordon.at, cordon.available)
+            format!(
+                "{} was cordoned at {} although only {} of {desired} serve then",
+                cordon.node, cordon.at, cordon.available
+            )
         })
         .collect()
 }
@@ -66,14 +70,16 @@ fn afterwards(played: &Played) -> Vec<String> {
     if !touched {
         return broken;
     }
-    let quarantined: BTreeSet<&NodeName> = match &played.outcome {
-        RunOutcome::Quarantined { nodes } => nodes.iter().collect(),
-        _ => BTreeSet::new(),
+    // A node in quarantine keeps its marks until somebody mends it and runs again, or aborts.
+    let kept = |node: &Node| {
+        let ended = matches!(played.outcome, RunOutcome::Done | RunOutcome::Aborted);
+        !ended && node.marks.quarantined_at().is_some()
     };
-    let staying = |id: &InstanceId| group.instances.get(id).is_some_and(|i| !matches!(i.lifecycle, Lifecycle::Terminating(_)));
+    let staying =
+        |id: &InstanceId| group.instances.get(id).is_some_and(|i| !matches!(i.lifecycle, Lifecycle::Terminating(_)));
     for node in played.world.group_nodes() {
         let member = node.instance.as_ref().is_some_and(&staying);
-        if !member || quarantined.contains(&node.name) {
+        if !member || kept(node) {
             continue;
         }
         if !node.marks.is_empty() || node.taints.contains(&PENDING_TAINT.taint()) {

@@ -212,7 +212,8 @@ impl Player {
     }
 
     fn said(&self, what: &str) -> String {
-        let last: Vec<_> = self.records.iter().rev().take(25).rev().map(|r| format!("  {} {:?}", r.at, r.event)).collect();
+        let last: Vec<_> =
+            self.records.iter().rev().take(25).rev().map(|r| format!("  {} {:?}", r.at, r.event)).collect();
         format!("{what}\nthe last events:\n{}", last.join("\n"))
     }
 }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use mngup::{
     domain::*,
-    sim::{Rng, WorldSpec, spec::{BudgetSpec, Replies, WorkloadKind, WorkloadSpec}},
+    sim::{
+        Rng, WorldSpec,
+        spec::{BudgetSpec, Replies, WorkloadKind, WorkloadSpec},
+    },
 };
 
 use crate::player::Play;
@@ -36,7 +39,13 @@ pub fn world(seed: u64) -> WorldSpec {
 /// How the world of a seed is played.
 pub fn settings(seed: u64) -> Play {
     let mut rng = Rng::new(seed.rotate_left(17) ^ 0x5e77_1965);
-    let counts = [IntOrPercent::Int(0), IntOrPercent::Int(1), IntOrPercent::Int(2), IntOrPercent::Percent(50), IntOrPercent::Percent(100)];
+    let counts = [
+        IntOrPercent::Int(0),
+        IntOrPercent::Int(1),
+        IntOrPercent::Int(2),
+        IntOrPercent::Percent(50),
+        IntOrPercent::Percent(100),
+    ];
     let max_surge = rng.percent(70).then(|| *rng.pick(&counts).unwrap());
     let nothing_extra = max_surge == Some(IntOrPercent::Int(0));
     let fewest = if nothing_extra { 1 } else { 0 };
