@@ -4,10 +4,12 @@
 //! knows nothing of the rules of a rollout, so that it can be used to test them.
 
 pub mod asg;
+mod ports;
 mod rng;
 pub mod spec;
 mod world;
 
+pub use ports::{Sim, SimClock, SimCloud, SimCluster, SimLock};
 pub use rng::Rng;
 pub use spec::WorldSpec;
 pub use world::{Act, Actor, Cordon, Facts, Killed, Loss, Observer, Termination, Uncordon, Violation, World};

@@ -184,3 +184,70 @@ fn line_of(text: &str, field: &str) -> u64 {
     }
     here.referenced.line()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &str = "name: small\n\
+        group:\n  nodegroup: { name: workers }\n\
+        zones:\n  - { name: a, old: 2 }\n\
+        workloads:\n  - kind: Deployment\n    name: web\n    replicas: 2\n    budgets:\n      - max-unavailable: 1\n";
+
+    fn error(text: &str) -> String {
+        WorldSpec::from_yaml(text, "small.yaml").unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_shop_is_as_it_is_described() {
+        let shop = WorldSpec::shop().unwrap();
+        assert_eq!((shop.nodes(), shop.zones.len(), shop.workloads.len()), (12, 3, 16));
+        assert_eq!(shop.delays.launch.as_secs(), 45);
+    }
+
+    #[test]
+    fn a_small_world_is_read() {
+        let small = WorldSpec::from_yaml(SMALL, "small.yaml").unwrap();
+        assert_eq!(small.nodes(), 2);
+        assert_eq!(small.workloads[0].budgets[0].max_unavailable, Some(crate::domain::IntOrPercent::Int(1)));
+    }
+
+    #[test]
+    fn an_unknown_field_is_named_with_its_line() {
+        let said = error(&SMALL.replace("replicas", "replica"));
+        assert!(said.starts_with("small.yaml:9: "), "{said}");
+        assert!(said.contains("replica") && said.contains("replicas"), "{said}");
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_its_line() {
+        let said = error(&SMALL.replace("replicas: 2", "start: soon"));
+        assert!(said.starts_with("small.yaml:9: "), "{said}");
+        assert!(said.contains("\"soon\" is not a duration; write it as 500ms, 3s, 2m, 1m30s or 1h"), "{said}");
+        let said = error(&SMALL.replace("max-unavailable: 1", "max-unavailable: 101%"));
+        assert!(said.contains("101%"), "{said}");
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_named_with_its_line_and_field() {
+        assert_eq!(
+            error(&SMALL.replace("- max-unavailable: 1", "- { max-unavailable: 1, min-available: 1 }")),
+            "small.yaml:11: workloads[0].budgets[0]: a budget has either min-available or max-unavailable"
+        );
+        assert_eq!(
+            error(&SMALL.replace("replicas: 2", "zones: [b]")),
+            "small.yaml:9: workloads[0].zones[0]: no zone is called b; the zones are a"
+        );
+        let fault = "faults:\n  - at: 2m\n    what: { delete-pod: { workload: shop/cart } }\n";
+        assert_eq!(
+            error(&format!("{SMALL}{fault}")),
+            "small.yaml:14: faults[0].what: no workload is called shop/cart; there are default/web"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_said_to_be_so() {
+        let said = WorldSpec::from_file(Path::new("nowhere.yaml")).unwrap_err().to_string();
+        assert!(said.starts_with("nowhere.yaml: "), "{said}");
+    }
+}

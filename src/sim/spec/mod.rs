@@ -3,6 +3,7 @@
 mod check;
 mod fault;
 mod load;
+mod random;
 mod units;
 mod workload;
 
@@ -12,6 +13,7 @@ use serde::Deserialize;
 
 pub use fault::{Fault, FaultKind, Replies, Target};
 pub use load::{SHOP, SpecError};
+pub use random::random_spec;
 pub use units::{Cpu, Memory, parse_span};
 pub use workload::{
     BudgetSpec, TolerationSpec, Topology, Trouble, TroubleKind, TroubleWith, WebhookSpec, WorkloadKind, WorkloadSpec,

@@ -1,0 +1,375 @@
+//! The world behind the ports, with a clock that may run faster than the wall's.
+//!
+//! Time follows `tokio::time`, so that under a paused runtime a whole run takes no time and is the same every time.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::{sync::watch, time::Instant};
+
+use super::{Observer, World};
+use crate::{
+    domain::{Change, Group, InstanceId, Intent, Operator, elapsed, later},
+    ports::{Clock, Cloud, CloudAct, Cluster, Effect, KubeAct, Lock, LockError, Outcome, PortError, Watch},
+};
+
+/// How long a holder that does not renew keeps its lock.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// Longer waits than this are for ever.
+const FOREVER: Duration = Duration::from_hours(24 * 365);
+
+/// A world that several clients share, and the time that they share.
+#[derive(Clone, Debug)]
+pub struct Sim {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    world: Mutex<World>,
+    lease: Mutex<Option<Lease>>,
+    clock: SimClock,
+    /// Counts acts, so that whoever waits for changes looks again.
+    acts: watch::Sender<u64>,
+    sessions: AtomicU64,
+}
+
+#[derive(Clone, Debug)]
+struct Lease {
+    holder: Operator,
+    session: u64,
+    since: Timestamp,
+    renewed: Timestamp,
+}
+
+/// Virtual time: so many seconds of it for each second that passes.
+#[derive(Clone, Debug)]
+pub struct SimClock {
+    began: Instant,
+    start: Timestamp,
+    speed: f64,
+}
+
+/// The Kubernetes side of a world, as one client sees it.
+#[derive(Debug)]
+pub struct SimCluster {
+    sim: Sim,
+    view: Mutex<View>,
+}
+
+#[derive(Debug)]
+struct View {
+    observer: Observer,
+    watch: Watch,
+}
+
+/// The AWS side of a world.
+#[derive(Clone, Debug)]
+pub struct SimCloud {
+    sim: Sim,
+}
+
+/// The lock of a world, as one client holds it.
+#[derive(Debug)]
+pub struct SimLock {
+    sim: Sim,
+    operator: Operator,
+    session: u64,
+}
+
+impl Sim {
+    /// Sets a world going, `speed` virtual seconds for each second; a speed that is none counts as 1.
+    #[must_use]
+    pub fn new(world: World, speed: f64) -> Self {
+        let speed = if speed.is_finite() && speed > 0.0 { speed } else { 1.0 };
+        let clock = SimClock { began: Instant::now(), start: world.now(), speed };
+        let (acts, _) = watch::channel(0);
+        let (world, lease) = (Mutex::new(world), Mutex::new(None));
+        Self { shared: Arc::new(Shared { world, lease, clock, acts, sessions: AtomicU64::new(0) }) }
+    }
+
+    /// Its time.
+    #[must_use]
+    pub fn clock(&self) -> SimClock {
+        self.shared.clock.clone()
+    }
+
+    /// Its Kubernetes side, for a client that has seen nothing yet.
+    #[must_use]
+    pub fn cluster(&self) -> SimCluster {
+        let view = View { observer: Observer::new().without_group(), watch: Watch::default() };
+        SimCluster { sim: self.clone(), view: Mutex::new(view) }
+    }
+
+    /// Its AWS side.
+    #[must_use]
+    pub fn cloud(&self) -> SimCloud {
+        SimCloud { sim: self.clone() }
+    }
+
+    /// Its lock, for this client; each call is another session.
+    #[must_use]
+    pub fn lock(&self, operator: Operator) -> SimLock {
+        let session = self.shared.sessions.fetch_add(1, Ordering::Relaxed);
+        SimLock { sim: self.clone(), operator, session }
+    }
+
+    /// Looks at the world as it is now.
+    pub fn look<T>(&self, look: impl FnOnce(&World) -> T) -> T {
+        look(&self.now())
+    }
+
+    /// Does something to the world, as somebody else would; whoever waits for changes looks again.
+    pub fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
+        let result = change(&mut self.now());
+        self.wake();
+        result
+    }
+
+    fn wake(&self) {
+        self.shared.acts.send_modify(|acts| *acts += 1);
+    }
+
+    /// The world, brought to the clock's time.
+    fn now(&self) -> MutexGuard<'_, World> {
+        let mut world = hold(&self.shared.world);
+        world.advance_to(self.shared.clock.now());
+        world
+    }
+}
+
+impl Clock for SimClock {
+    fn now(&self) -> Timestamp {
+        later(self.start, self.began.elapsed().mul_f64(self.speed))
+    }
+
+    async fn sleep_until(&self, moment: Timestamp) {
+        // The runtime's timers count in milliseconds: look whether it is time indeed.
+        while self.now() < moment {
+            let wait = Duration::try_from_secs_f64(elapsed(self.now(), moment).as_secs_f64() / self.speed);
+            match wait {
+                Ok(wait) if wait < FOREVER => tokio::time::sleep(wait.max(Duration::from_micros(100))).await,
+                Ok(_) | Err(_) => std::future::pending().await,
+            }
+        }
+    }
+}
+
+impl Cluster for SimCluster {
+    async fn changes(&self) -> Result<Vec<Change>, PortError> {
+        loop {
+            let mut acts = self.sim.shared.acts.subscribe();
+            let next = {
+                let mut world = self.sim.now();
+                let view = &mut *hold(&self.view);
+                if world.has_news(&view.observer, &view.watch) {
+                    let changes = world.observe(&mut view.observer, &view.watch);
+                    if !changes.is_empty() {
+                        return Ok(changes);
+                    }
+                }
+                world.next_event()
+            };
+            tokio::select! {
+                () = self.sim.shared.clock.sleep_until(next.unwrap_or(Timestamp::MAX)) => {}
+                // The sender lives as long as the world does, so an error cannot come.
+                _ = acts.changed() => {}
+            }
+        }
+    }
+
+    fn watch(&self, watch: &Watch) {
+        hold(&self.view).watch.clone_from(watch);
+        self.sim.wake();
+    }
+
+    async fn act(&self, act: &KubeAct) -> Outcome {
+        self.sim.change(|world| world.apply(&Effect::Kube(act.clone())))
+    }
+
+    async fn without_node(&self, instances: &BTreeSet<InstanceId>) -> Result<BTreeSet<InstanceId>, PortError> {
+        Ok(self.sim.look(|world| {
+            let known: BTreeSet<&InstanceId> = world.nodes().filter_map(|node| node.instance.as_ref()).collect();
+            instances.iter().filter(|instance| !known.contains(instance)).cloned().collect()
+        }))
+    }
+
+    async fn intent(&self) -> Result<Option<Intent>, PortError> {
+        Ok(self.sim.look(|world| world.intent().cloned()))
+    }
+}
+
+impl Cloud for SimCloud {
+    async fn read(&self, activities: bool) -> Result<Group, PortError> {
+        let mut group = self.sim.look(|world| world.describe_group(activities));
+        // AWS knows nothing of Nodes; whoever wants to know looks through them.
+        for instance in group.instances.values_mut() {
+            instance.no_node = false;
+        }
+        Ok(group)
+    }
+
+    async fn act(&self, act: &CloudAct) -> Outcome {
+        self.sim.change(|world| world.apply(&Effect::Cloud(act.clone())))
+    }
+}
+
+impl SimLock {
+    fn take(&self) -> Result<(), LockError> {
+        let now = self.sim.shared.clock.now();
+        let mut lease = hold(&self.sim.shared.lease);
+        if let Some(held) = lease.as_ref().filter(|held| held.session != self.session)
+            && later(held.renewed, LEASE) > now
+        {
+            return Err(LockError::Held {
+                lease: "lease/kube-system/mngup".to_owned(),
+                holder: held.holder.clone(),
+                since: held.since,
+                renewed: held.renewed,
+            });
+        }
+        let since = lease.as_ref().filter(|held| held.session == self.session).map_or(now, |held| held.since);
+        *lease = Some(Lease { holder: self.operator.clone(), session: self.session, since, renewed: now });
+        Ok(())
+    }
+}
+
+impl Lock for SimLock {
+    async fn acquire(&self) -> Result<(), LockError> {
+        self.take()
+    }
+
+    async fn renew(&self) -> Result<(), LockError> {
+        self.take()
+    }
+
+    async fn release(&self) {
+        let mut lease = hold(&self.sim.shared.lease);
+        if lease.as_ref().is_some_and(|held| held.session == self.session) {
+            *lease = None;
+        }
+    }
+
+    fn renew_every(&self) -> Duration {
+        LEASE / 3
+    }
+}
+
+/// A client that panicked leaves the world as it is: nothing in it is half done between two calls.
+fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{Gap, NodePatch, PodRef, Snapshot, Uid},
+        ports::Refusal,
+        sim::{WorldSpec, spec::WorkloadKind, spec::WorkloadSpec},
+    };
+
+    fn sim(speed: f64) -> Sim {
+        let mut spec = WorldSpec::with_old_nodes(&[("a", 2)]);
+        spec.workloads = vec![WorkloadSpec { replicas: 4, ..WorkloadSpec::new(WorkloadKind::Deployment, "web") }];
+        Sim::new(World::new(spec, 1), speed)
+    }
+
+    fn user(name: &str) -> Operator {
+        Operator { user: name.to_owned(), host: "laptop".to_owned() }
+    }
+
+    async fn until(cluster: &SimCluster, snapshot: &mut Snapshot, enough: impl Fn(&Snapshot) -> bool) {
+        while !enough(snapshot) {
+            for change in cluster.changes().await.unwrap() {
+                snapshot.apply(change);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_node_is_rolled_through_the_ports_alone() {
+        let sim = sim(2000.0);
+        let (cluster, cloud) = (sim.cluster(), sim.cloud());
+        let mut snapshot = Snapshot::default();
+        until(&cluster, &mut snapshot, |s| s.gaps().iter().all(|gap| *gap == Gap::Group)).await;
+        let node = snapshot.nodes().values().next().unwrap().clone();
+        let watch = Watch { pods_on: [node.name.clone()].into(), ..Watch::default() };
+        cluster.watch(&watch);
+        let cordon = NodePatch { unschedulable: Some(true), ..NodePatch::default() };
+        assert_eq!(cluster.act(&KubeAct::PatchNode(node.name.clone(), cordon)).await, Outcome::Done);
+        until(&cluster, &mut snapshot, |s| s.knows_pods_of(&node.name)).await;
+        let pods: Vec<PodRef> = snapshot.pods_on(&node.name).map(|pod| pod.id.clone()).collect();
+        assert_eq!(pods.len(), 2);
+        for pod in pods {
+            assert_eq!(cluster.act(&KubeAct::Evict { pod, grace: None }).await, Outcome::Done);
+        }
+        until(&cluster, &mut snapshot, |s| s.pods_on(&node.name).count() == 0).await;
+        let instance = node.instance.clone().unwrap();
+        assert!(cluster.without_node(&[instance.clone()].into()).await.unwrap().is_empty());
+        let terminate = CloudAct::Terminate { instance: instance.clone(), decrement: false };
+        assert_eq!(cloud.act(&terminate).await, Outcome::Done);
+        until(&cluster, &mut snapshot, |s| {
+            s.node(&node.name).is_none() && s.nodes().values().filter(|node| node.is_ready()).count() == 2
+        })
+        .await;
+        let group = cloud.read(true).await.unwrap();
+        assert!(!group.instances.contains_key(&instance) && !group.activities.is_empty());
+        assert_eq!(sim.look(|world| world.facts().killed_by_termination().count()), 0);
+    }
+
+    #[tokio::test]
+    async fn time_runs_as_fast_as_it_is_told() {
+        let clock = sim(10_000.0).clock();
+        let (virtual_start, real_start) = (clock.now(), std::time::Instant::now());
+        clock.sleep_until(later(virtual_start, Duration::from_mins(10))).await;
+        assert!(elapsed(virtual_start, clock.now()) >= Duration::from_mins(10));
+        assert!(real_start.elapsed() < Duration::from_secs(5));
+    }
+
+    #[tokio::test]
+    async fn waiting_for_changes_may_be_given_up_and_misses_nothing() {
+        let sim = sim(1.0);
+        let cluster = sim.cluster();
+        let mut snapshot = Snapshot::default();
+        until(&cluster, &mut snapshot, |s| !s.nodes().is_empty()).await;
+        let wait = tokio::time::timeout(Duration::from_millis(20), cluster.changes()).await;
+        assert!(wait.is_err(), "nothing happens by itself");
+        let name = snapshot.nodes().keys().next().unwrap().clone();
+        sim.change(|world| world.act(&crate::sim::Act::Cordon(name.clone())));
+        let changes = cluster.changes().await.unwrap();
+        assert!(matches!(&changes[..], [Change::Node(node)] if node.name == name && node.unschedulable));
+    }
+
+    #[tokio::test]
+    async fn one_holds_the_lock_until_it_is_given_back_or_runs_out() {
+        let sim = sim(10_000.0);
+        let (one, two) = (sim.lock(user("ann")), sim.lock(user("bob")));
+        one.acquire().await.unwrap();
+        let Err(LockError::Held { holder, .. }) = two.acquire().await else { panic!("ann has it") };
+        assert_eq!(holder.user, "ann");
+        one.release().await;
+        two.acquire().await.unwrap();
+        assert!(one.renew().await.is_err());
+        let clock = sim.clock();
+        clock.sleep_until(later(clock.now(), Duration::from_secs(31))).await;
+        one.acquire().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_gone_is_refused_as_such() {
+        let sim = sim(1.0);
+        let pod = PodRef { namespace: "default".to_owned(), name: "web".to_owned(), uid: Uid::new("none") };
+        let answer = sim.cluster().act(&KubeAct::Evict { pod, grace: None }).await;
+        assert_eq!(answer, Outcome::Refused(Refusal::Gone));
+        assert_eq!(sim.cluster().intent().await.unwrap(), None);
+    }
+}
