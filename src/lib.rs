@@ -4,6 +4,13 @@
 //! shell (`app`) does it through ports, behind which stand Kubernetes and AWS (`adapters`) or a simulated world (`sim`).
 
 pub mod adapters;
+pub mod app;
+pub mod cli;
 pub mod domain;
+pub mod drain;
 pub mod engine;
+pub mod journal;
+pub mod plan;
 pub mod ports;
+pub mod report;
+pub mod sim;

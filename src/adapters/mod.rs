@@ -1,3 +1,4 @@
 //! The outside: Kubernetes and AWS behind the traits of `ports`.
 
+pub mod aws;
 pub mod k8s;

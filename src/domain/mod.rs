@@ -8,9 +8,11 @@ mod ids;
 mod int_or_percent;
 mod intent;
 mod marks;
+mod member;
 mod node;
 mod pod;
 mod policy;
+mod refusal;
 mod selector;
 mod snapshot;
 mod time;
@@ -29,9 +31,11 @@ pub use intent::{INTENT_SCHEMA, Intent, IntentState, Operator};
 pub use marks::{
     CLUSTER_AUTOSCALER_SHIELD, EXCLUDE_FROM_LOAD_BALANCERS, Marks, NodeMark, NodePatch, PENDING_TAINT, TaintKey, key,
 };
+pub use member::{Evidence, Member, OldNode};
 pub use node::{DaemonSet, Effect as TaintEffect, Node, NodeKind, Readiness, Taint};
 pub use pod::{Deletion, Owner, Pod, PodPhase, Toleration, TolerationOperator};
 pub use policy::{Limits, LimitsError, Order, Policy, Source, Undrainable};
+pub use refusal::Refusal;
 pub use selector::{Operator as SelectorOperator, Requirement, Selector};
 pub use snapshot::{Change, Gap, Snapshot};
 pub use time::{elapsed, later, short};

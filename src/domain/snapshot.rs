@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{DaemonSet, DaemonSetRef, Group, Node, NodeName, Pdb, PdbRef, Pod, Uid, Zone};
+use super::{DaemonSet, DaemonSetRef, Group, InstanceId, Node, NodeName, Pdb, PdbRef, Pod, Uid, Zone};
 
 /// One thing that was seen; adapters and the simulated world speak in these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +59,7 @@ pub enum Gap {
 pub struct Snapshot {
     group: Option<Group>,
     nodes: BTreeMap<NodeName, Node>,
+    node_of: BTreeMap<InstanceId, NodeName>,
     pods: BTreeMap<Uid, Pod>,
     pods_by_node: BTreeMap<NodeName, BTreeSet<Uid>>,
     pods_listed: BTreeSet<NodeName>,
@@ -75,6 +76,7 @@ impl Default for Snapshot {
         Self {
             group: None,
             nodes: BTreeMap::new(),
+            node_of: BTreeMap::new(),
             pods: BTreeMap::new(),
             pods_by_node: BTreeMap::new(),
             pods_listed: BTreeSet::new(),
@@ -94,10 +96,16 @@ impl Snapshot {
         match change {
             Change::Group(group) => self.set_group(*group),
             Change::Node(node) => {
+                if let Some(instance) = &node.instance {
+                    self.node_of.insert(instance.clone(), node.name.clone());
+                }
                 self.nodes.insert(node.name.clone(), *node);
             }
             Change::NodeGone(name) => {
-                self.nodes.remove(&name);
+                let instance = self.nodes.remove(&name).and_then(|node| node.instance);
+                if let Some(instance) = instance.filter(|instance| self.node_of.get(instance) == Some(&name)) {
+                    self.node_of.remove(&instance);
+                }
             }
             Change::Pod(pod) => self.set_pod(*pod),
             Change::PodGone(uid) => self.remove_pod(&uid),
@@ -150,6 +158,12 @@ impl Snapshot {
     #[must_use]
     pub fn node(&self, name: &NodeName) -> Option<&Node> {
         self.nodes.get(name)
+    }
+
+    /// The Node of an instance.
+    #[must_use]
+    pub fn node_of(&self, instance: &InstanceId) -> Option<&Node> {
+        self.node_of.get(instance).and_then(|name| self.nodes.get(name))
     }
 
     /// The pods on a watched node, in the order of their uids.

@@ -1,16 +1,23 @@
 //! The one vocabulary of what happened: journalled, shown, replayed and asserted in these words.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    effect::{EffectKey, Refusal},
+    effect::{Effect, EffectKey, Refusal},
     phase::RunPhase,
     waiting::WaitingOn,
 };
-use crate::domain::{InstanceId, Intent, LaunchTemplate, NodeName, PodRef, Uid, Zone};
+pub use crate::domain::{Evidence, Member, OldNode};
+use crate::{
+    domain::{InstanceId, Intent, NodeName, PodRef, Uid},
+    drain::Token,
+};
 
 /// An event and when it happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,55 +29,6 @@ pub struct Record {
     pub event: Event,
 }
 
-/// A member of the group that a run is about.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Member {
-    /// Its instance.
-    pub instance: InstanceId,
-    /// Its Node; none when it never became one.
-    pub node: Option<NodeName>,
-    /// Where it runs.
-    pub zone: Zone,
-}
-
-impl Member {
-    /// What people call it: `node/NAME`, or `instance/i-…` when it never became a node.
-    #[must_use]
-    pub fn title(&self) -> String {
-        match &self.node {
-            Some(node) => format!("node/{node}"),
-            None => format!("instance/{}", self.instance),
-        }
-    }
-}
-
-/// Why a node counts as one to be replaced.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "because")]
-pub enum Evidence {
-    /// Launched from another template or version than the group would launch now.
-    Template {
-        /// What it was launched from.
-        has: LaunchTemplate,
-        /// What the group would launch.
-        target: LaunchTemplate,
-    },
-    /// Launched without a launch template that still exists.
-    NoTemplate,
-    /// Not old, but `--all-nodes` asks for it.
-    Asked,
-}
-
-/// A node to be replaced, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OldNode {
-    /// Which.
-    #[serde(flatten)]
-    pub member: Member,
-    /// By what evidence.
-    pub evidence: Evidence,
-}
-
 /// Why a pod was deleted instead of evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -79,6 +37,18 @@ pub enum DeletedFor {
     Force,
     /// `--disable-eviction`.
     DisableEviction,
+}
+
+/// What extra nodes are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SurgeFor {
+    /// They carry the load meanwhile.
+    Load,
+    /// They stand in for quarantined nodes.
+    Quarantine,
+    /// The last Ready node of a zone with zonal volumes must not go before a new one is there.
+    ZoneVolumes,
 }
 
 /// Why a node does not go on.
@@ -175,6 +145,14 @@ pub enum Event {
     SurgeRequested {
         /// How many beyond the size at the start.
         nodes: u32,
+        /// The group's desired size before.
+        from: u32,
+        /// The desired size that was asked for.
+        desired: u32,
+        /// The maximum, where it had to be raised too.
+        max: Option<u32>,
+        /// What for.
+        purpose: SurgeFor,
     },
     /// Extra nodes cannot be had; the run goes on without.
     SurgeUnavailable {
@@ -195,6 +173,10 @@ pub enum Event {
         available: u32,
         /// How many must be.
         required: u32,
+        /// Whether it leaves only so that the group gets back to its size.
+        shrink: bool,
+        /// Extended resources it offers, which its replacement must offer too.
+        extended: BTreeMap<String, u64>,
     },
     /// A node is cordoned and out of load balancers.
     NodeCordoned {
@@ -320,6 +302,12 @@ pub enum Event {
         /// Why.
         why: Stuck,
     },
+    /// A node in flight is given back because the run stops.
+    GivingBack {
+        /// Which.
+        #[serde(flatten)]
+        member: Member,
+    },
     /// A node was given back: uncordoned if we had cordoned it.
     NodeReleased {
         /// Which.
@@ -372,10 +360,64 @@ pub enum Event {
         /// Nodes replaced by this run, since it was started or resumed here.
         replaced: u32,
     },
-    /// An act was handed to the shell; keeps the state whole, not journalled.
+    /// Bookkeeping of the engine's own: keeps its state whole, is never journalled nor shown.
     #[serde(skip)]
+    Noted(Note),
+}
+
+/// Bookkeeping that changes the state but is no news to anybody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// An act was handed to the shell.
     Issued(EffectKey),
-    /// An eviction was handed to the shell; keeps the tokens whole, not journalled.
-    #[serde(skip)]
-    EvictionSent(Uid),
+    /// It was answered, whatever the answer.
+    Answered(EffectKey),
+    /// It worked; until the world shows it, it is not done again.
+    Succeeded(Box<Effect>),
+    /// It failed, and is not to be tried again before then.
+    RetryAt(EffectKey, Timestamp),
+    /// An eviction or deletion is about to be sent, of this pod on this node.
+    EvictionSent(PodRef, NodeName, Option<Token>),
+    /// An eviction's answer was lost, or refused for a reason that says nothing about the pod.
+    EvictionLost(Uid, String),
+    /// The cluster remembers this intent.
+    IntentSaved(Box<Intent>),
+    /// The run wants this intent remembered.
+    IntentChanged(Box<Intent>),
+    /// The cluster forgot the intent: the run left nothing behind.
+    IntentForgotten,
+    /// The node carries the mark that its termination is about to be asked for.
+    TerminationMarked(InstanceId),
+    /// The termination was asked for.
+    TerminationAsked(InstanceId),
+    /// The termination was accepted.
+    TerminationAccepted(InstanceId),
+    /// A fresh look shows that a termination whose answer was lost did not happen.
+    TerminationNotDone(InstanceId),
+    /// What is left on the node is deleted by force from now on.
+    ForceBegan(InstanceId),
+    /// Pods are on the node again although it was empty.
+    NotEmptyAnyMore(InstanceId),
+    /// This reading of the group was looked through for new instances.
+    GroupSeen(Timestamp),
+    /// A new instance's Node registered and is shielded, or needs no shield.
+    Shielded(NodeName),
+    /// A launch that is owed will not come: the group's size was lowered by somebody else.
+    OwedWrittenOff,
+    /// Members are missing that nobody owed us: so many.
+    OwedMore(u32),
+    /// The group has the size that was asked for.
+    Resized,
+    /// Nobody waits under this title any more.
+    NoLongerWaits(String),
+    /// The run stops for this; no more nodes are chosen.
+    Stopping(RunOutcome),
+}
+
+impl Event {
+    /// Whether journals and screens hear of it; the others only keep the engine's state whole.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        !matches!(self, Self::Noted(_))
+    }
 }

@@ -1,6 +1,20 @@
-//! The rollout: what it is (`Rollout`), what it wants (`decide`), how it changes (`evolve`).
+//! The rollout: what it is ([`Rollout`]), what it wants ([`Rollout::decide`]), how it changes ([`Rollout::evolve`]).
 
+mod answers;
+mod choose;
+mod decide;
+mod draft;
+mod drain;
 pub mod effect;
 pub mod event;
+mod flight;
+pub mod invariants;
+mod newcomers;
 pub mod phase;
+mod rollout;
+mod tidy;
 pub mod waiting;
+
+pub use decide::Input;
+pub use draft::{Act, Decision};
+pub use rollout::{Flight, Goal, Rollout};

@@ -45,10 +45,8 @@ pub enum NodePhase {
         since: Timestamp,
         /// Whether the group shrinks by it.
         decrement: bool,
-        /// When the answer to the call was lost, if it was.
-        lost_at: Option<Timestamp>,
-        /// Whether the call was accepted.
-        accepted: bool,
+        /// How far the call is.
+        call: Call,
     },
     /// The instance has left; its replacement is awaited.
     Replacing {
@@ -59,6 +57,25 @@ pub enum NodePhase {
     Releasing,
     /// It stays cordoned; the run goes on without it.
     Quarantined,
+}
+
+/// How far the call that terminates an instance is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "call")]
+pub enum Call {
+    /// The node does not yet carry the mark that says so.
+    Unmarked,
+    /// To be sent.
+    Marked,
+    /// Sent; no answer yet.
+    Asked,
+    /// Accepted; the instance is about to leave.
+    Accepted,
+    /// Sent, and the answer was lost: only a reading of the group that is younger tells.
+    Lost {
+        /// When.
+        at: Timestamp,
+    },
 }
 
 impl NodePhase {

@@ -1,11 +1,11 @@
 //! What the shell needs of the outside: traits only, spoken in the words of `domain` and of the engine's effects.
 
-use std::{future::Future, time::Duration};
+use std::{collections::BTreeSet, future::Future, time::Duration};
 
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::domain::{Change, Group, Intent, Operator};
+use crate::domain::{Change, Group, InstanceId, Intent, Operator};
 pub use crate::engine::{
     effect::{CloudAct, Effect, EffectKey, KubeAct, Outcome, Refusal, Watch},
     event::{Event, Record},
@@ -24,6 +24,16 @@ pub trait Cluster: Send + Sync + 'static {
 
     /// Acts. Never retries a refusal by itself; `Outcome::Unknown` when no answer came.
     fn act(&self, act: &KubeAct) -> impl Future<Output = Outcome> + Send;
+
+    /// Looks through *all* nodes of the cluster and says which of these instances have none; rare, for it costs what
+    /// the cluster holds. Only such an instance may be terminated without a drain.
+    ///
+    /// # Errors
+    /// When the nodes cannot be listed.
+    fn without_node(
+        &self,
+        instances: &BTreeSet<InstanceId>,
+    ) -> impl Future<Output = Result<BTreeSet<InstanceId>, PortError>> + Send;
 
     /// Reads the intent of an earlier run of this group.
     ///

@@ -348,8 +348,8 @@ async fn an_instance_has_a_node_wherever_that_is() {
         _ => quiet(seen),
     })
     .await;
-    let instances = ["i-a", "i-b", "i-c"].map(InstanceId::new);
-    let lost = server.cluster().instances_without_node(&instances).await.unwrap();
+    let instances = BTreeSet::from(["i-a", "i-b", "i-c"].map(InstanceId::new));
+    let lost = server.cluster().without_node(&instances).await.unwrap();
     assert_eq!(lost, BTreeSet::from([InstanceId::new("i-c")]));
     assert_eq!(server.log()[0].param("labelSelector"), "", "all nodes, whatever their labels");
 }

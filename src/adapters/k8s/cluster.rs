@@ -138,21 +138,6 @@ impl KubeCluster {
         self
     }
 
-    /// Which of these instances have no Node anywhere in the cluster, whatever their labels: one paged list of all Nodes.
-    ///
-    /// # Errors
-    /// When Nodes cannot be listed; then nothing is known of any instance.
-    pub async fn instances_without_node(&self, instances: &[InstanceId]) -> Result<BTreeSet<InstanceId>, PortError> {
-        let nodes = self.source().list::<core::Node>(None).await;
-        let (nodes, _) = nodes.map_err(|failure| failure.port(self.connection.server(), "list nodes"))?;
-        let joined: BTreeSet<InstanceId> = nodes
-            .into_iter()
-            .filter_map(|node| node.spec.and_then(|spec| spec.provider_id))
-            .filter_map(|provider_id| convert::instance_of(&provider_id))
-            .collect();
-        Ok(instances.iter().filter(|instance| !joined.contains(*instance)).cloned().collect())
-    }
-
     fn source(&self) -> Source {
         Source::all(self.connection.client.clone(), self.connection.server().into())
     }
@@ -226,6 +211,18 @@ impl Cluster for KubeCluster {
 
     fn act(&self, act: &KubeAct) -> impl Future<Output = Outcome> + Send {
         self.perform(act)
+    }
+
+    /// One paged list of all Nodes, whatever their labels.
+    async fn without_node(&self, instances: &BTreeSet<InstanceId>) -> Result<BTreeSet<InstanceId>, PortError> {
+        let nodes = self.source().list::<core::Node>(None).await;
+        let (nodes, _) = nodes.map_err(|failure| failure.port(self.connection.server(), "list nodes"))?;
+        let joined: BTreeSet<InstanceId> = nodes
+            .into_iter()
+            .filter_map(|node| node.spec.and_then(|spec| spec.provider_id))
+            .filter_map(|provider_id| convert::instance_of(&provider_id))
+            .collect();
+        Ok(instances.difference(&joined).cloned().collect())
     }
 
     async fn intent(&self) -> Result<Option<Intent>, PortError> {

@@ -1,0 +1,74 @@
+//! The AWS actions that mngup calls, by the names that IAM gives them.
+
+/// Reads a cluster's endpoint, CA and version.
+pub(super) const DESCRIBE_CLUSTER: &str = "eks:DescribeCluster";
+/// Names clusters when the one asked for does not exist.
+pub(super) const LIST_CLUSTERS: &str = "eks:ListClusters";
+/// Reads a managed node group.
+pub(super) const DESCRIBE_NODEGROUP: &str = "eks:DescribeNodegroup";
+/// Names node groups when the one asked for does not exist.
+pub(super) const LIST_NODEGROUPS: &str = "eks:ListNodegroups";
+/// Moves the maximum of a managed node group.
+pub(super) const UPDATE_NODEGROUP_CONFIG: &str = "eks:UpdateNodegroupConfig";
+/// Follows that until EKS says it is done.
+pub(super) const DESCRIBE_UPDATE: &str = "eks:DescribeUpdate";
+/// Reads the group and its instances.
+pub(super) const DESCRIBE_GROUPS: &str = "autoscaling:DescribeAutoScalingGroups";
+/// Reads why a launch failed.
+pub(super) const DESCRIBE_ACTIVITIES: &str = "autoscaling:DescribeScalingActivities";
+/// Reads whether somebody else rolls the group.
+pub(super) const DESCRIBE_REFRESHES: &str = "autoscaling:DescribeInstanceRefreshes";
+/// Ends an instance.
+pub(super) const TERMINATE: &str = "autoscaling:TerminateInstanceInAutoScalingGroup";
+/// Moves the desired size.
+pub(super) const SET_DESIRED: &str = "autoscaling:SetDesiredCapacity";
+/// Moves the maximum of a self-managed group.
+pub(super) const UPDATE_GROUP: &str = "autoscaling:UpdateAutoScalingGroup";
+/// Stops AZRebalance.
+pub(super) const SUSPEND: &str = "autoscaling:SuspendProcesses";
+/// Lets AZRebalance go on.
+pub(super) const RESUME: &str = "autoscaling:ResumeProcesses";
+/// Says which version `$Latest` and `$Default` are.
+pub(super) const DESCRIBE_TEMPLATES: &str = "ec2:DescribeLaunchTemplates";
+
+/// Every action that needs a right; `docs/iam-policy.json` grants exactly these.
+///
+/// The bearer token is a signed `sts:GetCallerIdentity`, which every identity may call without being granted it.
+pub const ACTIONS: [&str; 15] = [
+    DESCRIBE_CLUSTER,
+    LIST_CLUSTERS,
+    DESCRIBE_NODEGROUP,
+    LIST_NODEGROUPS,
+    UPDATE_NODEGROUP_CONFIG,
+    DESCRIBE_UPDATE,
+    DESCRIBE_GROUPS,
+    DESCRIBE_ACTIVITIES,
+    DESCRIBE_REFRESHES,
+    TERMINATE,
+    SET_DESIRED,
+    UPDATE_GROUP,
+    SUSPEND,
+    RESUME,
+    DESCRIBE_TEMPLATES,
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::ACTIONS;
+
+    #[test]
+    fn the_policy_that_we_ship_grants_exactly_what_we_call() {
+        let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/iam-policy.json"));
+        let policy: serde_json::Value = serde_json::from_str(text).unwrap();
+        let mut granted = BTreeSet::new();
+        for statement in policy["Statement"].as_array().unwrap() {
+            assert_eq!(statement["Effect"], "Allow");
+            for action in statement["Action"].as_array().unwrap() {
+                assert!(granted.insert(action.as_str().unwrap()), "{action} is granted twice");
+            }
+        }
+        assert_eq!(granted, BTreeSet::from(ACTIONS));
+    }
+}

@@ -1,0 +1,14 @@
+//! The async shell: watches through the ports, lets the engine decide, does what it wants, tells what happened.
+
+mod abort;
+mod driver;
+mod observe;
+mod polling;
+mod status;
+mod upgrade;
+
+pub use abort::abort;
+pub use driver::{DriveError, Ports, Stop};
+pub use observe::{Observed, observe};
+pub use status::{Status, status};
+pub use upgrade::{Prepared, Refused, Request, prepare, upgrade};

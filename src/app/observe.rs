@@ -1,0 +1,82 @@
+//! The first look: lists until nothing is missing.
+
+use std::time::Duration;
+
+use super::driver::Ports;
+use crate::{
+    domain::{Change, Intent, Snapshot, later},
+    ports::{Clock, Cloud, Cluster, Lock, PortError, Watch},
+};
+
+/// How long the first lists may take.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// What a first look brings.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// Everything that was seen.
+    pub snapshot: Snapshot,
+    /// The intent of an earlier run that can go on.
+    pub intent: Option<Intent>,
+}
+
+/// Looks at group and cluster until the lists are complete.
+///
+/// # Errors
+/// When either cannot be read.
+pub async fn observe<C: Cluster, A: Cloud, K: Clock, L: Lock>(
+    ports: &Ports<C, A, K, L>,
+) -> Result<Observed, PortError> {
+    let mut snapshot = Snapshot::default();
+    let (group, intent) = tokio::join!(ports.cloud.read(true), ports.cluster.intent());
+    let mut group = group?;
+    let ends = later(ports.clock.now(), PATIENCE);
+    snapshot.apply(Change::Group(Box::new(group.clone())));
+    see(ports, &mut snapshot, ends, |snapshot| snapshot.gaps().is_empty()).await?;
+    let suspects = group.instances.keys().filter(|id| snapshot.node_of(id).is_none()).cloned().collect();
+    if !Vec::from_iter(&suspects).is_empty() {
+        let without = ports.cluster.without_node(&suspects).await?;
+        for instance in group.instances.values_mut().filter(|instance| without.contains(&instance.id)) {
+            instance.no_node = true;
+        }
+        snapshot.apply(Change::Group(Box::new(group)));
+    }
+    Ok(Observed { snapshot, intent: intent? })
+}
+
+/// Looks at the pods too that `watch` asks for.
+pub(super) async fn look_at_pods<C: Cluster, A: Cloud, K: Clock, L: Lock>(
+    ports: &Ports<C, A, K, L>,
+    snapshot: &mut Snapshot,
+    watch: &Watch,
+) -> Result<(), PortError> {
+    ports.cluster.watch(watch);
+    let ends = later(ports.clock.now(), PATIENCE);
+    see(ports, snapshot, ends, |snapshot| {
+        watch.pods_on.iter().all(|node| snapshot.knows_pods_of(node))
+            && watch.pods_of.iter().all(|pdb| snapshot.pods_of_pdb(pdb).is_some())
+    })
+    .await
+}
+
+async fn see<C: Cluster, A: Cloud, K: Clock, L: Lock>(
+    ports: &Ports<C, A, K, L>,
+    snapshot: &mut Snapshot,
+    ends: jiff::Timestamp,
+    enough: impl Fn(&Snapshot) -> bool,
+) -> Result<(), PortError> {
+    while !enough(snapshot) {
+        tokio::select! {
+            changes = ports.cluster.changes() => {
+                for change in changes? {
+                    snapshot.apply(change);
+                }
+            }
+            () = ports.clock.sleep_until(ends) => {
+                let missing = format!("{:?}", snapshot.gaps());
+                return Err(PortError::Unreachable { server: "the Kubernetes API server".to_owned(), message: format!("its lists did not come within two minutes; still missing: {missing}") });
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! `mngup upgrade`: look, object, begin or go on, drive.
+
+use tokio::sync::mpsc;
+
+use super::{
+    driver::{DriveError, Ports, Stop, drive},
+    observe::{Observed, look_at_pods, observe},
+};
+use crate::{
+    domain::{
+        ClusterName, GroupName, INTENT_SCHEMA, Intent, IntentState, Limits, LimitsError, Operator, Policy, Process,
+        RunId, Snapshot,
+    },
+    engine::{
+        Goal, Rollout,
+        event::{Event, OldNode, RunOutcome},
+    },
+    plan::{self, Objection},
+    ports::{Clock, Cloud, Cluster, Journal, Lock, PortError, Watch},
+    report::Reporter,
+};
+
+/// What the user asks for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The group.
+    pub group: GroupName,
+    /// The settings.
+    pub policy: Policy,
+    /// Who asks.
+    pub operator: Operator,
+    /// The name of the run, should it be a new one.
+    pub run: RunId,
+    /// Which mngup this is.
+    pub version: String,
+}
+
+/// A run that could begin.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// Everything that was seen.
+    pub snapshot: Snapshot,
+    /// An earlier run that goes on.
+    pub resumes: Option<Intent>,
+    /// The numbers that the policy became.
+    pub limits: Limits,
+    /// What is to be replaced.
+    pub old: Vec<OldNode>,
+    /// Where other evidence disagrees.
+    pub disagreements: Vec<String>,
+}
+
+/// Why no run begins.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// Reasons of the group's.
+    #[error("refused")]
+    Objections {
+        /// Which.
+        objections: Vec<Objection>,
+        /// The Auto Scaling group's name, for remedies.
+        asg: String,
+    },
+    /// Numbers with which nothing can move.
+    #[error(transparent)]
+    Limits(#[from] LimitsError),
+    /// The outside cannot be read.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// Looks at everything a run needs to know, and objects to what speaks against it. Writes nothing.
+///
+/// With `pods` the pods of all old nodes are looked at too, for the plan on the screen.
+///
+/// # Errors
+/// [`Refused`].
+pub async fn prepare<C: Cluster, A: Cloud, K: Clock, L: Lock>(
+    ports: &Ports<C, A, K, L>,
+    request: &Request,
+    pods: bool,
+) -> Result<Prepared, Refused> {
+    let Observed { mut snapshot, intent } = observe(ports).await?;
+    let prepared = judge(&snapshot, intent, request)?;
+    if pods {
+        let pods_on = prepared.old.iter().filter_map(|old| old.member.node.clone()).collect();
+        look_at_pods(ports, &mut snapshot, &Watch { pods_on, ..Watch::default() }).await?;
+    }
+    Ok(Prepared { snapshot, ..prepared })
+}
+
+fn judge(snapshot: &Snapshot, intent: Option<Intent>, request: &Request) -> Result<Prepared, Refused> {
+    let Some(group) = snapshot.group() else {
+        return Err(PortError::NotFound { what: request.group.to_string(), others: Vec::new() }.into());
+    };
+    let mut objections = plan::objections(snapshot, &request.policy);
+    if intent.is_some() {
+        // Our own call to raise the maximum leaves a managed group UPDATING for a moment.
+        objections.retain(|objection| *objection != Objection::Updating);
+    }
+    if !objections.is_empty() {
+        return Err(Refused::Objections { objections, asg: group.asg.to_string() });
+    }
+    let size = intent.as_ref().map_or(group.size.desired, |intent| intent.size.desired);
+    let limits = Limits::resolve(&request.policy, group, size)?;
+    let old = plan::old_nodes(snapshot, &request.policy);
+    let disagreements = plan::disagreements(snapshot);
+    Ok(Prepared { snapshot: snapshot.clone(), resumes: intent, limits, old, disagreements })
+}
+
+/// Takes the lock and runs; a run that was interrupted goes on with its own sizes and this call's settings.
+///
+/// # Errors
+/// [`DriveError`]; a run that ends in order has an outcome, however bad.
+pub async fn upgrade<C: Cluster, A: Cloud, K: Clock, L: Lock>(
+    ports: &Ports<C, A, K, L>,
+    request: &Request,
+    prepared: Prepared,
+    reporter: &mut dyn Reporter,
+    journal: &mut dyn Journal,
+    stop: &mut mpsc::Receiver<Stop>,
+) -> Result<RunOutcome, DriveError> {
+    ports.lock.acquire().await?;
+    // What was read before the lock was ours may be an earlier holder's: only what is read now counts.
+    let outcome = match ports.cluster.intent().await {
+        Ok(intent) => {
+            let mut snapshot = prepared.snapshot.clone();
+            let now = ports.clock.now();
+            let (mut run, first) = start(request, &prepared, intent, &snapshot, now);
+            drive(ports, &mut run, &mut snapshot, vec![first], reporter, journal, stop).await
+        }
+        Err(error) => Err(error.into()),
+    };
+    // Whoever left at once still holds what is under way; the lease runs out by itself for everybody else.
+    ports.lock.release().await;
+    outcome
+}
+
+fn start(
+    request: &Request,
+    prepared: &Prepared,
+    intent: Option<Intent>,
+    snapshot: &Snapshot,
+    now: jiff::Timestamp,
+) -> (Rollout, Event) {
+    let old = prepared.old.clone();
+    if let Some(intent) = intent {
+        let intent = Intent {
+            policy: request.policy.clone(),
+            limits: prepared.limits,
+            operator: request.operator.clone(),
+            version: request.version.clone(),
+            ..intent
+        };
+        let run = Rollout::resume(intent, Goal::Upgrade, snapshot, now);
+        let event = Event::RunResumed { intent: Box::new(run.intent().clone()), old };
+        return (run, event);
+    }
+    let group = snapshot.group();
+    let size = group.map_or(crate::domain::Size { min: 0, desired: 0, max: 0 }, |group| group.size);
+    let intent = Intent {
+        schema: INTENT_SCHEMA,
+        version: request.version.clone(),
+        run: request.run.clone(),
+        cluster: request.cluster.clone(),
+        group: request.group.clone(),
+        started_at: now,
+        operator: request.operator.clone(),
+        size,
+        old: u32::try_from(old.len()).unwrap_or(u32::MAX),
+        policy: request.policy.clone(),
+        limits: prepared.limits,
+        surge: 0,
+        raised_max: None,
+        suspended_az_rebalance: group.is_some_and(|group| !group.suspended.contains(&Process::AzRebalance)),
+        state: IntentState::Rolling,
+    };
+    let event = Event::RunStarted { intent: Box::new(intent.clone()), old };
+    (Rollout::begin(intent, snapshot), event)
+}

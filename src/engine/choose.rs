@@ -1,0 +1,211 @@
+//! Whose turn it is: the budget of nodes, the extra nodes, and the last ones that go without a replacement.
+
+use std::collections::BTreeSet;
+
+use super::{
+    draft::{Draft, Wait},
+    effect::CloudAct,
+    event::{Event, Note, RunOutcome, SurgeFor},
+    phase::{Call, NodePhase},
+    waiting::WaitingOn,
+};
+use crate::{
+    domain::{InstanceId, later},
+    plan::{self, Census, Seat},
+};
+
+/// Counts the group as it is now.
+pub(super) fn census(draft: &Draft<'_>) -> Census {
+    let intent = &draft.run.intent;
+    let arriving = draft.run.arrivals.keys().collect();
+    Census::take(draft.snapshot, &intent.policy, intent.started_at, &draft.run.taken(), &arriving)
+}
+
+/// By how many members the group is larger than it was, or than it should stay, less those on their way out.
+pub(super) fn to_shed(draft: &Draft<'_>) -> u32 {
+    let run = draft.run;
+    let quarantined = u32::try_from(run.quarantined.len()).unwrap_or(u32::MAX);
+    let stand_ins = if run.stop == Some(RunOutcome::Aborted) { 0 } else { run.compensated.min(quarantined) };
+    let underway =
+        run.flights.values().filter(|flight| matches!(flight.phase, NodePhase::Terminating { decrement: true, .. }));
+    let underway = u32::try_from(underway.count()).unwrap_or(u32::MAX);
+    draft.group.size.desired.saturating_sub(run.intent.size.desired + stand_ins).saturating_sub(underway)
+}
+
+/// Whether the group shrinks by this member when it goes, so that no new node is ever scaled down again.
+pub(super) fn shrinks_by(draft: &Draft<'_>, instance: &InstanceId) -> bool {
+    last_ones(draft, &census(draft)).contains(instance)
+}
+
+fn last_ones(draft: &Draft<'_>, census: &Census) -> BTreeSet<InstanceId> {
+    let run = draft.run;
+    let still_here = |seat: &Seat| match run.flights.get(&seat.member.instance).map(|flight| &flight.phase) {
+        None => !seat.taken,
+        Some(NodePhase::Cordoning | NodePhase::Draining { .. } | NodePhase::Settling { .. }) => true,
+        Some(
+            NodePhase::Terminating { .. } | NodePhase::Replacing { .. } | NodePhase::Releasing | NodePhase::Quarantined,
+        ) => false,
+    };
+    // Those whose turn has not come go last; a node in flight shrinks the group only when too few of them are left.
+    let shed = to_shed(draft);
+    let mut last = plan::shed_by(census, shed, |seat| seat.old && still_here(seat) && !seat.taken);
+    let short = shed.saturating_sub(u32::try_from(last.len()).unwrap_or(u32::MAX));
+    last.extend(plan::shed_by(census, short, |seat| seat.old && still_here(seat) && seat.taken));
+    last
+}
+
+/// Gets the group to the size that was asked for, and asks for stand-ins of quarantined nodes.
+pub(super) fn surge(draft: &mut Draft<'_>, census: &Census) {
+    let run = draft.run;
+    if let Some(size) = run.resize {
+        if draft.group.size.desired >= size.desired {
+            return draft.note(Note::Resized);
+        }
+        if run.saved.as_ref() == Some(&run.intent) {
+            let max = (size.max > 0).then_some(size.max);
+            draft.cloud(CloudAct::SetSize { desired: size.desired, max });
+        }
+        return;
+    }
+    let quarantined = u32::try_from(run.quarantined.len()).unwrap_or(u32::MAX);
+    let may = run.intent.limits.surge > 0 && !run.surge_denied && run.stop.is_none();
+    if may && quarantined > run.compensated && census.candidates().next().is_some() {
+        ask_for(draft, quarantined - run.compensated, SurgeFor::Quarantine);
+    }
+}
+
+/// Asks for so many more nodes than the group has.
+pub(super) fn ask_for(draft: &mut Draft<'_>, more: u32, purpose: SurgeFor) {
+    let from = draft.group.size.desired;
+    let desired = from + more;
+    let max = (desired > draft.group.size.max).then_some(desired);
+    let nodes = draft.run.intent.surge + more;
+    draft.event(Event::SurgeRequested { nodes, from, desired, max, purpose });
+}
+
+/// Chooses one more node if the budget allows it.
+pub(super) fn next(draft: &mut Draft<'_>, census: &Census) {
+    let run = draft.run;
+    match &run.stop {
+        None => {}
+        Some(RunOutcome::Aborted) => return shed_one(draft, census),
+        Some(_) => return,
+    }
+    let who = run.intent.group.to_string();
+    for seat in census.riddles() {
+        let wait = Wait { on: vec![WaitingOn::Reading], ..Wait::default() };
+        draft.waits(seat.member.title(), wait);
+    }
+    if census.candidates().next().is_none() {
+        return shed_one(draft, census);
+    }
+    if let Some(until) = interval(draft) {
+        let wait = Wait { on: vec![WaitingOn::NodeInterval { until }], until: Some(until), pods_left: None };
+        return draft.waits(who, wait);
+    }
+    let required = required(draft);
+    let lanes = usize::try_from(run.intent.limits.max_unavailable.max(1)).unwrap_or(usize::MAX);
+    let fits = |seat: &Seat| {
+        if seat.no_node {
+            true
+        } else if seat.available {
+            census.available > required
+        } else {
+            // What does not serve costs the budget nothing, but a whole group that looks dead for a moment must not
+            // be drained at once: as many at a time as may be out.
+            run.flights.len() < lanes
+        }
+    };
+    let last_of_zone = |seat: &Seat| {
+        let zone = &seat.member.zone;
+        seat.available && draft.snapshot.zonal_volumes().contains(zone) && census.available_in(zone) <= 1
+    };
+    let last_ones = last_ones(draft, census);
+    let order = run.intent.policy.order;
+    if let Some(seat) = plan::next(census, order, &last_ones, |seat| fits(seat) && !last_of_zone(seat)) {
+        return choose(draft, census, seat, required, false);
+    }
+    let quiet = run.flights.is_empty() && run.owed.is_empty() && run.arrivals.is_empty();
+    let zone_bound = plan::next(census, order, &last_ones, fits);
+    let Some(seat) = zone_bound else {
+        if quiet {
+            let on = vec![WaitingOn::NodesOut { available: census.available, required }];
+            nobody_moves(draft, &who, census, on);
+        }
+        return;
+    };
+    if !quiet {
+        return;
+    }
+    let zones = u32::try_from(draft.group.zones.len()).unwrap_or(u32::MAX);
+    let extra = draft.group.size.desired.saturating_sub(run.intent.size.desired);
+    if run.intent.limits.surge > 0 && !run.surge_denied && extra < zones && run.resize.is_none() {
+        return ask_for(draft, 1, SurgeFor::ZoneVolumes);
+    }
+    let message = format!(
+        "zone {} is without a Ready node while {} is replaced: its zonal volumes wait, and no extra node can be had",
+        seat.member.zone,
+        seat.member.title()
+    );
+    draft.event(Event::Warning { message });
+    choose(draft, census, seat, required, false);
+}
+
+/// Shrinks the group to its size by a member that was drained first; only when no old node is left to shrink by.
+fn shed_one(draft: &mut Draft<'_>, census: &Census) {
+    let run = draft.run;
+    let quiet = run.flights.is_empty() && run.owed.is_empty() && run.arrivals.is_empty();
+    if !quiet || to_shed(draft) == 0 || run.stop.as_ref().is_some_and(|stop| *stop != RunOutcome::Aborted) {
+        return;
+    }
+    let shed = plan::shed_by(census, 1, |seat| !seat.taken);
+    if let Some(seat) = shed.first().and_then(|instance| census.seats.get(instance)) {
+        choose(draft, census, seat, required(draft), true);
+    }
+}
+
+fn choose(draft: &mut Draft<'_>, census: &Census, seat: &Seat, required: u32, shrink: bool) {
+    let node = seat.member.node.as_ref().and_then(|name| draft.snapshot.node(name));
+    let extended = node.map(|node| node.extended.clone()).unwrap_or_default();
+    let available = census.available.saturating_sub(u32::from(seat.available));
+    draft.event(Event::NodeChosen { member: seat.member.clone(), available, required, shrink, extended });
+}
+
+/// How many members must be available after a choice.
+fn required(draft: &Draft<'_>) -> u32 {
+    let intent = &draft.run.intent;
+    // Somebody may have made the group smaller since: its size then is what there is to keep.
+    let desired = intent.size.desired.min(draft.group.size.desired);
+    desired.saturating_sub(intent.limits.max_unavailable)
+}
+
+fn interval(draft: &Draft<'_>) -> Option<jiff::Timestamp> {
+    let until = later(draft.run.last_choice?, draft.run.intent.policy.node_interval);
+    (until > draft.now).then_some(until)
+}
+
+/// Nothing is in flight and nobody may be chosen: wait for the group to mend, but not for ever.
+fn nobody_moves(draft: &mut Draft<'_>, who: &str, census: &Census, on: Vec<WaitingOn>) {
+    let run = draft.run;
+    let timeout = run.intent.policy.replacement_timeout;
+    let since = run.told.get(who).map_or(draft.now, |told| told.since);
+    let until = later(since, timeout);
+    if draft.now >= until {
+        if !run.quarantined.is_empty() {
+            return draft.note(Note::Stopping(RunOutcome::EvictionFailed));
+        }
+        let out: Vec<_> = census.out.iter().take(5).map(|(title, why)| format!("{title} ({why})")).collect();
+        let why = format!("too many nodes are out to take another: {}", out.join(", "));
+        return draft.note(Note::Stopping(RunOutcome::Refused { why }));
+    }
+    draft.waits(who.to_owned(), Wait { on, until: Some(until), pods_left: None });
+}
+
+/// Whether a call to terminate may have been heard already.
+#[must_use]
+pub(super) fn asked(call: Call) -> bool {
+    match call {
+        Call::Unmarked | Call::Marked => false,
+        Call::Asked | Call::Accepted | Call::Lost { .. } => true,
+    }
+}

@@ -1,0 +1,319 @@
+//! Draining one node in flight: who left, who may be asked now, what holds the rest, and when patience ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::{
+    draft::{Draft, Wait},
+    effect::{Effect, KubeAct},
+    event::{Event, HeldPod, Note, RunOutcome, Stuck},
+    flight,
+    rollout::Flight,
+    waiting::{BudgetView, WaitingOn, rule_text},
+};
+use crate::{
+    domain::{InstanceId, Node, Pdb, PdbRef, Pod, PodRef, Undrainable, elapsed, later},
+    drain::{Fate, Hold, Turn, fate, grace_for, needs_token},
+};
+
+/// A pod that came back this often onto the cordoned node is not asked again: each time disrupts its service for
+/// nothing. It counts as blocked until the timeout.
+const LAND_BACKS: usize = 3;
+
+/// After a forced deletion, this long beyond the pod's own grace before the node is terminated all the same.
+const FORCE_PATIENCE: std::time::Duration = std::time::Duration::from_mins(1);
+
+/// The pods that hold this node.
+pub(super) fn holds<'a>(
+    draft: &Draft<'a>,
+    flight: &'a Flight,
+    node: &'a Node,
+) -> impl Iterator<Item = &'a Pod> + use<'a> {
+    let (run, now) = (draft.run, draft.now);
+    let policy = &run.intent.policy;
+    let forced = match flight.phase {
+        super::phase::NodePhase::Draining { forced_at, .. } => forced_at,
+        super::phase::NodePhase::Cordoning
+        | super::phase::NodePhase::Settling { .. }
+        | super::phase::NodePhase::Terminating { .. }
+        | super::phase::NodePhase::Replacing { .. }
+        | super::phase::NodePhase::Releasing
+        | super::phase::NodePhase::Quarantined => None,
+    };
+    let forced_and_landed = move |pod: &Pod| {
+        // With force the node goes in the end, whatever keeps coming back or does not stop.
+        policy.force && flight.landed.len() >= LAND_BACKS && flight.landed.contains_key(&pod.id.uid)
+            || forced.is_some_and(|at| {
+                let grace = std::time::Duration::from_secs(u64::from(pod.grace_seconds));
+                elapsed(at, now) > grace + FORCE_PATIENCE
+            })
+    };
+    draft.snapshot.pods_on(&node.name).filter(move |pod| match fate(pod, Some(node), policy, now) {
+        Fate::Stays(_) => false,
+        Fate::Leaves | Fate::Stopping | Fate::Unmanaged => !forced_and_landed(pod),
+    })
+}
+
+/// One step of a drain.
+pub(super) fn step(
+    draft: &mut Draft<'_>,
+    instance: &InstanceId,
+    flight: &Flight,
+    node: &Node,
+    deadline: Timestamp,
+    forced_at: Option<Timestamp>,
+    spent: &mut BTreeSet<PdbRef>,
+) {
+    let who = flight.member.title();
+    if flight::cordon_again(draft, flight, node) {
+        return;
+    }
+    if !draft.snapshot.knows_pods_of(&node.name) {
+        let on = vec![WaitingOn::PodList { node: node.name.clone() }];
+        return draft.waits(who, Wait { on, until: Some(deadline), pods_left: None });
+    }
+    note_departed(draft, flight, node);
+    note_landed(draft, flight, node);
+    if draft.has_events() {
+        return;
+    }
+    let holding: Vec<&Pod> = holds(draft, flight, node).collect();
+    if holding.is_empty() {
+        let took = elapsed(flight.chosen_at, draft.now);
+        return draft.event(Event::NodeDrained { node: node.name.clone(), pods: flight.moved, took });
+    }
+    let forced = forced_at.is_some();
+    let held = ask(draft, flight, node, &holding, forced, spent);
+    if draft.now >= deadline && !forced {
+        return patience_ends(draft, instance, flight, &held);
+    }
+    let pods_left = u32::try_from(holding.len()).ok();
+    let until = if forced { None } else { Some(deadline) };
+    draft.waits(who, Wait { on: grouped(held), until, pods_left });
+}
+
+/// Budgets that block are worth a look at all of their pods: who of them is not Ready, and why?
+pub(super) fn look_at_blocking_budgets(draft: &mut Draft<'_>) {
+    let blocking = draft.waits.values().flat_map(|wait| &wait.on).filter_map(|on| match on {
+        WaitingOn::Budget(view) if !view.never => Some(view.pdb.clone()),
+        _ => None,
+    });
+    let blocking: BTreeSet<_> = blocking.collect();
+    draft.decision.watch.pods_of.extend(blocking);
+}
+
+fn note_departed(draft: &mut Draft<'_>, flight: &Flight, node: &Node) {
+    let after = elapsed(flight.chosen_at, draft.now);
+    for pod in flight.leaving.values() {
+        if draft.snapshot.pod(&pod.uid).is_none() {
+            draft.event(Event::PodGone { pod: pod.clone(), node: node.name.clone(), after });
+        }
+    }
+}
+
+fn note_landed(draft: &mut Draft<'_>, flight: &Flight, node: &Node) {
+    if flight.cordoned_at.is_none() {
+        return;
+    }
+    for pod in draft.snapshot.pods_on(&node.name) {
+        let came_after = pod.created_at > flight.chosen_at && !pod.is_daemon() && !pod.mirror && !pod.is_finished();
+        if came_after
+            && !flight.landed.contains_key(&pod.id.uid)
+            && let Some(toleration) = pod.tolerates_cordon()
+        {
+            let toleration = match &toleration.key {
+                None => "operator: Exists, without a key".to_owned(),
+                Some(key) => format!("key: {key}"),
+            };
+            draft.event(Event::PodLandedBack { pod: pod.id.clone(), node: node.name.clone(), toleration });
+        }
+    }
+}
+
+/// Asks every pod that may be asked now; returns what holds each of the others.
+fn ask(
+    draft: &mut Draft<'_>,
+    flight: &Flight,
+    node: &Node,
+    holding: &[&Pod],
+    forced: bool,
+    spent: &mut BTreeSet<PdbRef>,
+) -> Vec<HeldPod> {
+    let policy = &draft.run.intent.policy;
+    let mut held = Vec::new();
+    let mut order = holding.to_vec();
+    // Pods that are not Ready first: they cost their budget nothing, and often free it.
+    order.sort_by_key(|pod| (pod.ready, pod.id.clone()));
+    for pod in order {
+        let id = pod.id.clone();
+        let mut hold = |on: WaitingOn| held.push(HeldPod { pod: id.clone(), on });
+        match fate(pod, Some(node), policy, draft.now) {
+            Fate::Stays(_) => {}
+            Fate::Stopping => hold(stopping(pod, draft.now)),
+            Fate::Unmanaged if !forced => hold(WaitingOn::Unmanaged { pod: id.clone() }),
+            Fate::Leaves | Fate::Unmanaged => {
+                if !forced && lands_back(flight, pod) {
+                    let toleration = flight.landed.get(&id.uid).cloned().unwrap_or_default();
+                    let times = u32::try_from(flight.landed.len()).unwrap_or(u32::MAX);
+                    hold(WaitingOn::LandsBack { pod: id.clone(), times, toleration });
+                } else if let Some(on) = ask_one(draft, node, pod, forced, spent) {
+                    hold(on);
+                }
+            }
+        }
+    }
+    held
+}
+
+fn ask_one(
+    draft: &mut Draft<'_>,
+    node: &Node,
+    pod: &Pod,
+    forced: bool,
+    spent: &mut BTreeSet<PdbRef>,
+) -> Option<WaitingOn> {
+    let snapshot = draft.snapshot;
+    let policy = &draft.run.intent.policy;
+    let id = pod.id.clone();
+    let grace = grace_for(pod, policy);
+    let around = forced || policy.disable_eviction;
+    let budgets: Vec<&Pdb> = if around {
+        Vec::new()
+    } else {
+        snapshot.budgets_of(&id.uid).iter().filter_map(|id| snapshot.pdb(id)).collect()
+    };
+    match draft.run.ledger.turn(pod, &budgets, draft.now) {
+        Turn::Underway if !around => Some(WaitingOn::Answers { count: 1 }),
+        Turn::Underway if draft.run.outstanding.contains(&super::effect::EffectKey::Pod(id.uid.clone())) => {
+            Some(WaitingOn::Answers { count: 1 })
+        }
+        // Force speaks over an eviction that was accepted and had no effect.
+        Turn::Underway | Turn::Now(_) if around => {
+            let note = Note::EvictionSent(id.clone(), node.name.clone(), None);
+            draft.act(Effect::Kube(KubeAct::DeletePod { pod: id, grace }), Some(note));
+            Some(WaitingOn::Answers { count: 1 })
+        }
+        Turn::Underway => None,
+        Turn::Now(token) => {
+            // One eviction a budget in one step: the next token is counted when this one is answered.
+            if let Some(token) = token.as_ref().filter(|token| token.spent)
+                && !spent.insert(token.pdb.clone())
+            {
+                return budgets.first().map(|pdb| WaitingOn::Budget(Box::new(view(draft, pdb, pod))));
+            }
+            let note = Note::EvictionSent(id.clone(), node.name.clone(), token);
+            draft.act(Effect::Kube(KubeAct::Evict { pod: id, grace }), Some(note));
+            Some(WaitingOn::Answers { count: 1 })
+        }
+        Turn::Held(Hold::Budget(pdb, until)) => {
+            if let Some(until) = until {
+                draft.wake_at(until, &WaitingOn::Answers { count: 1 });
+            }
+            snapshot.pdb(&pdb).map(|pdb| WaitingOn::Budget(Box::new(view(draft, pdb, pod))))
+        }
+        Turn::Held(Hold::TwoBudgets(pdbs)) => Some(WaitingOn::TwoBudgets { pod: id, pdbs }),
+        Turn::Held(Hold::Refusal(refusal, until)) => {
+            draft.wake_at(until, &WaitingOn::Answers { count: 1 });
+            Some(WaitingOn::Refused { pod: id, message: refusal.to_string() })
+        }
+    }
+}
+
+fn lands_back(flight: &Flight, pod: &Pod) -> bool {
+    flight.landed.contains_key(&pod.id.uid) && flight.landed.len() >= LAND_BACKS
+}
+
+fn stopping(pod: &Pod, now: Timestamp) -> WaitingOn {
+    let due = pod.deletion.map(|deletion| deletion.due);
+    // The kubelet may take a moment beyond the grace period to say that it is done.
+    let slack = std::time::Duration::from_secs(10);
+    match due {
+        Some(due) if later(due, slack) < now => {
+            WaitingOn::PodsOverdue { pods: vec![pod.id.clone()], finalizers: pod.finalizers.clone() }
+        }
+        due => WaitingOn::PodsStopping { pods: vec![pod.id.clone()], due },
+    }
+}
+
+fn patience_ends(draft: &mut Draft<'_>, instance: &InstanceId, flight: &Flight, held: &[HeldPod]) {
+    let run = draft.run;
+    let policy = &run.intent.policy;
+    if policy.force {
+        return draft.note(Note::ForceBegan(instance.clone()));
+    }
+    let why = Stuck::PodEviction { after: policy.drain_timeout, held: held.to_vec() };
+    draft.event(Event::NodeStuck { member: Some(flight.member.clone()), why });
+    let full = run.quarantined.len() >= usize::try_from(policy.max_quarantined).unwrap_or(usize::MAX);
+    if flight.shrink || full || policy.undrainable == Undrainable::Stop {
+        draft.note(Note::Stopping(RunOutcome::EvictionFailed));
+    }
+}
+
+/// One entry for each thing that is waited for, however many pods wait for it.
+fn grouped(held: Vec<HeldPod>) -> Vec<WaitingOn> {
+    let mut stopping_pods: Vec<PodRef> = Vec::new();
+    let mut last_due = None;
+    let mut budgets: BTreeMap<PdbRef, BudgetView> = BTreeMap::new();
+    let mut answers = 0;
+    let mut others = Vec::new();
+    for HeldPod { on, .. } in held {
+        match on {
+            WaitingOn::PodsStopping { pods, due } => {
+                stopping_pods.extend(pods);
+                last_due = last_due.max(due);
+            }
+            WaitingOn::Budget(view) => match budgets.get_mut(&view.pdb) {
+                Some(known) => known.pods.extend(view.pods),
+                None => drop(budgets.insert(view.pdb.clone(), *view)),
+            },
+            WaitingOn::Answers { count } => answers += count,
+            other => others.push(other),
+        }
+    }
+    // Causes that need a person stand before those that time will heal.
+    let mut on = others;
+    on.sort();
+    on.extend(budgets.into_values().map(|view| WaitingOn::Budget(Box::new(view))));
+    if !stopping_pods.is_empty() {
+        stopping_pods.sort();
+        on.push(WaitingOn::PodsStopping { pods: stopping_pods, due: last_due });
+    }
+    if answers > 0 {
+        on.push(WaitingOn::Answers { count: answers });
+    }
+    on
+}
+
+fn view(draft: &Draft<'_>, pdb: &Pdb, pod: &Pod) -> BudgetView {
+    let unready = draft
+        .snapshot
+        .pods_of_pdb(&pdb.id)
+        .unwrap_or_default()
+        .iter()
+        .filter(|other| !other.ready && !other.is_finished());
+    let unready = unready.map(|other| {
+        let place = match &other.node {
+            Some(node) => format!(" on {node}"),
+            None => String::new(),
+        };
+        let why = match (&other.trouble, other.deletion) {
+            (Some(trouble), _) => format!(" ({trouble})"),
+            (None, Some(_)) => " (stopping)".to_owned(),
+            (None, None) => String::new(),
+        };
+        format!("{}{place} not Ready{why}", other.id.name)
+    });
+    BudgetView {
+        pdb: pdb.id.clone(),
+        rule: rule_text(pdb.rule),
+        expected: pdb.status.expected,
+        desired: pdb.status.desired,
+        current: pdb.status.current,
+        allowed: pdb.status.allowed,
+        never: pdb.never_allows() && needs_token(pod, pdb),
+        stale: !pdb.is_observed(),
+        pods: vec![pod.id.clone()],
+        unready: unready.collect(),
+    }
+}

@@ -1,0 +1,298 @@
+//! One node in flight: cordon, drain, settle, terminate. One match per phase.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use jiff::Timestamp;
+
+use super::{
+    choose,
+    draft::{Draft, WATCH_LAG, Wait},
+    drain,
+    effect::{CloudAct, Effect},
+    event::{Event, Note, RunOutcome},
+    phase::{Call, NodePhase},
+    rollout::Flight,
+    waiting::WaitingOn,
+};
+use crate::domain::{InstanceId, Lifecycle, Node, NodeMark, NodePatch, later};
+
+/// How long volumes may stay attached to an empty node before it is terminated all the same: the attach-detach
+/// controller's own patience before it detaches by force (`pkg/controller/volume/attachdetach`, 6 minutes).
+const VOLUMES_PATIENCE: Duration = Duration::from_mins(6);
+
+/// A lost answer is settled by a reading of the group that is at least this much younger; Auto Scaling's readings may
+/// lag a little behind its acts.
+const SETTLED_BY_READING: Duration = Duration::from_secs(10);
+
+/// Goes through the nodes in flight, the earliest deadline first.
+pub(super) fn step_all(draft: &mut Draft<'_>) {
+    let run = draft.run;
+    let mut flights: Vec<_> = run.flights.iter().collect();
+    flights.sort_by_key(|(_, flight)| deadline(flight));
+    let mut spent = BTreeSet::new();
+    for (instance, flight) in flights {
+        step(draft, instance, flight, &mut spent);
+    }
+    drain::look_at_blocking_budgets(draft);
+}
+
+/// Whether no node is in a place that an exit now would leave half done.
+pub(super) fn all_safe(draft: &Draft<'_>) -> bool {
+    draft.run.flights.values().all(|flight| match flight.phase {
+        NodePhase::Terminating { call, .. } => match call {
+            Call::Unmarked | Call::Marked | Call::Asked | Call::Lost { .. } => false,
+            Call::Accepted => true,
+        },
+        NodePhase::Replacing { .. } | NodePhase::Quarantined => true,
+        // A node that cannot even be given back (no right to patch it) must not hold the exit for ever.
+        NodePhase::Releasing => release_failed(draft, flight),
+        NodePhase::Cordoning | NodePhase::Draining { .. } | NodePhase::Settling { .. } => false,
+    })
+}
+
+fn step(draft: &mut Draft<'_>, instance: &InstanceId, flight: &Flight, spent: &mut BTreeSet<crate::domain::PdbRef>) {
+    let node = flight.member.node.as_ref().and_then(|name| draft.snapshot.node(name));
+    if turns_back(draft, flight) {
+        return draft.event(Event::GivingBack { member: flight.member.clone() });
+    }
+    if let Some(name) = &flight.member.node
+        && !matches!(flight.phase, NodePhase::Replacing { .. })
+    {
+        draft.decision.watch.pods_on.insert(name.clone());
+    }
+    match &flight.phase {
+        NodePhase::Cordoning => cordon(draft, flight, node),
+        NodePhase::Draining { deadline, forced_at } => match node {
+            Some(node) => drain::step(draft, instance, flight, node, *deadline, *forced_at, spent),
+            None => node_vanished(draft, instance, flight),
+        },
+        NodePhase::Settling { drained_at } => settle(draft, instance, flight, node, *drained_at),
+        NodePhase::Terminating { since, decrement, call } => {
+            terminate(draft, instance, flight, node, *since, *decrement, *call);
+        }
+        NodePhase::Replacing { since } => replacing(draft, flight, *since),
+        NodePhase::Releasing => release(draft, flight, node),
+        NodePhase::Quarantined => {}
+    }
+}
+
+/// Whether a node that can still be given back is to be given back: the user asked to stop, or nothing replaces it.
+fn turns_back(draft: &Draft<'_>, flight: &Flight) -> bool {
+    let stopping = match &draft.run.stop {
+        Some(RunOutcome::Interrupted | RunOutcome::ReplacementFailed | RunOutcome::Refused { .. }) => true,
+        Some(RunOutcome::Aborted) => !flight.shrink,
+        Some(
+            RunOutcome::EvictionFailed
+            | RunOutcome::Done
+            | RunOutcome::Quarantined { .. }
+            | RunOutcome::InvariantBroken { .. },
+        )
+        | None => false,
+    };
+    let early = match flight.phase {
+        NodePhase::Cordoning | NodePhase::Draining { .. } | NodePhase::Settling { .. } => true,
+        NodePhase::Terminating { call, .. } => match call {
+            Call::Unmarked | Call::Marked => true,
+            Call::Asked | Call::Accepted | Call::Lost { .. } => false,
+        },
+        NodePhase::Replacing { .. } | NodePhase::Releasing | NodePhase::Quarantined => false,
+    };
+    stopping && early
+}
+
+/// Cordon, load balancer label and what is remembered of both: one request.
+fn cordon(draft: &mut Draft<'_>, flight: &Flight, node: Option<&Node>) {
+    let Some(node) = node else { return };
+    let mut marks = vec![NodeMark::Run(draft.run.intent.run.clone()), NodeMark::Chosen(flight.chosen_at)];
+    // What somebody else did is not ours to undo; what we did in an earlier life of this run is.
+    if !node.unschedulable || node.marks.cordoned() {
+        marks.push(NodeMark::Cordoned);
+    }
+    let excluded = node.labels.contains_key(crate::domain::EXCLUDE_FROM_LOAD_BALANCERS);
+    if !excluded || node.marks.excluded() {
+        marks.push(NodeMark::Excluded);
+    }
+    let unmark = [crate::domain::key::QUARANTINED, crate::domain::key::TERMINATING]
+        .into_iter()
+        .filter(|key| node.marks.0.contains_key(*key))
+        .map(str::to_owned)
+        .collect();
+    let patch = NodePatch { unschedulable: Some(true), excluded: Some(true), marks, unmark, ..NodePatch::default() };
+    draft.patch(&node.name, patch);
+    draft.waits(flight.member.title(), Wait { on: vec![WaitingOn::Answers { count: 1 }], ..Wait::default() });
+}
+
+/// Cordons again what somebody uncordoned; true while the node is not seen cordoned, so that nobody calls it empty.
+pub(super) fn cordon_again(draft: &mut Draft<'_>, flight: &Flight, node: &Node) -> bool {
+    if node.unschedulable {
+        return false;
+    }
+    match flight.cordoned_at.map(|at| later(at, WATCH_LAG)) {
+        // The watch has yet to show what was confirmed.
+        Some(shown) if shown > draft.now => draft.wake_at(shown, &WaitingOn::Answers { count: 1 }),
+        Some(_) => draft.event(Event::NodeUncordonedByOther { node: node.name.clone() }),
+        None => {
+            let marks = vec![NodeMark::Cordoned, NodeMark::Run(draft.run.intent.run.clone())];
+            draft.patch(&node.name, NodePatch { unschedulable: Some(true), marks, ..NodePatch::default() });
+        }
+    }
+    let wait = Wait { on: vec![WaitingOn::Answers { count: 1 }], ..Wait::default() };
+    draft.waits(flight.member.title(), wait);
+    true
+}
+
+fn settle(draft: &mut Draft<'_>, instance: &InstanceId, flight: &Flight, node: Option<&Node>, drained_at: Timestamp) {
+    let Some(node) = node else {
+        return if flight.member.node.is_some() {
+            node_vanished(draft, instance, flight);
+        } else {
+            begin_termination(draft, instance, flight);
+        };
+    };
+    if cordon_again(draft, flight, node) {
+        return;
+    }
+    if drain::holds(draft, flight, node).next().is_some() {
+        return draft.note(Note::NotEmptyAnyMore(instance.clone()));
+    }
+    let policy = &draft.run.intent.policy;
+    let quiet = later(drained_at, policy.post_drain_delay);
+    if draft.now < quiet {
+        let wait = Wait { on: vec![WaitingOn::LoadBalancers { until: quiet }], until: Some(quiet), pods_left: None };
+        return draft.waits(flight.member.title(), wait);
+    }
+    let patience = later(drained_at, VOLUMES_PATIENCE.max(policy.post_drain_delay));
+    if !node.volumes.is_empty() && draft.now < patience {
+        let on = vec![WaitingOn::Volumes { volumes: node.volumes.clone(), until: patience }];
+        return draft.waits(flight.member.title(), Wait { on, until: Some(patience), pods_left: None });
+    }
+    if !node.volumes.is_empty() {
+        let message = format!(
+            "node/{} is terminated with volumes still attached after {}: {}",
+            node.name,
+            crate::domain::short(VOLUMES_PATIENCE),
+            node.volumes.join(", ")
+        );
+        draft.event(Event::Warning { message });
+    }
+    begin_termination(draft, instance, flight);
+}
+
+fn begin_termination(draft: &mut Draft<'_>, instance: &InstanceId, flight: &Flight) {
+    let decrement = flight.shrink || choose::shrinks_by(draft, instance);
+    draft.event(Event::Terminating { member: flight.member.clone(), decrement });
+}
+
+fn terminate(
+    draft: &mut Draft<'_>,
+    instance: &InstanceId,
+    flight: &Flight,
+    node: Option<&Node>,
+    since: Timestamp,
+    decrement: bool,
+    call: Call,
+) {
+    let lifecycle = draft.group.instances.get(instance).map_or("gone", |found| match &found.lifecycle {
+        Lifecycle::InService => "InService",
+        Lifecycle::Pending(state) | Lifecycle::Terminating(state) | Lifecycle::Apart(state) => state,
+    });
+    let on = vec![WaitingOn::InstanceLeaving { lifecycle: lifecycle.to_owned() }];
+    draft.waits(flight.member.title(), Wait { on, ..Wait::default() });
+    match (call, node) {
+        (Call::Unmarked, Some(node)) => {
+            let marks = vec![NodeMark::Terminating(since, decrement)];
+            draft.patch(&node.name, NodePatch { marks, ..NodePatch::default() });
+        }
+        (Call::Unmarked, None) => draft.note(Note::TerminationMarked(instance.clone())),
+        (Call::Marked, node) => {
+            let refilled = node.is_some_and(|node| drain::holds(draft, flight, node).next().is_some());
+            if refilled {
+                return draft.note(Note::NotEmptyAnyMore(instance.clone()));
+            }
+            let effect = Effect::Cloud(CloudAct::Terminate { instance: instance.clone(), decrement });
+            draft.act(effect, Some(Note::TerminationAsked(instance.clone())));
+        }
+        (Call::Asked | Call::Accepted, _) => {}
+        (Call::Lost { at }, _) => {
+            let settled = later(at, SETTLED_BY_READING);
+            if draft.group.observed_at >= settled {
+                // The reading is young enough and the instance is still here, or `departures` had seen it leave.
+                draft.note(Note::TerminationNotDone(instance.clone()));
+            } else {
+                draft.wake_at(settled, &WaitingOn::Reading);
+            }
+        }
+    }
+}
+
+fn replacing(draft: &mut Draft<'_>, flight: &Flight, since: Timestamp) {
+    let run = draft.run;
+    let owed = run.owed.iter().any(|owed| owed.replaces.as_ref() == Some(&flight.member));
+    let coming = run.arrivals.values().any(|arrival| arrival.replaces.as_ref() == Some(&flight.member));
+    if !owed && !coming {
+        let took = crate::domain::elapsed(flight.chosen_at, draft.now);
+        return draft.event(Event::Replaced { member: flight.member.clone(), by: None, took });
+    }
+    if owed {
+        let failure = draft.group.failed_launch_since(since).and_then(|activity| activity.message.clone());
+        let until = Some(later(since, run.intent.policy.replacement_timeout));
+        draft.waits(flight.member.title(), Wait { on: vec![WaitingOn::Launch { failure }], until, pods_left: None });
+        draft.decision.watch.activities = true;
+    }
+}
+
+/// The Node object is gone while its instance may still run: wait until somebody looked, then go on without it.
+fn node_vanished(draft: &mut Draft<'_>, instance: &InstanceId, flight: &Flight) {
+    let looked = draft.group.instances.get(instance).is_some_and(|instance| instance.no_node);
+    if looked {
+        return begin_termination(draft, instance, flight);
+    }
+    draft.waits(flight.member.title(), Wait { on: vec![WaitingOn::Reading], ..Wait::default() });
+}
+
+/// Gives a node back, or puts it into quarantine where that is wanted: one request.
+fn release(draft: &mut Draft<'_>, flight: &Flight, node: Option<&Node>) {
+    let Some(node) = node else {
+        return draft.event(Event::Replaced {
+            member: flight.member.clone(),
+            by: None,
+            took: crate::domain::elapsed(flight.chosen_at, draft.now),
+        });
+    };
+    draft.waits(flight.member.title(), Wait { on: vec![WaitingOn::Answers { count: 1 }], ..Wait::default() });
+    if draft.run.stop.is_none() {
+        let marks = vec![NodeMark::Quarantined(draft.now)];
+        return draft.patch(&node.name, NodePatch { marks, ..NodePatch::default() });
+    }
+    draft.patch(&node.name, give_back(node));
+}
+
+/// The patch that takes everything of ours off a node.
+pub(super) fn give_back(node: &Node) -> NodePatch {
+    let tainted = node.taints.contains(&crate::domain::PENDING_TAINT.taint());
+    NodePatch {
+        unschedulable: node.marks.cordoned().then_some(false),
+        excluded: node.marks.excluded().then_some(false),
+        pending_taint: tainted.then_some(false),
+        shielded: node.marks.shielded().then_some(false),
+        marks: Vec::new(),
+        unmark: NodePatch::unmark_all(&node.marks),
+    }
+}
+
+fn release_failed(draft: &Draft<'_>, flight: &Flight) -> bool {
+    let key = flight.member.node.clone().map(super::effect::EffectKey::Node);
+    key.is_some_and(|key| draft.run.failures.get(&key).is_some_and(|failures| *failures >= 3))
+}
+
+fn deadline(flight: &Flight) -> Timestamp {
+    match flight.phase {
+        NodePhase::Draining { deadline, .. } => deadline,
+        NodePhase::Cordoning
+        | NodePhase::Settling { .. }
+        | NodePhase::Terminating { .. }
+        | NodePhase::Replacing { .. }
+        | NodePhase::Releasing
+        | NodePhase::Quarantined => flight.chosen_at,
+    }
+}

@@ -1,0 +1,135 @@
+//! What must never happen, stated once: checked before every act, in production as in simulations.
+
+use std::fmt;
+
+use super::{
+    choose,
+    effect::{CloudAct, Effect, KubeAct},
+    phase::{Call, NodePhase},
+    rollout::Rollout,
+};
+use crate::{
+    domain::{InstanceId, NodeKind, NodeName, PodRef, Snapshot},
+    drain::{Fate, fate},
+};
+
+/// A promise that an act would break.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Violation {
+    /// The Node is not of this group, or not an instance's.
+    ForeignNode(NodeName),
+    /// The instance is not of this group, or not in flight.
+    ForeignInstance(InstanceId),
+    /// The instance's termination was asked for already.
+    TerminatedTwice(InstanceId),
+    /// A pod that must be evicted still runs on the instance.
+    StillRuns(InstanceId, PodRef),
+    /// A pod is to be evicted from a node that is not in flight, or not cordoned.
+    NotDraining(PodRef),
+    /// A node would be uncordoned that somebody else cordoned.
+    ForeignCordon(NodeName),
+    /// More nodes are out because of us than may be.
+    OverBudget {
+        /// Nodes that we took out.
+        out: usize,
+        /// How many may be.
+        may: usize,
+    },
+}
+
+/// Whether this act keeps every promise, given what is seen now.
+///
+/// # Errors
+/// The first promise it would break.
+pub fn check(run: &Rollout, snapshot: &Snapshot, effect: &Effect, now: jiff::Timestamp) -> Result<(), Violation> {
+    match effect {
+        Effect::Kube(KubeAct::SaveIntent(_) | KubeAct::ForgetIntent)
+        | Effect::Cloud(CloudAct::SetSize { .. } | CloudAct::SuspendAzRebalance | CloudAct::ResumeAzRebalance) => {
+            Ok(())
+        }
+        Effect::Kube(KubeAct::PatchNode(name, patch)) => {
+            let Some(node) = snapshot.node(name) else { return Err(Violation::ForeignNode(name.clone())) };
+            let members = snapshot.group().map(|group| &group.instances);
+            let member = node.instance.as_ref().is_some_and(|id| members.is_some_and(|all| all.contains_key(id)));
+            if !member || node.kind != NodeKind::Instance {
+                return Err(Violation::ForeignNode(name.clone()));
+            }
+            if patch.unschedulable == Some(false) && !node.marks.cordoned() {
+                return Err(Violation::ForeignCordon(name.clone()));
+            }
+            Ok(())
+        }
+        Effect::Kube(KubeAct::Evict { pod, .. } | KubeAct::DeletePod { pod, .. }) => {
+            let node = snapshot.pod(&pod.uid).and_then(|pod| pod.node.as_ref());
+            let flight = run.flights().values().find(|flight| node.is_some() && flight.member.node.as_ref() == node);
+            let draining = flight.is_some_and(|flight| matches!(flight.phase, NodePhase::Draining { .. }));
+            let cordoned = node.and_then(|node| snapshot.node(node)).is_some_and(|node| node.unschedulable);
+            if draining && cordoned { Ok(()) } else { Err(Violation::NotDraining(pod.clone())) }
+        }
+        Effect::Cloud(CloudAct::Terminate { instance, .. }) => terminate(run, snapshot, instance, now),
+    }
+}
+
+fn terminate(run: &Rollout, snapshot: &Snapshot, id: &InstanceId, now: jiff::Timestamp) -> Result<(), Violation> {
+    let member = snapshot.group().is_some_and(|group| group.instances.contains_key(id));
+    let Some(flight) = run.flights().get(id).filter(|_| member) else {
+        return Err(Violation::ForeignInstance(id.clone()));
+    };
+    match flight.phase {
+        NodePhase::Terminating { call: Call::Marked, .. } => {}
+        NodePhase::Terminating { call, .. } if choose::asked(call) => {
+            return Err(Violation::TerminatedTwice(id.clone()));
+        }
+        NodePhase::Terminating { .. }
+        | NodePhase::Cordoning
+        | NodePhase::Draining { .. }
+        | NodePhase::Settling { .. }
+        | NodePhase::Replacing { .. }
+        | NodePhase::Releasing
+        | NodePhase::Quarantined => return Err(Violation::ForeignInstance(id.clone())),
+    }
+    let policy = &run.intent().policy;
+    if let Some(node) = snapshot.node_of(id)
+        && !policy.force
+    {
+        let runs = snapshot.pods_on(&node.name).find(|pod| match fate(pod, Some(node), policy, now) {
+            Fate::Stays(_) => false,
+            Fate::Leaves | Fate::Stopping | Fate::Unmanaged => true,
+        });
+        if let Some(pod) = runs {
+            return Err(Violation::StillRuns(id.clone(), pod.id.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// Whether no more nodes are out because of us than may be: those in flight that served when their turn came.
+///
+/// # Errors
+/// [`Violation::OverBudget`].
+pub fn check_budget(run: &Rollout, snapshot: &Snapshot) -> Result<(), Violation> {
+    let Some(group) = snapshot.group() else { return Ok(()) };
+    let out = run.flights().values().filter(|flight| flight.member.node.is_some()).count();
+    // Every member that serves beyond the size at the start lets one more go.
+    let intent = run.intent();
+    let present = group.instances.len();
+    let desired = usize::try_from(intent.size.desired.min(group.size.desired)).unwrap_or(usize::MAX);
+    let may = usize::try_from(intent.limits.max_unavailable.max(1)).unwrap_or(usize::MAX)
+        + present.saturating_sub(desired)
+        + run.owed.len();
+    if out > may { Err(Violation::OverBudget { out, may }) } else { Ok(()) }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ForeignNode(node) => write!(f, "node/{node} is not this group's and would be changed"),
+            Self::ForeignInstance(id) => write!(f, "instance/{id} is not in flight and would be terminated"),
+            Self::TerminatedTwice(id) => write!(f, "instance/{id} would be terminated twice"),
+            Self::StillRuns(id, pod) => write!(f, "instance/{id} would be terminated while {pod} runs on it"),
+            Self::NotDraining(pod) => write!(f, "{pod} would be evicted from a node that is not being drained"),
+            Self::ForeignCordon(node) => write!(f, "node/{node} was cordoned by somebody else and would be uncordoned"),
+            Self::OverBudget { out, may } => write!(f, "{out} nodes would be out, {may} may be"),
+        }
+    }
+}

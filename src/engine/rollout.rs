@@ -1,0 +1,517 @@
+//! The state of a run, and how events change it. Nothing here decides.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::{
+    effect::{Effect, EffectKey},
+    event::{Event, Note, RunOutcome, Stuck, SurgeFor},
+    phase::{Call, NodePhase, RunPhase},
+    waiting::WaitingOn,
+};
+use crate::{
+    domain::{
+        InstanceId, Intent, IntentState, Lifecycle, Member, Node, NodeName, PodRef, Process, Size, Snapshot, Uid, later,
+    },
+    drain::Ledger,
+};
+
+/// What a run is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// Replace every old node.
+    Upgrade,
+    /// Undo what the run did, and only that.
+    Abort,
+}
+
+/// A run: what it means to do, where it is, and what is under way.
+#[derive(Clone, Debug)]
+pub struct Rollout {
+    pub(super) goal: Goal,
+    pub(super) intent: Intent,
+    /// What the cluster is known to remember.
+    pub(super) saved: Option<Intent>,
+    pub(super) forgotten: bool,
+    pub(super) phase: RunPhase,
+    pub(super) flights: BTreeMap<InstanceId, Flight>,
+    /// Launches that the group owes us.
+    pub(super) owed: Vec<Owed>,
+    /// New instances that do not serve yet.
+    pub(super) arrivals: BTreeMap<InstanceId, Arrival>,
+    /// Instances that were seen before; whatever is not among them is new.
+    pub(super) known: BTreeSet<InstanceId>,
+    pub(super) group_seen: Option<Timestamp>,
+    pub(super) shielded: BTreeSet<NodeName>,
+    pub(super) quarantined: BTreeMap<InstanceId, Member>,
+    /// Given back after a failed drain; not chosen again by this run.
+    pub(super) given_up: BTreeSet<InstanceId>,
+    pub(super) outstanding: BTreeSet<EffectKey>,
+    pub(super) retry_at: BTreeMap<EffectKey, Timestamp>,
+    /// How often in a row an act failed.
+    pub(super) failures: BTreeMap<EffectKey, u32>,
+    /// A size that was asked for and that the group does not show yet; a max of 0 leaves the maximum alone.
+    pub(super) resize: Option<Size>,
+    pub(super) surge_denied: bool,
+    /// Extra nodes that stand in for quarantined ones; the group keeps them until those are mended.
+    pub(super) compensated: u32,
+    /// What was done last about each thing, and when: until the world shows it, it is not done again.
+    pub(super) recent: BTreeMap<EffectKey, (Effect, Timestamp)>,
+    pub(super) ledger: Ledger,
+    /// Pods whose eviction was sent and not answered, and the node they were on.
+    pub(super) asked: BTreeMap<Uid, NodeName>,
+    /// Instances that came since the run began here; shielded from the cluster autoscaler while it rolls.
+    pub(super) fresh: BTreeSet<InstanceId>,
+    pub(super) stop: Option<RunOutcome>,
+    pub(super) ended: Option<RunOutcome>,
+    pub(super) replaced: u32,
+    pub(super) last_choice: Option<Timestamp>,
+    pub(super) told: BTreeMap<String, Told>,
+}
+
+/// One node in flight.
+#[derive(Clone, Debug)]
+pub struct Flight {
+    /// Which.
+    pub member: Member,
+    /// When its turn came.
+    pub chosen_at: Timestamp,
+    /// Where it is.
+    pub phase: NodePhase,
+    /// Pods that were asked to leave by us and are not gone.
+    pub(super) leaving: BTreeMap<Uid, PodRef>,
+    /// Pods that left since its turn came.
+    pub(super) moved: u32,
+    /// Pods that came onto it although it is cordoned.
+    pub(super) landed: BTreeMap<Uid, String>,
+    /// When the cordon was confirmed; none while it is not, or when somebody undid it.
+    pub(super) cordoned_at: Option<Timestamp>,
+    /// Whether it leaves only so that the group gets back to its size.
+    pub(super) shrink: bool,
+    /// Extended resources that its replacement must offer.
+    pub(super) extended: BTreeMap<String, u64>,
+}
+
+/// A launch that the group owes us.
+#[derive(Clone, Debug)]
+pub(super) struct Owed {
+    pub(super) replaces: Option<Member>,
+    pub(super) since: Timestamp,
+}
+
+/// A new instance that does not serve yet.
+#[derive(Clone, Debug)]
+pub(super) struct Arrival {
+    pub(super) replaces: Option<Member>,
+    /// Since when it is owed: the patience of the replacement timeout.
+    pub(super) owed_since: Timestamp,
+    pub(super) first_seen: Timestamp,
+    pub(super) joined: Option<NodeName>,
+}
+
+/// What was last told about who waits.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    pub(super) at: Timestamp,
+    pub(super) since: Timestamp,
+    pub(super) on: Vec<WaitingOn>,
+}
+
+impl Rollout {
+    /// A run that begins.
+    #[must_use]
+    pub fn begin(intent: Intent, snapshot: &Snapshot) -> Self {
+        let known = snapshot.group().map(|group| group.instances.keys().cloned().collect()).unwrap_or_default();
+        Self {
+            goal: Goal::Upgrade,
+            intent,
+            saved: None,
+            forgotten: false,
+            phase: RunPhase::Preflight,
+            flights: BTreeMap::new(),
+            owed: Vec::new(),
+            arrivals: BTreeMap::new(),
+            known,
+            group_seen: None,
+            shielded: BTreeSet::new(),
+            quarantined: BTreeMap::new(),
+            given_up: BTreeSet::new(),
+            outstanding: BTreeSet::new(),
+            retry_at: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            resize: None,
+            surge_denied: false,
+            compensated: 0,
+            recent: BTreeMap::new(),
+            ledger: Ledger::default(),
+            asked: BTreeMap::new(),
+            fresh: BTreeSet::new(),
+            stop: None,
+            ended: None,
+            replaced: 0,
+            last_choice: None,
+            told: BTreeMap::new(),
+        }
+    }
+
+    /// A run that goes on from what the cluster remembers: the intent, the marks on its nodes, the group itself.
+    ///
+    /// Patience begins anew: a run that was down overnight must not fail its first node at once.
+    #[must_use]
+    pub fn resume(intent: Intent, goal: Goal, snapshot: &Snapshot, now: Timestamp) -> Self {
+        let mut run = Self { goal, saved: Some(intent.clone()), ..Self::begin(intent, snapshot) };
+        if goal == Goal::Abort {
+            run.phase = RunPhase::Roll;
+            run.stop = Some(RunOutcome::Aborted);
+        }
+        let Some(group) = snapshot.group() else { return run };
+        let mut present = 0;
+        for instance in group.instances.values() {
+            let node = snapshot.node_of(&instance.id);
+            let member = Member {
+                instance: instance.id.clone(),
+                node: node.map(|n| n.name.clone()),
+                zone: instance.zone.clone(),
+            };
+            if matches!(instance.lifecycle, Lifecycle::Terminating(_)) {
+                continue;
+            }
+            present += 1;
+            if let Some(flight) = node.and_then(|node| run.flight_of(&member, node, now)) {
+                match flight.phase {
+                    NodePhase::Quarantined => drop(run.quarantined.insert(instance.id.clone(), member)),
+                    NodePhase::Cordoning
+                    | NodePhase::Draining { .. }
+                    | NodePhase::Settling { .. }
+                    | NodePhase::Terminating { .. }
+                    | NodePhase::Replacing { .. }
+                    | NodePhase::Releasing => drop(run.flights.insert(instance.id.clone(), flight)),
+                }
+                continue;
+            }
+            let serves = instance.lifecycle == Lifecycle::InService && node.is_some_and(Node::is_ready);
+            if !serves && crate::plan::evidence(instance, group).is_none() {
+                let arrival = Arrival { replaces: None, owed_since: now, first_seen: now, joined: None };
+                run.arrivals.insert(instance.id.clone(), arrival);
+            }
+        }
+        let missing = group.size.desired.saturating_sub(present);
+        run.owed = (0..missing).map(|_| Owed { replaces: None, since: now }).collect();
+        run.compensated = u32::try_from(run.quarantined.len()).unwrap_or(0);
+        if run.intent.state != IntentState::Rolling {
+            // A run that stopped in good order had given AZRebalance back.
+            run.intent.suspended_az_rebalance = !group.suspended.contains(&Process::AzRebalance);
+            run.intent.state = IntentState::Rolling;
+        }
+        run
+    }
+
+    /// What the run means to do.
+    #[must_use]
+    pub fn intent(&self) -> &Intent {
+        &self.intent
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn phase(&self) -> RunPhase {
+        self.phase
+    }
+
+    /// How it ended, once it has.
+    #[must_use]
+    pub fn ended(&self) -> Option<&RunOutcome> {
+        self.ended.as_ref()
+    }
+
+    /// Nodes in flight, by instance.
+    #[must_use]
+    pub fn flights(&self) -> &BTreeMap<InstanceId, Flight> {
+        &self.flights
+    }
+
+    /// Members that the run has chosen, in whatever way they go on.
+    #[must_use]
+    pub fn taken(&self) -> BTreeSet<&InstanceId> {
+        self.flights.keys().chain(self.quarantined.keys()).chain(&self.given_up).collect()
+    }
+
+    /// Takes in what happened. The only place where a run changes.
+    pub fn evolve(&mut self, at: Timestamp, event: &Event) {
+        match event {
+            Event::RunStarted { .. }
+            | Event::RunResumed { .. }
+            | Event::AzRebalance { .. }
+            | Event::ActFailed { .. }
+            | Event::Warning { .. } => {}
+            Event::Phase { phase } => self.phase = *phase,
+            Event::SurgeRequested { nodes, from, desired, max, purpose } => {
+                if *purpose == SurgeFor::Quarantine {
+                    self.compensated += desired.saturating_sub(*from);
+                }
+                self.intent.surge = *nodes;
+                self.intent.raised_max = max.or(self.intent.raised_max);
+                self.resize = Some(Size { min: 0, desired: *desired, max: max.unwrap_or(0) });
+                self.owe(desired.saturating_sub(*from), at);
+            }
+            Event::SurgeUnavailable { .. } => {
+                self.surge_denied = true;
+                self.resize = None;
+                self.owed.retain(|owed| owed.replaces.is_some());
+            }
+            Event::NodeChosen { member, shrink, extended, .. } => {
+                let flight = Flight { shrink: *shrink, extended: extended.clone(), ..Flight::new(member.clone(), at) };
+                self.flights.insert(member.instance.clone(), flight);
+                self.last_choice = Some(at);
+            }
+            Event::NodeCordoned { node, .. } => {
+                let deadline = later(at, self.intent.policy.drain_timeout);
+                self.with_flight(node, |flight| {
+                    flight.cordoned_at = Some(at);
+                    if flight.phase == NodePhase::Cordoning {
+                        flight.phase = NodePhase::Draining { deadline, forced_at: None };
+                    }
+                });
+            }
+            Event::NodeUncordonedByOther { node } => self.with_flight(node, |flight| flight.cordoned_at = None),
+            Event::PodEvicted { pod, node } => {
+                self.asked.remove(&pod.uid);
+                self.ledger.accepted(&pod.uid, at);
+                self.with_flight(node, |flight| drop(flight.leaving.insert(pod.uid.clone(), pod.clone())));
+            }
+            Event::PodDeleted { pod, node, .. } => {
+                self.asked.remove(&pod.uid);
+                self.ledger.accepted(&pod.uid, at);
+                self.with_flight(node, |flight| drop(flight.leaving.insert(pod.uid.clone(), pod.clone())));
+            }
+            Event::PodRefused { pod, refusal, .. } => {
+                self.asked.remove(&pod.uid);
+                self.ledger.refused(&pod.uid, refusal, at);
+            }
+            Event::PodGone { pod, node, .. } => {
+                self.ledger.gone(&pod.uid);
+                self.with_flight(node, |flight| {
+                    flight.leaving.remove(&pod.uid);
+                    flight.moved += 1;
+                });
+            }
+            Event::PodLandedBack { pod, node, toleration } => {
+                self.with_flight(node, |flight| drop(flight.landed.insert(pod.uid.clone(), toleration.clone())));
+            }
+            Event::NodeDrained { node, .. } => {
+                self.with_flight(node, |flight| flight.phase = NodePhase::Settling { drained_at: at });
+            }
+            Event::Terminating { member, decrement } => {
+                let call = if member.node.is_some() { Call::Unmarked } else { Call::Marked };
+                self.set_phase(&member.instance, NodePhase::Terminating { since: at, decrement: *decrement, call });
+            }
+            Event::TerminateUnknown { instance, .. } => self.set_call(instance, Call::Lost { at }),
+            Event::InstanceLeft { member, ours } => self.instance_left(member, *ours, at),
+            Event::Launched { instance, replaces } => self.launched(instance, replaces.as_ref(), at),
+            Event::Joined { node, instance } => {
+                if let Some(arrival) = self.arrivals.get_mut(instance) {
+                    arrival.joined = Some(node.clone());
+                }
+            }
+            Event::Serves { instance, .. } => drop(self.arrivals.remove(instance)),
+            Event::Replaced { member, .. } => {
+                self.flights.remove(&member.instance);
+                self.told.remove(&member.title());
+                self.replaced += 1;
+            }
+            Event::GivingBack { member } => self.set_phase(&member.instance, NodePhase::Releasing),
+            Event::NodeStuck { member, why } => self.stuck(member.as_ref(), why),
+            Event::NodeReleased { node } => {
+                let released = self.flights.iter().find(|(_, flight)| flight.member.node.as_ref() == Some(node));
+                if let Some(instance) = released.map(|(instance, _)| instance.clone()) {
+                    self.flights.remove(&instance);
+                    self.given_up.insert(instance);
+                }
+                self.told.remove(&format!("node/{node}"));
+            }
+            Event::NodeQuarantined { node } => {
+                let found = self.flights.iter().find(|(_, flight)| flight.member.node.as_ref() == Some(node));
+                if let Some(instance) = found.map(|(instance, _)| instance.clone())
+                    && let Some(flight) = self.flights.remove(&instance)
+                {
+                    self.quarantined.insert(instance, flight.member);
+                }
+                self.told.remove(&format!("node/{node}"));
+            }
+            Event::Waiting { who, on, since, .. } => {
+                self.told.insert(who.clone(), Told { at, since: *since, on: on.clone() });
+            }
+            Event::StopRequested => self.stop = self.stop.take().or(Some(RunOutcome::Interrupted)),
+            Event::RunEnded { outcome, .. } => {
+                self.phase = RunPhase::Done;
+                self.ended = Some(outcome.clone());
+            }
+            Event::Noted(note) => self.note(at, note),
+        }
+    }
+
+    fn note(&mut self, at: Timestamp, note: &Note) {
+        match note {
+            Note::Issued(key) => drop(self.outstanding.insert(key.clone())),
+            Note::Answered(key) => {
+                self.outstanding.remove(key);
+            }
+            Note::Succeeded(effect) => {
+                let key = effect.key();
+                self.retry_at.remove(&key);
+                self.failures.remove(&key);
+                self.recent.insert(key, ((**effect).clone(), at));
+            }
+            Note::RetryAt(key, moment) => {
+                self.retry_at.insert(key.clone(), *moment);
+                *self.failures.entry(key.clone()).or_default() += 1;
+            }
+            Note::EvictionSent(pod, node, token) => {
+                self.ledger.sent(&pod.uid, token.clone());
+                self.asked.insert(pod.uid.clone(), node.clone());
+            }
+            Note::EvictionLost(pod, why) => {
+                self.asked.remove(pod);
+                self.ledger.lost(pod, why, at);
+            }
+            Note::IntentSaved(intent) => self.saved = Some((**intent).clone()),
+            Note::IntentChanged(intent) => self.intent = (**intent).clone(),
+            Note::IntentForgotten => self.forgotten = true,
+            Note::TerminationMarked(instance) | Note::TerminationNotDone(instance) => {
+                self.set_call(instance, Call::Marked);
+            }
+            Note::TerminationAsked(instance) => self.set_call(instance, Call::Asked),
+            Note::TerminationAccepted(instance) => self.set_call(instance, Call::Accepted),
+            Note::ForceBegan(instance) => {
+                if let Some(Flight { phase: NodePhase::Draining { forced_at, .. }, .. }) =
+                    self.flights.get_mut(instance)
+                {
+                    *forced_at = Some(at);
+                }
+            }
+            Note::NotEmptyAnyMore(instance) => {
+                let deadline = later(at, self.intent.policy.drain_timeout);
+                self.set_phase(instance, NodePhase::Draining { deadline, forced_at: None });
+            }
+            Note::GroupSeen(moment) => self.group_seen = Some(*moment),
+            Note::Shielded(node) => drop(self.shielded.insert(node.clone())),
+            Note::OwedWrittenOff => {
+                for owed in std::mem::take(&mut self.owed) {
+                    self.flights.retain(|_, flight| Some(&flight.member) != owed.replaces.as_ref());
+                }
+            }
+            Note::OwedMore(count) => self.owe(*count, at),
+            Note::Resized => self.resize = None,
+            Note::NoLongerWaits(who) => drop(self.told.remove(who)),
+            Note::Stopping(outcome) => self.stop = self.stop.take().or(Some(outcome.clone())),
+        }
+    }
+
+    fn instance_left(&mut self, member: &Member, ours: bool, at: Timestamp) {
+        self.known.remove(&member.instance);
+        self.fresh.remove(&member.instance);
+        self.quarantined.remove(&member.instance);
+        if let Some(arrival) = self.arrivals.remove(&member.instance) {
+            self.owed.push(Owed { replaces: arrival.replaces, since: arrival.owed_since });
+        }
+        let Some(flight) = self.flights.get_mut(&member.instance) else { return };
+        let shrinks = matches!(flight.phase, NodePhase::Terminating { decrement: true, .. }) && ours;
+        flight.phase = NodePhase::Replacing { since: at };
+        flight.leaving.clear();
+        if !shrinks {
+            self.owed.push(Owed { replaces: Some(member.clone()), since: at });
+        }
+    }
+
+    fn launched(&mut self, instance: &InstanceId, replaces: Option<&Member>, at: Timestamp) {
+        self.known.insert(instance.clone());
+        self.fresh.insert(instance.clone());
+        let position = self.owed.iter().position(|owed| owed.replaces.as_ref() == replaces);
+        let owed_since = position.map_or(at, |index| self.owed.remove(index).since);
+        let arrival = Arrival { replaces: replaces.cloned(), owed_since, first_seen: at, joined: None };
+        self.arrivals.insert(instance.clone(), arrival);
+    }
+
+    fn stuck(&mut self, member: Option<&Member>, why: &Stuck) {
+        match why {
+            Stuck::PodEviction { .. } => {
+                if let Some(member) = member {
+                    self.set_phase(&member.instance, NodePhase::Releasing);
+                }
+            }
+            Stuck::NodeCreation { .. } => self.stop = self.stop.take().or(Some(RunOutcome::ReplacementFailed)),
+            Stuck::Refused { refusal, .. } => {
+                self.stop = self.stop.take().or(Some(RunOutcome::Refused { why: refusal.to_string() }));
+            }
+        }
+    }
+
+    fn flight_of(&self, member: &Member, node: &Node, now: Timestamp) -> Option<Flight> {
+        let marks = &node.marks;
+        let chosen_at = marks.chosen_at()?;
+        // Whoever starts a stopped run again has mended something: its quarantined nodes get another turn.
+        let died = self.intent.state == IntentState::Rolling;
+        if self.goal == Goal::Upgrade && died && marks.quarantined_at().is_some() {
+            return Some(Flight { phase: NodePhase::Quarantined, ..Flight::new(member.clone(), chosen_at) });
+        }
+        let deadline = later(now, self.intent.policy.drain_timeout);
+        let phase = match marks.terminating() {
+            // The call may have been sent just before the end: only a younger reading of the group tells.
+            Some((since, decrement)) => NodePhase::Terminating { since, decrement, call: Call::Lost { at: now } },
+            None if self.goal == Goal::Abort => NodePhase::Releasing,
+            None => NodePhase::Draining { deadline, forced_at: None },
+        };
+        Some(Flight { phase, cordoned_at: Some(chosen_at), ..Flight::new(member.clone(), chosen_at) })
+    }
+
+    fn owe(&mut self, count: u32, since: Timestamp) {
+        self.owed.extend((0..count).map(|_| Owed { replaces: None, since }));
+    }
+
+    fn with_flight(&mut self, node: &NodeName, change: impl FnOnce(&mut Flight)) {
+        if let Some(flight) = self.flights.values_mut().find(|flight| flight.member.node.as_ref() == Some(node)) {
+            change(flight);
+        }
+    }
+
+    fn set_phase(&mut self, instance: &InstanceId, phase: NodePhase) {
+        if let Some(flight) = self.flights.get_mut(instance) {
+            flight.phase = phase;
+        }
+    }
+
+    fn set_call(&mut self, instance: &InstanceId, next: Call) {
+        if let Some(Flight { phase: NodePhase::Terminating { call, .. }, .. }) = self.flights.get_mut(instance) {
+            *call = next;
+        }
+    }
+}
+
+impl Flight {
+    fn new(member: Member, chosen_at: Timestamp) -> Self {
+        let phase = if member.node.is_some() {
+            NodePhase::Cordoning
+        } else {
+            // What never became a node has no pods to lose.
+            NodePhase::Settling { drained_at: chosen_at }
+        };
+        Self {
+            member,
+            chosen_at,
+            phase,
+            leaving: BTreeMap::new(),
+            moved: 0,
+            landed: BTreeMap::new(),
+            cordoned_at: None,
+            shrink: false,
+            extended: BTreeMap::new(),
+        }
+    }
+
+    /// Pods that left since its turn came.
+    #[must_use]
+    pub fn moved(&self) -> u32 {
+        self.moved
+    }
+}

@@ -1,0 +1,197 @@
+//! Before and after: the intent, soft taints, `AZRebalance`, sizes; and everything of ours taken off again.
+
+use super::{
+    choose,
+    draft::{Draft, Wait},
+    effect::{CloudAct, EffectKey, KubeAct},
+    event::{Event, RunOutcome, SurgeFor},
+    flight,
+    phase::RunPhase,
+    waiting::WaitingOn,
+};
+use crate::{
+    domain::{Intent, IntentState, Lifecycle, NodeMark, NodePatch, PENDING_TAINT, Process},
+    plan::Census,
+};
+
+/// After so many failures in a row the end of a run goes on without this act, and says so.
+const TRIES: u32 = 3;
+
+/// Has the cluster remember what the run means to do.
+pub(super) fn remember(draft: &mut Draft<'_>) -> bool {
+    let run = draft.run;
+    let saved = run.saved.as_ref() == Some(&run.intent);
+    if !saved {
+        draft.kube(KubeAct::SaveIntent(Box::new(run.intent.clone())));
+    }
+    saved
+}
+
+/// Intent first, then `AZRebalance`, then soft taints, so that evicted pods go to new nodes and move once.
+pub(super) fn preflight(draft: &mut Draft<'_>) {
+    if let Some(stop) = &draft.run.stop {
+        let untouched = draft.run.saved.is_none();
+        if untouched {
+            return end(draft, stop.clone());
+        }
+        return draft.event(Event::Phase { phase: RunPhase::ScaleDown });
+    }
+    if !remember(draft) {
+        return answers(draft);
+    }
+    let suspended = draft.group.suspended.contains(&Process::AzRebalance);
+    if draft.run.intent.suspended_az_rebalance && !suspended && tries(draft, &EffectKey::Processes) < TRIES {
+        draft.cloud(CloudAct::SuspendAzRebalance);
+        return answers(draft);
+    }
+    let census = choose::census(draft);
+    if soft_taints(draft, &census) == 0 {
+        draft.event(Event::Phase { phase: RunPhase::ScaleUp });
+    } else {
+        answers(draft);
+    }
+}
+
+/// Taints old nodes whose turn has not come; returns how many are not tainted yet.
+pub(super) fn soft_taints(draft: &mut Draft<'_>, census: &Census) -> usize {
+    if draft.run.stop.is_some() {
+        return 0;
+    }
+    let taint = PENDING_TAINT.taint();
+    let run = draft.run.intent.run.clone();
+    let mut missing = 0;
+    for seat in census.candidates() {
+        let Some(node) = seat.member.node.as_ref().and_then(|name| draft.snapshot.node(name)) else { continue };
+        if node.taints.contains(&taint) || tries(draft, &EffectKey::Node(node.name.clone())) > 0 {
+            continue;
+        }
+        missing += 1;
+        let marks = vec![NodeMark::Run(run.clone())];
+        draft.patch(&node.name, NodePatch { pending_taint: Some(true), marks, ..NodePatch::default() });
+    }
+    missing
+}
+
+/// Asks for extra nodes; the first old node need not wait for them where the budget allows it.
+pub(super) fn scale_up(draft: &mut Draft<'_>) {
+    let run = draft.run;
+    let census = choose::census(draft);
+    let old = census.seats.values().filter(|seat| seat.old).count();
+    let wanted = run.intent.limits.surge.min(u32::try_from(old).unwrap_or(u32::MAX));
+    let extra = draft.group.size.desired.saturating_sub(run.intent.size.desired);
+    if extra < wanted && run.stop.is_none() && !run.surge_denied {
+        choose::ask_for(draft, wanted - extra, SurgeFor::Load);
+    }
+    draft.event(Event::Phase { phase: RunPhase::Roll });
+}
+
+/// Takes everything of ours off again and ends the run.
+pub(super) fn scale_down(draft: &mut Draft<'_>) {
+    let waiting = give_nodes_back(draft) + restore_max(draft) + resume_az_rebalance(draft);
+    if waiting > 0 {
+        return answers(draft);
+    }
+    let run = draft.run;
+    let outcome = outcome(draft);
+    let forget = match &outcome {
+        RunOutcome::Done | RunOutcome::Aborted => true,
+        RunOutcome::Quarantined { .. }
+        | RunOutcome::EvictionFailed
+        | RunOutcome::ReplacementFailed
+        | RunOutcome::Refused { .. }
+        | RunOutcome::Interrupted
+        | RunOutcome::InvariantBroken { .. } => false,
+    };
+    let failed = tries(draft, &EffectKey::Intent) >= TRIES;
+    if forget {
+        if run.forgotten || failed {
+            return end(draft, outcome);
+        }
+        draft.kube(KubeAct::ForgetIntent);
+        return answers(draft);
+    }
+    let stopped = run.saved.as_ref().is_some_and(|saved| matches!(saved.state, IntentState::Stopped { .. }));
+    if stopped || failed {
+        return end(draft, outcome);
+    }
+    let state = IntentState::Stopped { at: draft.now, why: why(&outcome) };
+    draft.kube(KubeAct::SaveIntent(Box::new(Intent { state, ..run.intent.clone() })));
+    answers(draft);
+}
+
+fn outcome(draft: &Draft<'_>) -> RunOutcome {
+    let run = draft.run;
+    match &run.stop {
+        Some(stop) => stop.clone(),
+        None if run.quarantined.is_empty() => RunOutcome::Done,
+        None => RunOutcome::Quarantined { nodes: run.quarantined.values().filter_map(|m| m.node.clone()).collect() },
+    }
+}
+
+fn end(draft: &mut Draft<'_>, outcome: RunOutcome) {
+    let census = choose::census(draft);
+    let left = census.seats.values().filter(|seat| seat.old).count();
+    let left = u32::try_from(left).unwrap_or(u32::MAX);
+    draft.event(Event::RunEnded { outcome, left, replaced: draft.run.replaced });
+}
+
+fn give_nodes_back(draft: &mut Draft<'_>) -> usize {
+    let mut waiting = 0;
+    let taint = PENDING_TAINT.taint();
+    for node in draft.snapshot.nodes().values() {
+        let Some(instance) = node.instance.as_ref().and_then(|id| draft.group.instances.get(id)) else { continue };
+        let leaving = matches!(instance.lifecycle, Lifecycle::Terminating(_));
+        let kept = draft.run.quarantined.contains_key(&instance.id);
+        let clean = node.marks.is_empty() && !node.taints.contains(&taint);
+        if leaving || kept || clean || tries(draft, &EffectKey::Node(node.name.clone())) >= TRIES {
+            continue;
+        }
+        waiting += 1;
+        draft.patch(&node.name, flight::give_back(node));
+    }
+    waiting
+}
+
+/// Lowers the maximum again once the group has its old size; a run that can go on keeps it raised.
+fn restore_max(draft: &mut Draft<'_>) -> usize {
+    let run = draft.run;
+    let (size, before) = (draft.group.size, run.intent.size);
+    let ours = run.intent.raised_max == Some(size.max) && size.max > before.max;
+    if !ours || size.desired > before.max || tries(draft, &EffectKey::Size) >= TRIES {
+        return 0;
+    }
+    draft.cloud(CloudAct::SetSize { desired: size.desired, max: Some(before.max) });
+    1
+}
+
+fn resume_az_rebalance(draft: &mut Draft<'_>) -> usize {
+    let suspended = draft.group.suspended.contains(&Process::AzRebalance);
+    if !draft.run.intent.suspended_az_rebalance || !suspended || tries(draft, &EffectKey::Processes) >= TRIES {
+        return 0;
+    }
+    draft.cloud(CloudAct::ResumeAzRebalance);
+    1
+}
+
+fn answers(draft: &mut Draft<'_>) {
+    let count = u32::try_from(draft.run.outstanding.len() + draft.decision.acts.len()).unwrap_or(u32::MAX);
+    let who = draft.run.intent.group.to_string();
+    draft.waits(who, Wait { on: vec![WaitingOn::Answers { count }], ..Wait::default() });
+}
+
+fn tries(draft: &Draft<'_>, key: &EffectKey) -> u32 {
+    draft.run.failures.get(key).copied().unwrap_or(0)
+}
+
+fn why(outcome: &RunOutcome) -> String {
+    match outcome {
+        RunOutcome::Done => "done".to_owned(),
+        RunOutcome::Aborted => "aborted".to_owned(),
+        RunOutcome::Quarantined { nodes } => format!("done, {} quarantined", nodes.len()),
+        RunOutcome::EvictionFailed => "pods would not leave a node (PodEvictionFailure)".to_owned(),
+        RunOutcome::ReplacementFailed => "a replacement did not come (NodeCreationFailure)".to_owned(),
+        RunOutcome::Refused { why } => why.clone(),
+        RunOutcome::Interrupted => "stopped by the user".to_owned(),
+        RunOutcome::InvariantBroken { what } => format!("mngup stopped rather than break a promise: {what}"),
+    }
+}

@@ -1,0 +1,186 @@
+//! Reading a world from YAML, with errors that say where.
+
+use std::{collections::BTreeMap, fmt, path::Path};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+use serde_saphyr::Spanned;
+use thiserror::Error;
+
+use super::{WorldSpec, check};
+
+/// The world that is shown when no other is named: a healthy shop in three zones.
+pub const SHOP: &str = include_str!("../../../plans/sandbox/shop.yaml");
+
+/// What is wrong with a world's description.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SpecError {
+    /// It cannot be read at all.
+    #[error("{file}: {message}")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// Why.
+        message: String,
+    },
+    /// It is no YAML, or not of this form.
+    #[error("{file}:{line}: {message}")]
+    Form {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong.
+        message: String,
+    },
+    /// It makes no sense.
+    #[error("{file}:{line}: {field}: {message}")]
+    Sense {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: u64,
+        /// The field, `workloads[2].budgets[0]`.
+        field: String,
+        /// What is wrong, and what to do.
+        message: String,
+    },
+}
+
+impl WorldSpec {
+    /// Reads a world from a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or makes no sense; file, line and field are named.
+    pub fn from_file(path: &Path) -> Result<Self, SpecError> {
+        let file = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::from_yaml(&text, &file),
+            Err(error) => Err(SpecError::Unreadable { file, message: error.to_string() }),
+        }
+    }
+
+    /// Reads a world from text; `file` is what errors call it.
+    ///
+    /// # Errors
+    /// When it makes no sense; file, line and field are named.
+    pub fn from_yaml(text: &str, file: &str) -> Result<Self, SpecError> {
+        let spec: Self = serde_saphyr::from_str(text).map_err(|error| SpecError::Form {
+            file: file.to_owned(),
+            line: error.location().map_or(0, |location| location.line()),
+            message: first_line(&error.without_snippet().to_string()),
+        })?;
+        spec.check().map_err(|wrong| SpecError::Sense {
+            file: file.to_owned(),
+            line: line_of(text, &wrong.field),
+            field: wrong.field,
+            message: wrong.message,
+        })?;
+        Ok(spec)
+    }
+
+    /// The world that is shown when no other is named.
+    ///
+    /// # Errors
+    /// Never, as a test holds; the description is read like any other.
+    pub fn shop() -> Result<Self, SpecError> {
+        Self::from_yaml(SHOP, "shop.yaml")
+    }
+
+    /// Whether it makes sense.
+    ///
+    /// # Errors
+    /// The first field that does not.
+    pub(super) fn check(&self) -> Result<(), check::Wrong> {
+        check::check(self)
+    }
+}
+
+fn first_line(message: &str) -> String {
+    message.lines().next().unwrap_or_default().to_owned()
+}
+
+/// The YAML with nothing known of it but where things are.
+enum Tree {
+    Map(BTreeMap<String, Spanned<Tree>>),
+    List(Vec<Spanned<Tree>>),
+    Leaf,
+}
+
+impl<'de> Deserialize<'de> for Tree {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Tree;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("anything")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree, A::Error> {
+                let mut entries = BTreeMap::new();
+                while let Some((key, value)) = map.next_entry()? {
+                    entries.insert(key, value);
+                }
+                Ok(Tree::Map(entries))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Tree, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(value) = list.next_element()? {
+                    entries.push(value);
+                }
+                Ok(Tree::List(entries))
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Tree, E> {
+                Ok(Tree::Leaf)
+            }
+
+            fn visit_bool<E: Error>(self, _: bool) -> Result<Tree, E> {
+                Ok(Tree::Leaf)
+            }
+
+            fn visit_i64<E: Error>(self, _: i64) -> Result<Tree, E> {
+                Ok(Tree::Leaf)
+            }
+
+            fn visit_u64<E: Error>(self, _: u64) -> Result<Tree, E> {
+                Ok(Tree::Leaf)
+            }
+
+            fn visit_f64<E: Error>(self, _: f64) -> Result<Tree, E> {
+                Ok(Tree::Leaf)
+            }
+
+            fn visit_str<E: Error>(self, _: &str) -> Result<Tree, E> {
+                Ok(Tree::Leaf)
+            }
+
+            fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<Tree, D::Error> {
+                IgnoredAny::deserialize(inner).map(|_| Tree::Leaf)
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+/// The line on which the deepest part of a path stands that can be found.
+fn line_of(text: &str, field: &str) -> u64 {
+    let Ok(root) = serde_saphyr::from_str::<Spanned<Tree>>(text) else { return 0 };
+    let mut here = &root;
+    for step in field.split(['.', '[', ']']).filter(|step| !step.is_empty()) {
+        let next = match &here.value {
+            Tree::Map(entries) => entries.get(step),
+            Tree::List(entries) => step.parse().ok().and_then(|index: usize| entries.get(index)),
+            Tree::Leaf => None,
+        };
+        match next {
+            Some(next) => here = next,
+            None => break,
+        }
+    }
+    here.referenced.line()
+}

@@ -1,0 +1,7 @@
+//! Tests against a real control plane. Build it first: `tests/control-plane/build.sh`.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+#![allow(unreachable_pub, reason = "the support modules mark what they offer to the tests")]
+
+mod control_plane;
+mod support;

@@ -1,0 +1,212 @@
+//! EKS's REST API.
+
+use std::collections::BTreeMap;
+
+use axum::http::{Method, Uri};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{
+    service::{Answer, Body, Refused, Request, parameters},
+    state::{State, Update},
+};
+
+pub fn understand(method: &Method, uri: &Uri, body: &[u8]) -> Option<Request> {
+    let mut params = parameters(uri.query().unwrap_or_default())?;
+    if let Ok(Value::Object(fields)) = serde_json::from_slice(body) {
+        flatten("", &Value::Object(fields), &mut params);
+    }
+    let parts: Vec<_> = uri.path().trim_matches('/').split('/').collect();
+    let mut named = |names: &[(&str, &str)]| {
+        params.extend(names.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    };
+    let operation = match (method.as_str(), parts.as_slice()) {
+        ("GET", ["clusters"]) => "ListClusters",
+        ("GET", ["clusters", cluster]) => {
+            named(&[("name", cluster)]);
+            "DescribeCluster"
+        }
+        ("GET", ["clusters", cluster, "node-groups"]) => {
+            named(&[("clusterName", cluster)]);
+            "ListNodegroups"
+        }
+        ("GET", ["clusters", cluster, "node-groups", nodegroup]) => {
+            named(&[("clusterName", cluster), ("nodegroupName", nodegroup)]);
+            "DescribeNodegroup"
+        }
+        ("POST", ["clusters", cluster, "node-groups", nodegroup, "update-config"]) => {
+            named(&[("clusterName", cluster), ("nodegroupName", nodegroup)]);
+            "UpdateNodegroupConfig"
+        }
+        ("GET", ["clusters", cluster, "updates", update]) => {
+            named(&[("name", cluster), ("updateId", update)]);
+            "DescribeUpdate"
+        }
+        _ => return None,
+    };
+    Some(Request { service: "eks", operation: operation.to_owned(), params })
+}
+
+/// `{"a": {"b": 1}}` as `a.b = 1`.
+fn flatten(prefix: &str, value: &Value, into: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+                flatten(&path, value, into);
+            }
+        }
+        Value::String(text) => {
+            into.insert(prefix.to_owned(), text.clone());
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
+            into.insert(prefix.to_owned(), value.to_string());
+        }
+    }
+}
+
+pub fn perform(state: &mut State, request: &Request, now: Timestamp) -> Result<Answer, Refused> {
+    let value = match request.operation.as_str() {
+        "ListClusters" => {
+            let names = [vec![state.world.cluster.clone()], state.world.other_clusters.clone()].concat();
+            json!({ "clusters": names })
+        }
+        "DescribeCluster" => describe_cluster(state, request)?,
+        "ListNodegroups" => {
+            this_cluster(state, request.get("clusterName"))?;
+            let own = state.world.nodegroup.iter().chain(&state.world.other_nodegroups);
+            json!({ "nodegroups": own.collect::<Vec<_>>() })
+        }
+        "DescribeNodegroup" => {
+            this_nodegroup(state, request)?;
+            json!({ "nodegroup": nodegroup(state) })
+        }
+        "UpdateNodegroupConfig" => update_config(state, request, now)?,
+        "DescribeUpdate" => {
+            let found = state.updates.iter().find(|update| Some(update.id.as_str()) == request.get("updateId"));
+            let found = found
+                .ok_or_else(|| Refused::new(404, "ResourceNotFoundException", "No update found for the given id"))?;
+            json!({ "update": update(found) })
+        }
+        operation => return Err(Refused::new(400, "InvalidRequestException", format!("no operation {operation}"))),
+    };
+    Ok(Answer { status: 200, body: Body::Json(value) })
+}
+
+fn this_cluster(state: &State, name: Option<&str>) -> Result<(), Refused> {
+    match name {
+        Some(name) if name == state.world.cluster => Ok(()),
+        name => {
+            let message = format!("No cluster found for name: {}.", name.unwrap_or_default());
+            Err(Refused::new(404, "ResourceNotFoundException", message))
+        }
+    }
+}
+
+fn this_nodegroup(state: &State, request: &Request) -> Result<(), Refused> {
+    this_cluster(state, request.get("clusterName"))?;
+    match request.get("nodegroupName") {
+        Some(name) if Some(name) == state.world.nodegroup.as_deref() => Ok(()),
+        name => {
+            let message = format!("No node group found for name: {}.", name.unwrap_or_default());
+            Err(Refused::new(404, "ResourceNotFoundException", message))
+        }
+    }
+}
+
+fn describe_cluster(state: &State, request: &Request) -> Result<Value, Refused> {
+    let world = &state.world;
+    let name = request.get("name");
+    if name.is_some_and(|name| world.other_clusters.iter().any(|other| other == name)) {
+        return Ok(json!({ "cluster": { "name": name, "status": "CREATING" } }));
+    }
+    this_cluster(state, name)?;
+    let endpoint = state.endpoint.as_ref();
+    Ok(json!({ "cluster": {
+        "name": world.cluster,
+        "arn": format!("arn:aws:eks:{}:111122223333:cluster/{}", world.region, world.cluster),
+        "createdAt": 1_767_322_245.678,
+        "version": world.version,
+        "endpoint": endpoint.map(|endpoint| &endpoint.url),
+        "certificateAuthority": endpoint.map(|endpoint| json!({ "data": BASE64_STANDARD.encode(&endpoint.ca_pem) })),
+        "status": "ACTIVE",
+        "platformVersion": "eks.7",
+        "tags": {},
+    } }))
+}
+
+fn nodegroup(state: &State) -> Value {
+    let world = &state.world;
+    let size = state.asg.size();
+    let issues: Vec<_> = world
+        .issues
+        .iter()
+        .map(|(code, message)| json!({ "code": code, "message": message, "resourceIds": [world.asg] }))
+        .collect();
+    json!({
+        "nodegroupName": world.nodegroup,
+        "nodegroupArn": format!(
+            "arn:aws:eks:{}:111122223333:nodegroup/{}/{}/8ac7d1b2",
+            world.region, world.cluster, world.nodegroup.as_deref().unwrap_or_default()
+        ),
+        "clusterName": world.cluster,
+        "version": world.version,
+        "releaseVersion": format!("{}.3-20261101", world.version),
+        "createdAt": 1_767_322_245.678,
+        "modifiedAt": 1_767_322_245.678,
+        "status": if state.is_updating() { "UPDATING" } else { &world.status },
+        "capacityType": "ON_DEMAND",
+        "scalingConfig": { "minSize": size.min, "maxSize": size.max, "desiredSize": size.desired },
+        "instanceTypes": ["m6i.large"],
+        "subnets": state.asg.config().subnets.iter().map(|subnet| &subnet.id).collect::<Vec<_>>(),
+        "amiType": "AL2023_x86_64_STANDARD",
+        "nodeRole": "arn:aws:iam::111122223333:role/node",
+        "diskSize": 20,
+        "health": { "issues": issues },
+        "resources": { "autoScalingGroups": [{ "name": world.asg }] },
+        "updateConfig": { "maxUnavailable": world.max_unavailable, "updateStrategy": world.strategy },
+        "tags": {},
+    })
+}
+
+fn update_config(state: &mut State, request: &Request, now: Timestamp) -> Result<Value, Refused> {
+    this_nodegroup(state, request)?;
+    if state.is_updating() {
+        let message = "Nodegroup cannot be updated as it is currently not in Active State";
+        return Err(Refused::new(409, "ResourceInUseException", message));
+    }
+    let size = |name: &str| request.get(&format!("scalingConfig.{name}")).and_then(|text| text.parse::<u32>().ok());
+    let (min, max, desired) = (size("minSize"), size("maxSize"), size("desiredSize"));
+    if let (Some(max), Some(desired)) = (max, desired)
+        && desired > max
+    {
+        let message = format!("desired capacity {desired} can't be greater than max size {max}");
+        return Err(Refused::new(400, "InvalidParameterException", message));
+    }
+    let begun = state.begin_update((min, max, desired), now);
+    Ok(json!({ "update": update(&begun) }))
+}
+
+fn update(one: &Update) -> Value {
+    let (min, max, desired) = one.sizes;
+    let params = [("MinSize", min), ("MaxSize", max), ("DesiredSize", desired)];
+    let params: Vec<_> = params
+        .into_iter()
+        .filter_map(|(kind, value)| Some(json!({ "type": kind, "value": value?.to_string() })))
+        .collect();
+    let errors: Vec<_> = one
+        .error
+        .iter()
+        .map(|message| json!({ "errorCode": "OperationNotPermitted", "errorMessage": message, "resourceIds": [] }))
+        .collect();
+    json!({
+        "id": one.id,
+        "status": one.status,
+        "type": "ConfigUpdate",
+        "params": params,
+        // Seconds since 1970, with milliseconds.
+        "createdAt": one.created_at.as_second(),
+        "errors": errors,
+    })
+}

@@ -1,0 +1,24 @@
+//! What live tests stand on: a real control plane, and waiting for states.
+
+mod audit;
+mod binaries;
+mod control_plane;
+mod files;
+mod process;
+
+use std::time::{Duration, Instant};
+
+pub use control_plane::{ControlPlane, Options, User};
+pub use process::processes_that_mention;
+
+/// Asks again and again until the probe gives an answer; panics after the time, saying what did not come about.
+pub fn eventually<T>(timeout: Duration, what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(began.elapsed() < timeout, "not within {timeout:?}: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
