@@ -33,7 +33,11 @@ const TAINT_ATTEMPTS: u32 = 5;
 
 impl KubeCluster {
     pub(super) async fn perform(&self, act: &KubeAct) -> Outcome {
-        let Ok(_permit) = self.in_flight.acquire().await else {
+        let turns = match act {
+            KubeAct::Evict { .. } | KubeAct::DeletePod { .. } => &self.pod_acts,
+            KubeAct::SaveIntent(_) | KubeAct::ForgetIntent | KubeAct::PatchNode(..) => &self.other_acts,
+        };
+        let Ok(_turn) = turns.acquire().await else {
             return Outcome::Refused(Refusal::Failed { code: 0, message: "the connection is closed".to_owned() });
         };
         match act {

@@ -55,7 +55,7 @@ impl Connection {
     pub async fn from_kubeconfig(path: Option<&Path>, context: Option<&str>) -> Result<Self, PortError> {
         let (files, kubeconfig) = read(path)?;
         let contexts: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
-        let own_proxy = kubeconfig.clusters.iter().any(named_proxy);
+        let own_proxy = names_proxy(&kubeconfig, context);
         let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
         let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
             .await
@@ -124,8 +124,14 @@ fn certificates(pem: &str) -> Result<Vec<Vec<u8>>, String> {
     if found.is_empty() { Err("holds no certificate".to_owned()) } else { Ok(found) }
 }
 
-fn named_proxy(cluster: &kube::config::NamedCluster) -> bool {
-    cluster.cluster.as_ref().is_some_and(|cluster| cluster.proxy_url.as_ref().is_some_and(|url| !url.is_empty()))
+/// Whether the kubeconfig itself names a proxy for the cluster of this context.
+fn names_proxy(kubeconfig: &Kubeconfig, context: Option<&str>) -> bool {
+    let named = context.or(kubeconfig.current_context.as_deref());
+    let context = kubeconfig.contexts.iter().find(|context| Some(context.name.as_str()) == named);
+    let cluster = context.and_then(|context| context.context.as_ref()).map(|context| context.cluster.as_str());
+    let cluster = kubeconfig.clusters.iter().find(|entry| Some(entry.name.as_str()) == cluster);
+    let proxy = cluster.and_then(|entry| entry.cluster.as_ref()).and_then(|cluster| cluster.proxy_url.as_deref());
+    proxy.is_some_and(|url| !url.is_empty())
 }
 
 /// Reads the kubeconfig, and says which files that were.

@@ -29,7 +29,7 @@ use crate::{
     ports::{Cluster, KubeAct, Outcome, PortError, Watch},
 };
 
-/// Acts under way at once: evictions that no budget holds go together, but not by the thousand.
+/// Acts of a kind under way at once: evictions that no budget holds go together, but not by the thousand.
 const IN_FLIGHT: usize = 50;
 
 /// Batches of changes that may wait to be taken; beyond that the watches wait.
@@ -83,7 +83,9 @@ pub struct KubeCluster {
     pub(super) connection: Connection,
     pub(super) scope: Scope,
     pub(super) nodes: Arc<NodeCache>,
-    pub(super) in_flight: Semaphore,
+    pub(super) pod_acts: Semaphore,
+    /// Apart, because the server may sit on an eviction for ten seconds, and a cordon must not wait behind that.
+    pub(super) other_acts: Semaphore,
     runtime: Handle,
     pace: Pace,
     out: Sender,
@@ -118,7 +120,8 @@ impl KubeCluster {
             connection,
             scope,
             nodes: Arc::default(),
-            in_flight: Semaphore::new(IN_FLIGHT),
+            pod_acts: Semaphore::new(IN_FLIGHT),
+            other_acts: Semaphore::new(IN_FLIGHT),
             runtime: Handle::current(),
             pace: Pace::default(),
             out,
