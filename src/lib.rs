@@ -3,6 +3,9 @@
 //! A pure core (`domain`, `plan`, `drain`, `engine`) looks at a snapshot and the time and says what it wants; a thin
 //! shell (`app`) does it through ports, behind which stand Kubernetes and AWS (`adapters`) or a simulated world (`sim`).
 
+pub mod cli;
 pub mod domain;
 pub mod engine;
+pub mod journal;
 pub mod ports;
+pub mod report;

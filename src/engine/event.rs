@@ -379,3 +379,11 @@ pub enum Event {
     #[serde(skip)]
     EvictionSent(Uid),
 }
+
+impl Event {
+    /// Whether journals and screens hear of it; the others only keep the engine's state whole.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        !matches!(self, Self::Issued(_) | Self::EvictionSent(_))
+    }
+}

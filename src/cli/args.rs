@@ -1,0 +1,229 @@
+//! The command line: commands and what they share.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use super::{
+    exit_code,
+    policy_args::PolicyArgs,
+    values::{self, World},
+};
+
+/// Upgrades EKS node groups node by node, respects every PodDisruptionBudget, and says why when it stands still
+#[derive(Debug, Parser)]
+#[command(name = "mngup", version = version(), propagate_version = true, max_term_width = 100)]
+#[command(after_help = VARIABLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How to talk.
+    #[command(flatten)]
+    pub talk: TalkArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Replace every old node of a group, or go on where an earlier run stopped
+    #[command(after_help = format!("{TIMES}\n{VARIABLES}"))]
+    #[command(after_long_help = format!("{FORCE}\n\n{}\n\n{TIMES}\n{VARIABLES}", exit_code::TABLE))]
+    Upgrade(Box<UpgradeArgs>),
+    /// Show what a run has done and what it waits for, read from the cluster alone
+    Status(StatusArgs),
+    /// Undo what a run did to the group and its nodes, and only that
+    Abort(AbortArgs),
+    /// Summarise a journal: time per node and phase, evictions, refusals, who waited for what
+    Report(ReportArgs),
+    /// Print a completion script for a shell
+    #[command(after_help = "For bash: mngup completions bash > ~/.local/share/bash-completion/completions/mngup")]
+    Completions(CompletionsArgs),
+}
+
+/// How to give flags without typing them.
+const VARIABLES: &str = "Every flag has a variable: --max-surge is MNGUP_MAX_SURGE. A flag beats its variable.";
+
+/// How a TIME is written.
+const TIMES: &str = "A TIME is written with its unit: 90s, 15m, 1h30m.";
+
+/// The three meanings of "force" in this field, for the long help.
+const FORCE: &str = "\
+Three things are called \"force\" in this field:
+  kubectl drain --force              removes pods that no controller brings back;
+                                     here --delete-unmanaged
+  kops rolling-update --force        replaces nodes that are not old too;
+                                     here --all-nodes
+  EKS --force, eksctl upgrade        deletes the pods that are left when the drain
+  nodegroup --force-upgrade          timeout runs out, whatever their budgets say;
+                                     here --force
+mngup's --force is the one of EKS. None of the three includes another.";
+
+/// Flags of every command.
+#[derive(Args, Clone, Debug)]
+pub struct TalkArgs {
+    /// Colour the output: auto colours terminals only, and honours NO_COLOR
+    #[arg(long, global = true, env = "MNGUP_COLOR", hide_env = true)]
+    #[arg(value_name = "WHEN", default_value = "auto", hide_possible_values = true, help_heading = "Output")]
+    pub color: When,
+    /// Tell what is asked of servers, on stderr; -vv tells more, and never a secret
+    #[arg(short, long, global = true, action = ArgAction::Count, env = "MNGUP_VERBOSE", hide_env = true)]
+    #[arg(help_heading = "Output")]
+    pub verbose: u8,
+}
+
+/// `--color`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// On terminals, unless NO_COLOR says otherwise.
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+/// Which group, and how to reach it.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Which group")]
+pub struct TargetArgs {
+    /// The EKS cluster
+    #[arg(short, long, env = "MNGUP_CLUSTER", hide_env = true, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// The managed node group
+    #[arg(short, long, env = "MNGUP_NODEGROUP", hide_env = true, value_name = "NAME")]
+    pub nodegroup: Option<String>,
+    /// A self-managed Auto Scaling group of this cluster, instead of --nodegroup
+    #[arg(long, env = "MNGUP_ASG", hide_env = true, value_name = "NAME")]
+    pub asg: Option<String>,
+    /// The AWS region [default: what the AWS configuration says]
+    #[arg(short, long, env = "MNGUP_REGION", hide_env = true, value_name = "REGION")]
+    pub region: Option<String>,
+    /// The profile of the AWS configuration
+    #[arg(short, long, env = "MNGUP_PROFILE", hide_env = true, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Reach Kubernetes as this file says [default: the cluster's own endpoint, with the AWS credentials]
+    #[arg(long, env = "MNGUP_KUBECONFIG", hide_env = true, value_name = "PATH")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Reach Kubernetes as this context of the kubeconfig says
+    #[arg(long, env = "MNGUP_CONTEXT", hide_env = true, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Accept a kubeconfig whose server is not the cluster's endpoint: a bastion, a proxy
+    #[arg(long, env = "MNGUP_ALLOW_ENDPOINT_MISMATCH", hide_env = true, value_parser = values::switch)]
+    pub allow_endpoint_mismatch: bool,
+    /// The namespace that holds the run's ConfigMap and Lease
+    #[arg(long, env = "MNGUP_STATE_NAMESPACE", hide_env = true, value_name = "NAME", default_value = "kube-system")]
+    pub state_namespace: String,
+}
+
+/// `upgrade`
+#[derive(Args, Clone, Debug)]
+pub struct UpgradeArgs {
+    /// Which group.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// How.
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// Show what would be done and stop, having written nothing
+    #[arg(long, env = "MNGUP_DRY_RUN", hide_env = true, value_parser = values::switch, help_heading = "Consent")]
+    pub dry_run: bool,
+    /// Do not ask; needed where there is no terminal to ask on
+    #[arg(short, long, visible_alias = "approve", env = "MNGUP_YES", hide_env = true)]
+    #[arg(value_parser = values::switch, help_heading = "Consent")]
+    pub yes: bool,
+    /// The answer on stdout: human (lines), json (one document at the end), jsonl (one record a line)
+    #[arg(short, long, env = "MNGUP_OUTPUT", hide_env = true, value_name = "FORM", default_value = "human")]
+    #[arg(hide_possible_values = true, help_heading = "Output")]
+    pub output: Form,
+    /// Where to write the journal [default: ~/.local/state/mngup/CLUSTER/GROUP/RUN.jsonl]
+    #[arg(long, env = "MNGUP_JOURNAL", hide_env = true, value_name = "PATH", help_heading = "Output")]
+    pub journal: Option<PathBuf>,
+    /// Upgrade a simulated cluster: no network, no credentials, the same engine. WORLD.yaml loads another world
+    #[arg(long, env = "MNGUP_SANDBOX", hide_env = true, value_name = "WORLD.yaml", num_args = 0..=1)]
+    #[arg(default_missing_value = "true", value_parser = values::world, help_heading = "Sandbox")]
+    pub sandbox: Option<World>,
+    /// How many times faster than the clock the sandbox runs
+    #[arg(long, env = "MNGUP_SANDBOX_SPEED", hide_env = true, value_name = "FACTOR", default_value = "60")]
+    #[arg(value_parser = values::speed, help_heading = "Sandbox")]
+    pub sandbox_speed: f64,
+}
+
+/// `status`
+#[derive(Args, Clone, Debug)]
+pub struct StatusArgs {
+    /// Which group.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// The answer on stdout: human (a screen), json or jsonl (one document)
+    #[arg(short, long, env = "MNGUP_OUTPUT", hide_env = true, value_name = "FORM", default_value = "human")]
+    #[arg(hide_possible_values = true, help_heading = "Output")]
+    pub output: Form,
+}
+
+/// `abort`
+#[derive(Args, Clone, Debug)]
+pub struct AbortArgs {
+    /// Which group.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Show what would be undone and stop, having written nothing
+    #[arg(long, env = "MNGUP_DRY_RUN", hide_env = true, value_parser = values::switch, help_heading = "Consent")]
+    pub dry_run: bool,
+    /// Do not ask; needed where there is no terminal to ask on
+    #[arg(short, long, visible_alias = "approve", env = "MNGUP_YES", hide_env = true)]
+    #[arg(value_parser = values::switch, help_heading = "Consent")]
+    pub yes: bool,
+    /// The answer on stdout: human (lines), json (one document at the end), jsonl (one record a line)
+    #[arg(short, long, env = "MNGUP_OUTPUT", hide_env = true, value_name = "FORM", default_value = "human")]
+    #[arg(hide_possible_values = true, help_heading = "Output")]
+    pub output: Form,
+}
+
+/// `report`
+#[derive(Args, Clone, Debug)]
+pub struct ReportArgs {
+    /// The journal, of a run that ended or still goes on [default: the newest on this machine]
+    #[arg(env = "MNGUP_JOURNAL", hide_env = true, value_name = "JOURNAL")]
+    pub journal: Option<PathBuf>,
+    /// Without a journal: the newest of this cluster
+    #[arg(short, long, env = "MNGUP_CLUSTER", hide_env = true, value_name = "NAME", help_heading = "Which group")]
+    pub cluster: Option<String>,
+    /// Without a journal: the newest of this managed node group
+    #[arg(short, long, env = "MNGUP_NODEGROUP", hide_env = true, value_name = "NAME", help_heading = "Which group")]
+    pub nodegroup: Option<String>,
+    /// Without a journal: the newest of this Auto Scaling group
+    #[arg(long, env = "MNGUP_ASG", hide_env = true, value_name = "NAME", help_heading = "Which group")]
+    pub asg: Option<String>,
+    /// The answer on stdout: human (a summary), json (one document), jsonl (the records, one a line)
+    #[arg(short, long, env = "MNGUP_OUTPUT", hide_env = true, value_name = "FORM", default_value = "human")]
+    #[arg(hide_possible_values = true, help_heading = "Output")]
+    pub output: Form,
+}
+
+/// `completions`
+#[derive(Args, Clone, Debug)]
+pub struct CompletionsArgs {
+    /// For which shell
+    pub shell: clap_complete::Shell,
+}
+
+/// `--output`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// Lines for people.
+    Human,
+    /// One JSON document at the end.
+    Json,
+    /// One JSON record a line.
+    Jsonl,
+}
+
+/// `0.1.0`, and the commit where the build knew it.
+#[must_use]
+pub(super) fn version() -> String {
+    match option_env!("MNGUP_COMMIT").filter(|commit| !commit.is_empty()) {
+        Some(commit) => format!("{} ({commit})", env!("CARGO_PKG_VERSION")),
+        None => env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}

@@ -1,0 +1,188 @@
+//! What the user reads when a command fails: what, why, and the next command.
+
+use std::{error::Error, fmt};
+
+use super::{exit_code::ExitCode, suggest};
+use crate::{
+    domain::short,
+    ports::{LockError, PortError},
+};
+
+/// A failure as the user meets it.
+///
+/// Displayed as `error: …`, the causes below it, then `Next: …` where the remedy is known.
+#[derive(Debug)]
+pub struct CliError {
+    code: ExitCode,
+    message: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+    next: Vec<String>,
+}
+
+impl CliError {
+    /// A failure with this code; the message is a lowercase fragment without a full stop.
+    pub fn new(code: ExitCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), source: None, next: Vec::new() }
+    }
+
+    /// A mistake on the command line.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(ExitCode::Usage, message)
+    }
+
+    /// A refusal before anything was touched.
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::new(ExitCode::Refused, message)
+    }
+
+    /// Says what to do about it: a command, or a sentence that leads to one.
+    #[must_use]
+    pub fn next(mut self, next: impl Into<String>) -> Self {
+        self.next.push(next.into());
+        self
+    }
+
+    /// Says what is behind it.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What the shell is told.
+    #[must_use]
+    pub fn code(&self) -> ExitCode {
+        self.code
+    }
+
+    /// Something does not exist; says what does, and which of it was probably meant.
+    ///
+    /// `again` makes the command that names the right one.
+    pub fn unknown(what: &str, kind: &str, name: &str, others: &[String], again: impl Fn(&str) -> String) -> Self {
+        let has = match others {
+            [] => "it has none".to_owned(),
+            others => format!("it has {}", others.join(", ")),
+        };
+        let error = Self::usage(format!("{what} has no {kind} \"{name}\"; {has}"));
+        match suggest::nearest(name, others) {
+            Some(near) => error.next(again(near)),
+            None => error,
+        }
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.message)?;
+        let mut cause = self.source.as_ref().map(|source| &**source as &(dyn Error + 'static));
+        while let Some(error) = cause {
+            write!(f, "\n  because {error}")?;
+            cause = error.source();
+        }
+        for (index, next) in self.next.iter().enumerate() {
+            write!(f, "\n  {} {next}", if index == 0 { "Next:" } else { "  or:" })?;
+        }
+        Ok(())
+    }
+}
+
+impl From<PortError> for CliError {
+    fn from(error: PortError) -> Self {
+        let failure = Self::new(ExitCode::from(&error), error.to_string());
+        match error {
+            PortError::NotFound { what, others } => {
+                let name = what.rsplit('/').next().unwrap_or(&what);
+                let (has, near) = (others.join(", "), suggest::nearest(name, &others));
+                match (others.is_empty(), near) {
+                    (true, _) => failure,
+                    (false, None) => failure.next(format!("there is {has}")),
+                    (false, Some(near)) => failure.next(format!("did you mean \"{near}\"? There is {has}")),
+                }
+            }
+            PortError::Credentials { .. } => failure
+                .next("aws sts get-caller-identity   (says what these credentials are worth)")
+                .next("aws sso login, or give --profile"),
+            PortError::Unreachable { .. }
+            | PortError::Forbidden { .. }
+            | PortError::Malformed { .. }
+            | PortError::Other { .. } => failure,
+        }
+    }
+}
+
+impl CliError {
+    /// The lock was not had; `now` tells how long its holder has it.
+    #[must_use]
+    pub fn lock(error: LockError, now: jiff::Timestamp, status: &str) -> Self {
+        let code = ExitCode::from(&error);
+        match error {
+            LockError::Port(error) => error.into(),
+            LockError::Held { lease, holder, since, renewed } => {
+                let age = |moment| short(crate::domain::elapsed(moment, now));
+                let message = format!(
+                    "another run works on this group: {}@{} has {lease} since {}, renewed {} ago",
+                    holder.user,
+                    holder.host,
+                    age(since),
+                    age(renewed)
+                );
+                Self::new(code, message).next(format!("{status}   (what it does, and what it waits for)"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::domain::{Operator, later};
+
+    #[test]
+    fn a_mistyped_name_is_answered_with_what_there_is_and_the_command_that_was_meant() {
+        let others = ["apps", "apps-gpu", "monitoring"].map(str::to_owned);
+        let error = CliError::unknown("cluster/prod", "nodegroup", "aps", &others, |near| {
+            format!("mngup upgrade -c prod -n {near}")
+        });
+        assert_snapshot!(error, @r#"
+        error: cluster/prod has no nodegroup "aps"; it has apps, apps-gpu, monitoring
+          Next: mngup upgrade -c prod -n apps
+        "#);
+    }
+
+    #[test]
+    fn a_name_like_none_of_them_gets_no_guess() {
+        let others = ["apps".to_owned()];
+        let error = CliError::unknown("cluster/prod", "nodegroup", "zookeeper", &others, |_| unreachable!());
+        assert_snapshot!(error, @r#"error: cluster/prod has no nodegroup "zookeeper"; it has apps"#);
+    }
+
+    #[test]
+    fn causes_stand_below_the_failure() {
+        let cause = std::io::Error::other("permission denied");
+        assert_snapshot!(CliError::refused("cannot read the kubeconfig ./prod.yaml").because(cause), @r"
+        error: cannot read the kubeconfig ./prod.yaml
+          because permission denied
+        ");
+    }
+
+    #[test]
+    fn a_held_lock_names_holder_machine_and_age() {
+        let since = Timestamp::UNIX_EPOCH;
+        let after = |seconds| later(since, std::time::Duration::from_secs(seconds));
+        let error = LockError::Held {
+            lease: "lease/kube-system/mngup-apps".to_owned(),
+            holder: Operator { user: "ann".to_owned(), host: "runner-7".to_owned() },
+            since,
+            renewed: after(180),
+        };
+        let error = CliError::lock(error, after(192), "mngup status -c prod -n apps");
+        assert_eq!(error.code(), ExitCode::Locked);
+        assert_snapshot!(error, @"
+        error: another run works on this group: ann@runner-7 has lease/kube-system/mngup-apps since 3m12s, renewed 12s ago
+          Next: mngup status -c prod -n apps   (what it does, and what it waits for)
+        ");
+    }
+}

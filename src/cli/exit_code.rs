@@ -1,0 +1,107 @@
+//! What the shell is told at the end; scripts rely on these numbers.
+
+use std::process;
+
+use crate::{
+    engine::event::RunOutcome,
+    ports::{LockError, PortError},
+};
+
+/// The exit codes of mngup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// Done, or nothing to do.
+    Done = 0,
+    /// Something that mngup did not expect: a server that does not answer, a fault of its own.
+    Unexpected = 1,
+    /// The command line makes no sense, or names what does not exist.
+    Usage = 2,
+    /// Refused before anything was touched: the group's state, a missing right, another cluster's endpoint.
+    Refused = 4,
+    /// Pods would not leave a node within the drain timeout: `PodEvictionFailure`.
+    EvictionFailed = 5,
+    /// A replacement did not serve within its timeout: `NodeCreationFailure`.
+    ReplacementFailed = 6,
+    /// Done, but nodes are quarantined.
+    Quarantined = 7,
+    /// Another run holds the lock of this group.
+    Locked = 8,
+    /// Stopped by the user; the same command goes on.
+    Interrupted = 130,
+}
+
+/// The table for `--help`.
+pub(super) const TABLE: &str = "\
+Exit codes:
+    0  done, or nothing to do
+    1  unexpected
+    2  usage
+    4  refused before anything was touched
+    5  pods would not leave a node (PodEvictionFailure)
+    6  a replacement did not serve (NodeCreationFailure)
+    7  done, but nodes are quarantined
+    8  another run holds the lock of this group
+  130  stopped by the user; the same command goes on";
+
+impl From<ExitCode> for process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        Self::from(code as u8)
+    }
+}
+
+impl From<&RunOutcome> for ExitCode {
+    fn from(outcome: &RunOutcome) -> Self {
+        match outcome {
+            RunOutcome::Done | RunOutcome::Aborted => Self::Done,
+            RunOutcome::Quarantined { .. } => Self::Quarantined,
+            RunOutcome::EvictionFailed => Self::EvictionFailed,
+            RunOutcome::ReplacementFailed => Self::ReplacementFailed,
+            RunOutcome::Refused { .. } => Self::Refused,
+            RunOutcome::Interrupted => Self::Interrupted,
+            RunOutcome::InvariantBroken { .. } => Self::Unexpected,
+        }
+    }
+}
+
+impl From<&PortError> for ExitCode {
+    fn from(error: &PortError) -> Self {
+        match error {
+            PortError::NotFound { .. } => Self::Usage,
+            // What is not understood is not guessed at: nothing was touched.
+            PortError::Forbidden { .. } | PortError::Malformed { .. } => Self::Refused,
+            PortError::Credentials { .. } | PortError::Unreachable { .. } | PortError::Other { .. } => Self::Unexpected,
+        }
+    }
+}
+
+impl From<&LockError> for ExitCode {
+    fn from(error: &LockError) -> Self {
+        match error {
+            LockError::Held { .. } => Self::Locked,
+            LockError::Port(error) => Self::from(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_the_help_names_every_code() {
+        let all = [
+            ExitCode::Done,
+            ExitCode::Unexpected,
+            ExitCode::Usage,
+            ExitCode::Refused,
+            ExitCode::EvictionFailed,
+            ExitCode::ReplacementFailed,
+            ExitCode::Quarantined,
+            ExitCode::Locked,
+            ExitCode::Interrupted,
+        ];
+        let listed: Vec<_> = TABLE.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
+        assert_eq!(listed, all.map(|code| (code as u8).to_string()));
+    }
+}

@@ -1,0 +1,80 @@
+//! `mngup report`.
+
+use std::{io::Write, path::PathBuf};
+
+use super::{
+    args::{Form, ReportArgs},
+    error::CliError,
+    exit_code::ExitCode,
+};
+use crate::{
+    domain::{AsgName, ClusterName, GroupName, NodegroupName},
+    journal::{self, JournalError, Recorded},
+    report::{Screen, Summary},
+};
+
+/// Summarises a journal.
+///
+/// # Errors
+/// When there is none, or it cannot be read.
+pub(super) fn report(args: &ReportArgs, screen: &Screen) -> Result<ExitCode, CliError> {
+    let path = match &args.journal {
+        Some(path) => path.clone(),
+        None => newest(args)?,
+    };
+    let recorded = journal::read(&path)?;
+    let answer = render(&recorded, args.output, screen)?;
+    // Whoever closes the pipe has read enough.
+    let _ = std::io::stdout().write_all(answer.as_bytes());
+    Ok(ExitCode::Done)
+}
+
+fn render(recorded: &Recorded, form: Form, screen: &Screen) -> Result<String, CliError> {
+    let summary = || Summary::of(&recorded.records);
+    let written = match form {
+        Form::Human => Ok(summary().to_text(screen.width(), &screen.zone)),
+        Form::Json => serde_json::to_string_pretty(&summary()).map(|text| text + "\n"),
+        Form::Jsonl => {
+            recorded.records.iter().map(|record| serde_json::to_string(record).map(|line| line + "\n")).collect()
+        }
+    };
+    written.map_err(|error| CliError::new(ExitCode::Unexpected, "cannot write the report").because(error))
+}
+
+fn newest(args: &ReportArgs) -> Result<PathBuf, CliError> {
+    let cluster = args.cluster.as_deref().map(ClusterName::new);
+    let group = match (&args.nodegroup, &args.asg) {
+        (Some(name), _) => Some(GroupName::Nodegroup(NodegroupName::new(name))),
+        (None, Some(name)) => Some(GroupName::Asg(AsgName::new(name))),
+        (None, None) => None,
+    };
+    let home = journal::state_home(|name| std::env::var_os(name)).ok_or_else(|| {
+        CliError::usage("there is no home folder to look for journals in").next("mngup report JOURNAL")
+    })?;
+    let found = journal::latest(&home, cluster.as_ref(), group.as_ref())
+        .map_err(|error| CliError::usage(format!("cannot look for journals in {}", home.display())).because(error))?;
+    found.ok_or_else(|| {
+        let of = match (&cluster, &group) {
+            (None, None) => String::new(),
+            (Some(cluster), None) => format!(" of cluster/{cluster}"),
+            (None, Some(group)) => format!(" of {group}"),
+            (Some(cluster), Some(group)) => format!(" of cluster/{cluster} {group}"),
+        };
+        CliError::usage(format!("there is no journal{of} below {}", home.display()))
+            .next("mngup report JOURNAL")
+            .next("mngup status   (reads the cluster instead of a journal)")
+    })
+}
+
+impl From<JournalError> for CliError {
+    fn from(error: JournalError) -> Self {
+        let failure = Self::usage(error.to_string());
+        match error {
+            JournalError::Io { error, .. } => failure.because(error),
+            JournalError::Newer { .. } => failure.next("update mngup"),
+            JournalError::Damaged { line, path, .. } => failure
+                .next(format!("look at it: sed -n {line}p {}   (the lines before it can be read)", path.display())),
+            JournalError::NotAJournal { .. } | JournalError::OtherRun { .. } => failure,
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! What the user points at, checked before anything is asked of anybody.
+
+use std::path::PathBuf;
+
+use super::{args::TargetArgs, error::CliError};
+use crate::{
+    domain::{AsgName, ClusterName, GroupName, NodegroupName},
+    report::Commands,
+};
+
+/// A group of a real cluster, and how to reach it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The EKS cluster.
+    pub cluster: ClusterName,
+    /// Its group.
+    pub group: GroupName,
+    /// The AWS region; none asks the AWS configuration.
+    pub region: Option<String>,
+    /// The AWS profile; none asks the AWS configuration.
+    pub profile: Option<String>,
+    /// How to reach Kubernetes.
+    pub access: Access,
+    /// Where ConfigMap and Lease live.
+    pub state_namespace: String,
+}
+
+/// How to reach Kubernetes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// The cluster's own endpoint, with a token made of the AWS credentials.
+    Endpoint,
+    /// As a kubeconfig says.
+    Kubeconfig {
+        /// The file; none is where kubectl looks.
+        path: Option<PathBuf>,
+        /// The context; none is the current one.
+        context: Option<String>,
+        /// Whether its server may be another than the cluster's endpoint.
+        allow_mismatch: bool,
+    },
+}
+
+impl TargetArgs {
+    /// Checks the flags and makes of them what they point at; `command` is the one that was typed.
+    ///
+    /// # Errors
+    /// When the cluster or the group is missing, or two groups are named.
+    pub fn target(&self, command: &str) -> Result<Target, CliError> {
+        let group = match (&self.nodegroup, &self.asg) {
+            (Some(nodegroup), Some(asg)) => {
+                let message = format!("--nodegroup {nodegroup} and --asg {asg} name two groups");
+                return Err(CliError::usage(message)
+                    .next("give one of them; the variables MNGUP_NODEGROUP and MNGUP_ASG count too"));
+            }
+            (Some(name), None) => Some(GroupName::Nodegroup(NodegroupName::new(named("--nodegroup", name)?))),
+            (None, Some(name)) => Some(GroupName::Asg(AsgName::new(named("--asg", name)?))),
+            (None, None) => None,
+        };
+        let cluster = self.cluster.as_deref().map(|name| named("--cluster", name)).transpose()?;
+        match (cluster, group) {
+            (Some(cluster), Some(group)) => Ok(Target {
+                cluster: ClusterName::new(cluster),
+                group,
+                region: self.region.clone(),
+                profile: self.profile.clone(),
+                access: self.access()?,
+                state_namespace: named("--state-namespace", &self.state_namespace)?.to_owned(),
+            }),
+            (cluster, group) => Err(missing(command, cluster.is_none(), group.is_none())),
+        }
+    }
+
+    /// The first flag that points at a real cluster, if one does.
+    #[must_use]
+    pub fn points_at_something(&self) -> Option<&'static str> {
+        [
+            ("--cluster", self.cluster.is_some()),
+            ("--nodegroup", self.nodegroup.is_some()),
+            ("--asg", self.asg.is_some()),
+            ("--kubeconfig", self.kubeconfig.is_some()),
+            ("--context", self.context.is_some()),
+        ]
+        .into_iter()
+        .find_map(|(flag, given)| given.then_some(flag))
+    }
+
+    fn access(&self) -> Result<Access, CliError> {
+        match (&self.kubeconfig, &self.context, self.allow_endpoint_mismatch) {
+            (None, None, false) => Ok(Access::Endpoint),
+            (None, None, true) => {
+                Err(CliError::usage("--allow-endpoint-mismatch without a kubeconfig: there is nothing to mismatch")
+                    .next("add --kubeconfig PATH or --context NAME"))
+            }
+            (path, context, allow_mismatch) => {
+                Ok(Access::Kubeconfig { path: path.clone(), context: context.clone(), allow_mismatch })
+            }
+        }
+    }
+}
+
+impl Target {
+    /// The commands that reach this group again.
+    #[must_use]
+    pub fn commands(&self) -> Commands {
+        let mut flags = vec![
+            "-c".to_owned(),
+            self.cluster.to_string(),
+            short_flag(&self.group).to_owned(),
+            self.group.name().into(),
+        ];
+        let mut add = |flag: &str, value: &str| flags.extend([flag.to_owned(), value.to_owned()]);
+        if let Some(region) = &self.region {
+            add("-r", region);
+        }
+        if let Some(profile) = &self.profile {
+            add("-p", profile);
+        }
+        if let Access::Kubeconfig { path, context, .. } = &self.access {
+            if let Some(path) = path {
+                add("--kubeconfig", &path.to_string_lossy());
+            }
+            if let Some(context) = context {
+                add("--context", context);
+            }
+        }
+        if self.state_namespace != "kube-system" {
+            add("--state-namespace", &self.state_namespace);
+        }
+        if let Access::Kubeconfig { allow_mismatch: true, .. } = self.access {
+            flags.push("--allow-endpoint-mismatch".to_owned());
+        }
+        Commands::new(flags)
+    }
+}
+
+fn short_flag(group: &GroupName) -> &'static str {
+    match group {
+        GroupName::Nodegroup(_) => "-n",
+        GroupName::Asg(_) => "--asg",
+    }
+}
+
+/// A variable that is set to nothing is a common slip of CI systems, and better said than looked up in AWS.
+fn named<'a>(flag: &str, name: &'a str) -> Result<&'a str, CliError> {
+    let variable = flag.trim_start_matches('-').replace('-', "_").to_uppercase();
+    match name.trim() {
+        "" => Err(CliError::usage(format!("{flag} is empty")).next(format!("name it, or unset MNGUP_{variable}"))),
+        name => Ok(name),
+    }
+}
+
+fn missing(command: &str, cluster: bool, group: bool) -> CliError {
+    let what = match (cluster, group) {
+        (true, true) => "which cluster, and which group? --cluster and --nodegroup (or --asg) are missing",
+        (true, false) => "which cluster? --cluster is missing",
+        (false, true | false) => "which group? --nodegroup (or --asg) is missing",
+    };
+    let error = CliError::usage(what).next(format!("mngup {command} -c CLUSTER -n NODEGROUP"));
+    match command {
+        "upgrade" => error.next("mngup upgrade --sandbox   (a simulated cluster, to see how it goes)"),
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+
+    fn args() -> TargetArgs {
+        TargetArgs {
+            cluster: Some("prod".to_owned()),
+            nodegroup: Some("apps".to_owned()),
+            state_namespace: "kube-system".to_owned(),
+            ..TargetArgs::default()
+        }
+    }
+
+    #[test]
+    fn the_commands_reach_the_same_group_in_the_same_way() {
+        assert_snapshot!(args().target("upgrade").unwrap().commands().status(), @"mngup status -c prod -n apps");
+        let far = TargetArgs {
+            nodegroup: None,
+            asg: Some("my workers".to_owned()),
+            region: Some("eu-west-1".to_owned()),
+            context: Some("bastion".to_owned()),
+            allow_endpoint_mismatch: true,
+            state_namespace: "ops".to_owned(),
+            ..args()
+        };
+        assert_snapshot!(far.target("upgrade").unwrap().commands().upgrade(""), @"mngup upgrade -c prod --asg 'my workers' -r eu-west-1 --context bastion --state-namespace ops --allow-endpoint-mismatch");
+    }
+
+    #[test]
+    fn an_empty_variable_is_named() {
+        let empty = TargetArgs { nodegroup: Some(String::new()), ..args() };
+        assert_snapshot!(empty.target("upgrade").unwrap_err(), @"
+        error: --nodegroup is empty
+          Next: name it, or unset MNGUP_NODEGROUP
+        ");
+    }
+
+    #[test]
+    fn two_groups_and_no_group_are_refused() {
+        let both = TargetArgs { asg: Some("workers".to_owned()), ..args() };
+        assert_snapshot!(both.target("upgrade").unwrap_err(), @"
+        error: --nodegroup apps and --asg workers name two groups
+          Next: give one of them; the variables MNGUP_NODEGROUP and MNGUP_ASG count too
+        ");
+        let none = TargetArgs { nodegroup: None, ..args() };
+        assert_snapshot!(none.target("upgrade").unwrap_err(), @"
+        error: which group? --nodegroup (or --asg) is missing
+          Next: mngup upgrade -c CLUSTER -n NODEGROUP
+            or: mngup upgrade --sandbox   (a simulated cluster, to see how it goes)
+        ");
+    }
+}

@@ -1,0 +1,282 @@
+//! What moves on a terminal: a bar for the run, a line for each node in flight, and what it waits for.
+
+use jiff::Timestamp;
+
+use super::{
+    fit,
+    paint::{Paint, Tone},
+    progress::{InFlight, Progress, Stage, Waiting},
+    told, wording,
+};
+use crate::{
+    domain::{Zone, elapsed, short},
+    engine::waiting::WaitingOn,
+};
+
+/// Lines that a wait may take.
+const WAIT_LINES: usize = 2;
+
+/// Waits that a node shows.
+const WAITS: usize = 3;
+
+/// Draws the run at this moment, in no more lines than `height`.
+pub(super) fn draw(progress: &Progress, now: Timestamp, width: usize, height: usize, paint: Paint) -> Vec<String> {
+    let mut lines = vec![run(progress, now, width, paint)];
+    let room = height.saturating_sub(lines.len() + 1).max(1);
+    let shown = if progress.in_flight.len() > room { room - 1 } else { progress.in_flight.len() };
+    // Every node gets its line before one of them gets the room to explain itself.
+    let mut room_to_explain = room - shown;
+    let columns = Columns::of(progress);
+    for flight in &progress.in_flight[..shown] {
+        lines.push(node(flight, progress, now, width, &columns, paint));
+        let waits = waits(flight.waiting.as_ref(), progress, now, width, room_to_explain, paint);
+        room_to_explain -= waits.len();
+        lines.extend(waits);
+    }
+    if let more @ 1.. = progress.in_flight.len() - shown {
+        lines.push(format!("  +{more} more in flight"));
+    }
+    if progress.stopping {
+        lines.push(paint.tone(Tone::Warn, "  stopping; no more nodes are chosen. Ctrl-C again leaves at once"));
+    } else if progress.in_flight.is_empty() {
+        lines.extend(
+            progress.waiting.iter().flat_map(|waiting| explained(&waiting.on, progress, now, (width, 2, room), paint)),
+        );
+    }
+    lines
+}
+
+/// Widths that keep the nodes' lines aligned.
+struct Columns {
+    name: usize,
+    zone: usize,
+}
+
+impl Columns {
+    fn of(progress: &Progress) -> Self {
+        let widest = |text: fn(&InFlight, &Progress) -> usize| {
+            progress.in_flight.iter().map(|flight| text(flight, progress)).max().unwrap_or(0)
+        };
+        Self {
+            name: widest(|flight, progress| told::called(&flight.member, &progress.names).chars().count()),
+            zone: widest(|flight, _| zone(&flight.member.zone).chars().count()),
+        }
+    }
+}
+
+fn run(progress: &Progress, now: Timestamp, width: usize, paint: Paint) -> String {
+    let mut facts = vec![format!("{} of {} nodes", progress.done, progress.total), short(progress.elapsed(now))];
+    if let Some(remaining) = progress.remaining(now) {
+        facts.push(format!("about {} left", rounded(remaining)));
+    }
+    let text = facts.join("   ");
+    let room = width.saturating_sub(text.chars().count() + 2).clamp(8, 40);
+    let total = progress.total.max(1) as usize;
+    let full = room * progress.done as usize / total;
+    let head = if full == 0 || full == room { "" } else { "╸" };
+    let done = format!("{}{head}", "━".repeat(full - head.chars().count()));
+    let rest = "─".repeat(room - full);
+    fit::cut(&format!("{}{}  {text}", paint.tone(Tone::Good, &done), paint.dim(&rest)), width)
+}
+
+/// An estimate to the second would promise what nobody knows.
+fn rounded(span: std::time::Duration) -> String {
+    match span.as_secs() {
+        seconds @ 0..60 => format!("{}s", seconds.div_ceil(10) * 10),
+        seconds => short(std::time::Duration::from_secs(seconds.div_ceil(60) * 60)),
+    }
+}
+
+fn node(
+    flight: &InFlight,
+    progress: &Progress,
+    now: Timestamp,
+    width: usize,
+    columns: &Columns,
+    paint: Paint,
+) -> String {
+    let name = told::called(&flight.member, &progress.names);
+    // Padded before it is coloured: escape codes have no width.
+    let name = paint.bold(&format!("{name:<0$}", columns.name));
+    let zone = format!("{:<1$}", zone(&flight.member.zone), columns.zone);
+    let left = format!("  {name}  {zone}  {:<11}  {}", flight.stage.name(), doing(flight, progress, now))
+        .trim_end()
+        .to_owned();
+    fit::ends(&left, &clock(flight, now), width)
+}
+
+/// What goes on at the node, where that takes no more than a few words.
+fn doing(flight: &InFlight, progress: &Progress, now: Timestamp) -> String {
+    match (flight.stage, flight.pods_left) {
+        (Stage::Draining, Some(left)) => format!("{left} of {} pods left", left + flight.pods_gone),
+        (Stage::Draining, None) => match flight.pods_gone {
+            0 => String::new(),
+            gone => format!("{} gone", wording::count(gone, "pod")),
+        },
+        (Stage::Settling | Stage::Cordoning | Stage::Terminating | Stage::Replacing | Stage::Stuck, _) => {
+            let quiet = flight.waiting.iter().flat_map(|waiting| &waiting.on).find(|on| !wording::blocks(on));
+            match quiet {
+                // The clock at the end of the line says how long.
+                Some(WaitingOn::LoadBalancers { .. }) => "load balancers let go".to_owned(),
+                Some(on) => wording::cause(on, &progress.names, now),
+                None => String::new(),
+            }
+        }
+    }
+}
+
+fn clock(flight: &InFlight, now: Timestamp) -> String {
+    let since = flight.since;
+    let passed = short(elapsed(since, now));
+    match flight.until() {
+        Some(until) => format!("{passed} of {}", short(elapsed(since, until))),
+        None => passed,
+    }
+}
+
+fn waits(
+    waiting: Option<&Waiting>,
+    progress: &Progress,
+    now: Timestamp,
+    width: usize,
+    room: usize,
+    paint: Paint,
+) -> Vec<String> {
+    let blocking: Vec<_> =
+        waiting.iter().flat_map(|waiting| &waiting.on).filter(|on| wording::blocks(on)).cloned().collect();
+    explained(&blocking, progress, now, (width, 4, room), paint)
+}
+
+fn explained(
+    on: &[WaitingOn],
+    progress: &Progress,
+    now: Timestamp,
+    (width, indent, room): (usize, usize, usize),
+    paint: Paint,
+) -> Vec<String> {
+    let mut lines = Vec::new();
+    for on in on.iter().take(WAITS) {
+        let room = room - lines.len();
+        if room == 0 {
+            return lines;
+        }
+        let text = format!("waits for {}", wording::cause(on, &progress.names, now));
+        let tone = if wording::blocks(on) { Tone::Warn } else { Tone::Plain };
+        let wrapped = fit::wrap(&text, width.saturating_sub(indent), WAIT_LINES.min(room));
+        lines.extend(wrapped.into_iter().map(|line| format!("{}{}", " ".repeat(indent), paint.tone(tone, &line))));
+    }
+    if let more @ 1.. = on.len().saturating_sub(WAITS)
+        && lines.len() < room
+    {
+        lines.push(format!(
+            "{}and {}",
+            " ".repeat(indent),
+            wording::count(u32::try_from(more).unwrap_or(u32::MAX), "more cause")
+        ));
+    }
+    lines
+}
+
+/// `1b` of `eu-west-1b`: the region is the same for all.
+fn zone(zone: &Zone) -> &str {
+    zone.as_str().rsplit('-').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+    use crate::{
+        engine::event::Event,
+        report::fixtures::{Tale, at, blocked, member},
+    };
+
+    fn screen(tale: &Tale, seconds: u64, width: usize, height: usize) -> String {
+        let lines = draw(&Progress::of(&tale.0), at(seconds), width, height, Paint(false));
+        for line in &lines {
+            assert!(console::measure_text_width(line) <= width, "{line}");
+        }
+        lines.join("\n")
+    }
+
+    #[test]
+    fn eighty_columns_hold_a_blocked_node() {
+        assert_snapshot!(screen(&blocked(), 452, 80, 24), @"
+        ━━━━━╸──────────────────────────────────  2 of 12 nodes   7m32s   about 17m left
+          ip-10-0-1-3  1a  draining     3 of 11 pods left                   3m12s of 15m
+            waits for pdb/shop/cart: 1 of 3 allowed out, cart-7d9f on ip-10-0-1-9 not
+            Ready (CrashLoopBackOff, exit 137 OOMKilled, 9 restarts)
+          ip-10-0-1-4  1b  settling     load balancers let go                  41s of 1m
+        ");
+    }
+
+    #[test]
+    fn a_wider_screen_gets_more() {
+        assert_snapshot!(screen(&blocked(), 452, 120, 24), @"
+        ━━━━━╸──────────────────────────────────  2 of 12 nodes   7m32s   about 17m left
+          ip-10-0-1-3  1a  draining     3 of 11 pods left                                                           3m12s of 15m
+            waits for pdb/shop/cart: 1 of 3 allowed out, cart-7d9f on ip-10-0-1-9 not Ready (CrashLoopBackOff, exit 137
+            OOMKilled, 9 restarts)
+          ip-10-0-1-4  1b  settling     load balancers let go                                                          41s of 1m
+        ");
+    }
+
+    #[test]
+    fn at_the_beginning_nothing_is_promised() {
+        let mut tale = Tale::begin(12);
+        assert_snapshot!(screen(&tale, 3, 80, 24), @"────────────────────────────────────────  0 of 12 nodes   3s");
+        tale.tell(
+            4,
+            Event::Waiting {
+                who: "nodegroup/apps".to_owned(),
+                on: vec![WaitingOn::NodesOut { available: 10, required: 11 }],
+                since: at(4),
+                until: None,
+                pods_left: None,
+            },
+        );
+        assert_snapshot!(screen(&tale, 30, 80, 24), @"
+        ────────────────────────────────────────  0 of 12 nodes   30s
+          waits for a node to come back: 10 are available and 11 must be
+        ");
+    }
+
+    #[test]
+    fn a_replacement_that_does_not_come_says_what_aws_says() {
+        let mut tale = Tale::begin(3);
+        tale.cordon(4, 1);
+        tale.drained(40, 1, 3);
+        tale.tell(100, Event::InstanceLeft { member: member(1), ours: true });
+        let failure = "Could not launch On-Demand Instances. InsufficientFreeAddressesInSubnet - There are not enough free addresses in subnet 'subnet-0a1b' to satisfy the requested number of instances. Launching EC2 instance failed.";
+        tale.waits(160, 1, 100, vec![WaitingOn::Launch { failure: Some(failure.to_owned()) }], None);
+        tale.tell(170, Event::StopRequested);
+        assert_snapshot!(screen(&tale, 192, 80, 24), @"
+        ────────────────────────────────────────  0 of 3 nodes   3m12s
+          ip-10-0-1-1  1b  replacing                                        1m32s of 15m
+            waits for a new instance; the last launch failed: Could not launch On-Demand
+            Instances. InsufficientFreeAddressesInSubnet - There are not enough free …
+          stopping; no more nodes are chosen. Ctrl-C again leaves at once
+        ");
+    }
+
+    #[test]
+    fn more_nodes_than_lines_are_counted() {
+        let mut tale = blocked();
+        for number in 5..=12 {
+            tale.cordon(430, number);
+        }
+        assert_snapshot!(screen(&tale, 452, 80, 10), @"
+        ━━━━━╸──────────────────────────────────  2 of 12 nodes   7m32s   about 16m left
+          ip-10-0-1-3   1a  draining     3 of 11 pods left                  3m12s of 15m
+            waits for pdb/shop/cart: 1 of 3 allowed out, cart-7d9f on ip-10-0-1-9 not …
+          ip-10-0-1-4   1b  settling     load balancers let go                 41s of 1m
+          ip-10-0-1-5   1c  draining                                          22s of 15m
+          ip-10-0-1-6   1a  draining                                          22s of 15m
+          ip-10-0-1-7   1b  draining                                          22s of 15m
+          ip-10-0-1-8   1c  draining                                          22s of 15m
+          ip-10-0-1-9   1a  draining                                          22s of 15m
+          +3 more in flight
+        ");
+    }
+}

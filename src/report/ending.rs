@@ -1,0 +1,493 @@
+//! The last lines: what was done in numbers, what is left, and the next command.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use super::{
+    commands::Commands,
+    fit,
+    progress::{Progress, Stage},
+    remedy, wording,
+};
+use crate::{
+    domain::{PodRef, short},
+    engine::{
+        event::{HeldPod, Member, RunOutcome, Stuck},
+        waiting::WaitingOn,
+    },
+};
+
+/// What the last lines need beyond the records.
+#[derive(Clone, Debug)]
+pub struct Closing {
+    /// How to reach the group again.
+    pub commands: Commands,
+    /// Where the journal is, if there is one.
+    pub journal: Option<PathBuf>,
+}
+
+/// The last lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ending {
+    /// For stdout.
+    pub answer: Vec<String>,
+    /// For stderr.
+    pub talk: Vec<String>,
+}
+
+/// The last lines of this run, sentences broken to fit the width if there is one; none while it has not ended.
+#[must_use]
+pub fn ending(progress: &Progress, closing: &Closing, width: Option<usize>) -> Option<Ending> {
+    let ended = progress.history.ended.as_ref()?;
+    let says = Says { progress, closing, width, now: ended.at };
+    let (mut answer, mut talk) = (Vec::new(), Vec::new());
+    match &ended.outcome {
+        RunOutcome::Done if progress.total == 0 => {
+            answer.push(format!("{} is up to date: no node is old", says.group()));
+        }
+        RunOutcome::Done => {
+            answer.push(format!("{} upgraded: {} in {}", says.group(), says.nodes(), says.took()));
+            answer.push(says.numbers());
+            talk.extend(says.deleted());
+            talk.extend(says.report());
+        }
+        RunOutcome::Quarantined { nodes } => {
+            answer.push(format!(
+                "{} upgraded but for {}: {} in {}",
+                says.group(),
+                wording::count(nodes.len().try_into().unwrap_or(u32::MAX), "node"),
+                says.nodes(),
+                says.took()
+            ));
+            answer.push(says.numbers());
+            talk.extend(says.deleted());
+            talk.push(String::new());
+            talk.extend(says.failures());
+            talk.push(String::new());
+            for node in nodes {
+                talk.push(format!("node/{node} is quarantined: cordoned, and still of the old kind"));
+            }
+            talk.extend(says.again("when it is fixed"));
+        }
+        RunOutcome::EvictionFailed | RunOutcome::ReplacementFailed => {
+            talk.extend(says.failures());
+            talk.push(String::new());
+            talk.push(says.state());
+            talk.push(says.numbers());
+            talk.extend(says.deleted());
+            talk.extend(says.again("when it is fixed"));
+        }
+        RunOutcome::Refused { why } => {
+            talk.push(format!("refused: {}", progress.names.shorten(why)));
+            talk.extend(says.failures());
+            if progress.touched {
+                talk.push(says.state());
+                talk.extend(says.again("when it is fixed"));
+            } else {
+                talk.push("nothing was touched".to_owned());
+            }
+        }
+        RunOutcome::Interrupted => {
+            talk.push(format!("{} stopped after {}", says.group(), says.took()));
+            talk.push(says.state());
+            talk.extend(says.go_on());
+        }
+        RunOutcome::Aborted => {
+            answer.push(format!("{} is as it was, but for {} that new nodes replaced", says.group(), says.nodes()));
+            talk.push(format!("Next, to begin again: {}", closing.commands.upgrade("")));
+        }
+        RunOutcome::InvariantBroken { what } => {
+            talk.push(format!("stopped rather than break a promise: {}", progress.names.shorten(what)));
+            talk.push("This is a fault of mngup's. What it was about to do was not done.".to_owned());
+            talk.push(says.state());
+            let journal = closing.journal.as_ref().map_or_else(String::new, |path| format!(" with {}", path.display()));
+            talk.push(format!("Next: report it{journal}, then look: {}", closing.commands.status()));
+        }
+    }
+    Some(Ending { answer, talk })
+}
+
+struct Says<'a> {
+    progress: &'a Progress,
+    closing: &'a Closing,
+    width: Option<usize>,
+    now: Timestamp,
+}
+
+impl Says<'_> {
+    fn group(&self) -> String {
+        self.progress.history.group.as_ref().map_or_else(|| "the group".to_owned(), ToString::to_string)
+    }
+
+    fn nodes(&self) -> String {
+        wording::count(self.progress.done, "node")
+    }
+
+    fn took(&self) -> String {
+        short(self.progress.elapsed(self.now))
+    }
+
+    fn numbers(&self) -> String {
+        let history = &self.progress.history;
+        let said = format!(
+            "{} moved, {} refused",
+            wording::count(history.gone, "pod"),
+            wording::count(history.refused, "eviction")
+        );
+        match history.waits.longest(self.now) {
+            Some(wait) => format!("{said}; longest wait {} for {}", short(wait.took), wait.what),
+            None => said,
+        }
+    }
+
+    /// What is new, what is left, what is in flight.
+    fn state(&self) -> String {
+        let progress = self.progress;
+        let mut parts = vec![format!("{} of {} nodes are new", progress.done, progress.total)];
+        for node in &progress.history.nodes {
+            if node.fate == super::history::Fate::Released {
+                parts.push(format!("{} serves again", super::told::called(&node.member, &progress.names)));
+            }
+        }
+        let flying: Vec<_> = progress
+            .in_flight
+            .iter()
+            .map(|flight| {
+                let what = match flight.stage {
+                    Stage::Stuck => "is stuck",
+                    Stage::Replacing => "is gone and not replaced yet",
+                    Stage::Cordoning | Stage::Draining | Stage::Settling => "stays cordoned",
+                    Stage::Terminating => "is on its way out",
+                };
+                format!("{} {what}", super::told::called(&flight.member, &progress.names))
+            })
+            .collect();
+        if flying.is_empty() {
+            parts.push("nothing is in flight".to_owned());
+        } else {
+            parts.push(wording::list(&flying));
+        }
+        parts.join("; ")
+    }
+
+    fn again(&self, when: &str) -> Vec<String> {
+        let commands = &self.closing.commands;
+        if commands.resumable() {
+            vec![format!("Next, {when} (goes on where it stopped): {}", commands.upgrade(""))]
+        } else {
+            vec![format!("Next (the sandbox begins anew): {}", commands.upgrade(""))]
+        }
+    }
+
+    fn go_on(&self) -> Vec<String> {
+        let commands = &self.closing.commands;
+        if !commands.resumable() {
+            return self.again("");
+        }
+        vec![
+            format!("Next, to go on where it stopped: {}", commands.upgrade("")),
+            format!("  or, to undo what this run did (new nodes stay): {}", commands.abort()),
+        ]
+    }
+
+    fn report(&self) -> Option<String> {
+        self.closing.journal.as_ref().map(|path| format!("The report: {}", Commands::report(Some(path))))
+    }
+
+    /// The pods that lost their budget's protection, by name.
+    fn deleted(&self) -> Option<String> {
+        let deleted = &self.progress.history.deleted;
+        let pods: Vec<PodRef> = deleted.iter().map(|deleted| deleted.pod.clone()).collect();
+        let count = wording::count(u32::try_from(pods.len()).unwrap_or(u32::MAX), "pod");
+        (!pods.is_empty()).then(|| format!("{count} deleted without asking a budget: {}", wording::pod_names(&pods)))
+    }
+
+    fn failures(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (member, why) in &self.progress.history.stuck {
+            if !lines.is_empty() {
+                lines.push(String::new());
+            }
+            lines.extend(self.failure(member.as_ref(), why));
+        }
+        lines
+    }
+
+    fn failure(&self, member: Option<&Member>, why: &Stuck) -> Vec<String> {
+        let who = member.map_or_else(|| format!("an extra node of {}", self.group()), Member::title);
+        match why {
+            Stuck::PodEviction { after, held } => {
+                let pods = wording::count(u32::try_from(held.len()).unwrap_or(u32::MAX), "pod");
+                let mut lines = vec![format!("PodEvictionFailure: {who} still holds {pods} after {}", short(*after))];
+                for (on, pods) in by_cause(held) {
+                    lines.push(String::new());
+                    lines.extend(self.block(on, &pods));
+                }
+                lines
+            }
+            Stuck::NodeCreation { after, on } => {
+                let mut lines = vec![
+                    format!("NodeCreationFailure: no new node serves in the stead of {who} after {}", short(*after)),
+                    String::new(),
+                ];
+                lines.extend(self.block(on, &[]));
+                lines
+            }
+            Stuck::Refused { refusal, .. } => {
+                vec![format!("{who}: the server refuses: {}", self.progress.names.shorten(&refusal.to_string()))]
+            }
+        }
+    }
+
+    /// One cause: what it is, whom it holds, why, and what to do about it.
+    fn block(&self, on: &WaitingOn, pods: &[PodRef]) -> Vec<String> {
+        let names = &self.progress.names;
+        let why = if let WaitingOn::Budget(view) = on {
+            wording::arithmetic(view, names)
+        } else {
+            wording::cause(on, names, self.now)
+        };
+        let mut lines = vec![remedy::headline(on)];
+        let mut row = |head: &str, texts: Vec<String>| {
+            for (index, text) in texts.into_iter().enumerate() {
+                lines.push(format!("  {:<5}  {text}", if index == 0 { head } else { "" }));
+            }
+        };
+        row("holds", pods.iter().map(ToString::to_string).collect());
+        row("why", self.fitted(&why));
+        row("fix", remedy::commands(on, &self.closing.commands));
+        lines
+    }
+}
+
+impl Says<'_> {
+    /// A sentence beside a row's head, broken to fit; whole where it goes to a file that somebody searches.
+    fn fitted(&self, text: &str) -> Vec<String> {
+        match self.width {
+            Some(width) => fit::wrap(text, width.saturating_sub(9), usize::MAX),
+            None => vec![text.to_owned()],
+        }
+    }
+}
+
+/// Pods that the same thing holds, told together.
+fn by_cause(held: &[HeldPod]) -> Vec<(&WaitingOn, Vec<PodRef>)> {
+    let mut causes: Vec<(&WaitingOn, Vec<PodRef>)> = Vec::new();
+    for HeldPod { pod, on } in held {
+        match causes.iter_mut().find(|(known, _)| wording::title(known) == wording::title(on)) {
+            Some((_, pods)) => pods.push(pod.clone()),
+            None => causes.push((on, vec![pod.clone()])),
+        }
+    }
+    causes
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+    use crate::{
+        engine::{
+            effect::Refusal,
+            event::{DeletedFor, Event},
+        },
+        report::fixtures::{Tale, at, blocked, budget, failed, member, never, node},
+    };
+
+    fn said(tale: &Tale, commands: Commands) -> String {
+        let closing = Closing { commands, journal: Some("/var/lib/ann/r-1121.jsonl".into()) };
+        let ending = ending(&Progress::of(&tale.0), &closing, Some(80)).unwrap();
+        let talked = ending.talk.iter().map(|line| format!("2> {line}").trim_end().to_owned());
+        ending.answer.iter().cloned().chain(talked).collect::<Vec<_>>().join("\n")
+    }
+
+    fn prod() -> Commands {
+        Commands::new(["-c", "prod", "-n", "apps"].map(str::to_owned).into())
+    }
+
+    #[test]
+    fn a_good_end() {
+        let mut tale = Tale::begin(2);
+        tale.roll(4, 1);
+        tale.roll(244, 2);
+        tale.end(490, RunOutcome::Done, 0, 2);
+        assert_snapshot!(said(&tale, prod()), @"
+        nodegroup/apps upgraded: 2 nodes in 8m10s
+        28 pods moved, 0 evictions refused
+        2> The report: mngup report /var/lib/ann/r-1121.jsonl
+        ");
+    }
+
+    #[test]
+    fn nothing_to_do() {
+        let mut tale = Tale::begin(0);
+        tale.end(2, RunOutcome::Done, 0, 0);
+        assert_snapshot!(said(&tale, prod()), @"nodegroup/apps is up to date: no node is old");
+    }
+
+    #[test]
+    fn a_budget_that_never_allows() {
+        assert_snapshot!(said(&failed(), prod()), @r#"
+        2> PodEvictionFailure: node/ip-10-0-1-9.eu-west-1.compute.internal still holds 1 pod after 15m
+        2>
+        2> pdb/odd/ledger-guard can never allow an eviction
+        2>   holds  pod/odd/ledger-5cf9-2lmzc
+        2>   why    minAvailable 100% of 2 pods = 2 must stay; 2 are Ready; 0 may leave,
+        2>          now and always
+        2>   fix    kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":1}}'
+        2>          (then put it back: … -p '{"spec":{"minAvailable":"100%"}}')
+        2>
+        2> 4 of 12 nodes are new; ip-10-0-1-9 serves again; nothing is in flight
+        2> 66 pods moved, 0 evictions refused; longest wait 15m for pdb/odd/ledger-guard
+        2> Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n apps
+        "#);
+    }
+
+    #[test]
+    fn a_budget_that_an_unready_pod_uses_up_and_a_pod_without_controller() {
+        let mut tale = Tale::begin(3);
+        tale.cordon(4, 3);
+        let held = vec![
+            HeldPod { pod: budget().pods[0].clone(), on: WaitingOn::Budget(Box::new(budget())) },
+            HeldPod { pod: budget().pods[1].clone(), on: WaitingOn::Budget(Box::new(budget())) },
+            HeldPod { pod: never().pods[0].clone(), on: WaitingOn::Unmanaged { pod: never().pods[0].clone() } },
+        ];
+        let why = Stuck::PodEviction { after: std::time::Duration::from_mins(15), held };
+        tale.tell(904, Event::NodeStuck { member: Some(member(3)), why });
+        tale.tell(905, Event::NodeReleased { node: node(1, 3) });
+        tale.end(906, RunOutcome::EvictionFailed, 3, 0);
+        assert_snapshot!(said(&tale, prod()), @"
+        2> PodEvictionFailure: node/ip-10-0-1-3.eu-west-1.compute.internal still holds 3 pods after 15m
+        2>
+        2> pdb/shop/cart allows no eviction now
+        2>   holds  pod/shop/cart-5f6c2
+        2>          pod/shop/cart-8x2lq
+        2>   why    1 of 3 allowed out, cart-7d9f on ip-10-0-1-9 not Ready
+        2>          (CrashLoopBackOff, exit 137 OOMKilled, 9 restarts)
+        2>   fix    kubectl -n shop describe pod/cart-7d9f   (why it is not Ready)
+        2>          kubectl -n shop logs pod/cart-7d9f --previous
+        2>
+        2> pod/odd/ledger-5cf9-2lmzc has no controller
+        2>   holds  pod/odd/ledger-5cf9-2lmzc
+        2>   why    pod/odd/ledger-5cf9-2lmzc: no controller would bring it back, and
+        2>          --delete-unmanaged was not given
+        2>   fix    kubectl -n odd delete pod/ledger-5cf9-2lmzc   (it does not come back)
+        2>          mngup upgrade -c prod -n apps --delete-unmanaged   (the same for all of them)
+        2>
+        2> 0 of 3 nodes are new; ip-10-0-1-3 serves again; nothing is in flight
+        2> 0 pods moved, 0 evictions refused
+        2> Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n apps
+        ");
+    }
+
+    #[test]
+    fn a_replacement_that_does_not_come() {
+        let mut tale = Tale::begin(3);
+        tale.cordon(4, 1);
+        tale.drained(40, 1, 3);
+        tale.tell(100, Event::InstanceLeft { member: member(1), ours: true });
+        let failure =
+            "There are not enough free addresses in subnet 'subnet-0a1b'. Launching EC2 instance failed.".to_owned();
+        let why = Stuck::NodeCreation {
+            after: std::time::Duration::from_mins(15),
+            on: WaitingOn::Launch { failure: Some(failure) },
+        };
+        tale.tell(1000, Event::NodeStuck { member: Some(member(1)), why });
+        tale.end(1001, RunOutcome::ReplacementFailed, 3, 0);
+        assert_snapshot!(said(&tale, prod()), @"
+        2> NodeCreationFailure: no new node serves in the stead of node/ip-10-0-1-1.eu-west-1.compute.internal after 15m
+        2>
+        2> the group launched no instance
+        2>   why    a new instance; the last launch failed: There are not enough free
+        2>          addresses in subnet 'subnet-0a1b'. Launching EC2 instance failed.
+        2>
+        2> 0 of 3 nodes are new; ip-10-0-1-1 is stuck
+        2> 0 pods moved, 0 evictions refused
+        2> Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n apps
+        ");
+    }
+
+    #[test]
+    fn quarantine_and_force_name_nodes_and_pods() {
+        let mut tale = failed();
+        tale.0.truncate(tale.0.len() - 2);
+        tale.tell(1702, Event::NodeQuarantined { node: node(1, 9) });
+        tale.tell(1710, Event::PodDeleted { pod: budget().pods[0].clone(), node: node(1, 10), why: DeletedFor::Force });
+        tale.end(2800, RunOutcome::Quarantined { nodes: [node(1, 9)].into() }, 1, 11);
+        assert_snapshot!(said(&tale, prod()), @r#"
+        nodegroup/apps upgraded but for 1 node: 4 nodes in 46m40s
+        66 pods moved, 0 evictions refused; longest wait 15m for pdb/odd/ledger-guard
+        2> 1 pod deleted without asking a budget: shop/cart-5f6c2
+        2>
+        2> PodEvictionFailure: node/ip-10-0-1-9.eu-west-1.compute.internal still holds 1 pod after 15m
+        2>
+        2> pdb/odd/ledger-guard can never allow an eviction
+        2>   holds  pod/odd/ledger-5cf9-2lmzc
+        2>   why    minAvailable 100% of 2 pods = 2 must stay; 2 are Ready; 0 may leave,
+        2>          now and always
+        2>   fix    kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":1}}'
+        2>          (then put it back: … -p '{"spec":{"minAvailable":"100%"}}')
+        2>
+        2> node/ip-10-0-1-9.eu-west-1.compute.internal is quarantined: cordoned, and still of the old kind
+        2> Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n apps
+        "#);
+    }
+
+    #[test]
+    fn an_interrupted_run_says_how_to_go_on() {
+        let mut tale = blocked();
+        tale.tell(500, Event::StopRequested);
+        tale.end(520, RunOutcome::Interrupted, 10, 2);
+        assert_snapshot!(said(&tale, prod()), @"
+        2> nodegroup/apps stopped after 8m40s
+        2> 2 of 12 nodes are new; ip-10-0-1-3 stays cordoned, ip-10-0-1-4 stays cordoned
+        2> Next, to go on where it stopped: mngup upgrade -c prod -n apps
+        2>   or, to undo what this run did (new nodes stay): mngup abort -c prod -n apps
+        ");
+        assert_snapshot!(said(&tale, Commands::sandbox(None)), @"
+        2> nodegroup/apps stopped after 8m40s
+        2> 2 of 12 nodes are new; ip-10-0-1-3 stays cordoned, ip-10-0-1-4 stays cordoned
+        2> Next (the sandbox begins anew): mngup upgrade --sandbox
+        ");
+    }
+
+    #[test]
+    fn refused_aborted_and_broken() {
+        let mut tale = Tale::default();
+        tale.end(1, RunOutcome::Refused { why: "nodegroup/apps is UPDATING: EKS works on it".to_owned() }, 3, 0);
+        assert_snapshot!(said(&tale, prod()), @"
+        2> refused: nodegroup/apps is UPDATING: EKS works on it
+        2> nothing was touched
+        ");
+        let mut tale = Tale::begin(3);
+        tale.roll(4, 1);
+        let refusal =
+            Refusal::Forbidden { message: "nodes \"ip-10-0-1-2\" is forbidden: User \"ci\" cannot patch".to_owned() };
+        let act = crate::engine::effect::EffectKey::Node(node(1, 2));
+        tale.tell(250, Event::NodeStuck { member: Some(member(2)), why: Stuck::Refused { act, refusal } });
+        tale.end(251, RunOutcome::Refused { why: "a right is missing".to_owned() }, 2, 1);
+        assert_snapshot!(said(&tale, prod()), @r#"
+        2> refused: a right is missing
+        2> node/ip-10-0-1-2.eu-west-1.compute.internal: the server refuses: nodes "ip-10-0-1-2" is forbidden: User "ci" cannot patch
+        2> 1 of 3 nodes are new; ip-10-0-1-2 is stuck
+        2> Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n apps
+        "#);
+        let mut tale = Tale::begin(3);
+        tale.roll(4, 1);
+        tale.end(250, RunOutcome::Aborted, 2, 1);
+        assert_snapshot!(said(&tale, prod()), @"
+        nodegroup/apps is as it was, but for 1 node that new nodes replaced
+        2> Next, to begin again: mngup upgrade -c prod -n apps
+        ");
+        tale.end(250, RunOutcome::InvariantBroken { what: "i-0f3a01 would be terminated twice".to_owned() }, 2, 1);
+        assert_snapshot!(said(&tale, prod()), @"
+        2> stopped rather than break a promise: i-0f3a01 would be terminated twice
+        2> This is a fault of mngup's. What it was about to do was not done.
+        2> 1 of 3 nodes are new; nothing is in flight
+        2> Next: report it with /var/lib/ann/r-1121.jsonl, then look: mngup status -c prod -n apps
+        ");
+        assert_eq!(at(0), tale.0[0].at);
+    }
+}

@@ -1,0 +1,306 @@
+//! Lines for people: one a fact, and a blocked message on change or once a minute.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::{
+    bars,
+    ending::{Closing, ending},
+    paint::{Paint, Tone},
+    paper::Paper,
+    progress::Progress,
+    reporter::Reporter,
+    screen::Screen,
+    told::{Told, told},
+    wording,
+};
+use crate::{
+    domain::{elapsed, short},
+    engine::{
+        event::{Event, Record},
+        waiting::WaitingOn,
+    },
+};
+
+/// How often a wait is repeated while nothing about it changes.
+const REPEAT: Duration = Duration::from_mins(1);
+
+/// Causes that one blocked message names.
+const CAUSES: usize = 5;
+
+/// Writes lines for people.
+pub struct Human {
+    paper: Box<dyn Paper>,
+    progress: Progress,
+    closing: Closing,
+    facts: bool,
+    clock: bool,
+    zone: TimeZone,
+    answer: Paint,
+    talk: Paint,
+    waits: BTreeMap<String, Said>,
+    warned: BTreeSet<(String, String, String)>,
+}
+
+/// What was last said of somebody's wait.
+struct Said {
+    at: Timestamp,
+    causes: BTreeSet<String>,
+}
+
+impl Human {
+    /// Writes on this paper; `closing` holds what the last lines need beyond the records.
+    pub fn new(paper: impl Paper + 'static, screen: &Screen, closing: Closing) -> Self {
+        Self {
+            paper: Box::new(paper),
+            progress: Progress::default(),
+            closing,
+            facts: true,
+            clock: !screen.bars,
+            zone: screen.zone.clone(),
+            answer: Paint(screen.color_stdout),
+            talk: Paint(screen.color_stderr),
+            waits: BTreeMap::new(),
+            warned: BTreeSet::new(),
+        }
+    }
+
+    /// Leaves the plain facts away, for a stdout that tells them in another form.
+    #[must_use]
+    pub fn without_facts(mut self) -> Self {
+        self.facts = false;
+        self
+    }
+
+    fn say(&mut self, at: Timestamp, told: &Told) {
+        if told.answer && !self.facts {
+            return;
+        }
+        // An act that fails is tried again every few seconds; saying it once is enough.
+        let warning = (told.subject.clone(), told.verb.clone(), told.detail.clone());
+        if !told.answer && !self.warned.insert(warning) {
+            return;
+        }
+        let paint = if told.answer { self.answer } else { self.talk };
+        // Nodes are told in columns; padded first and coloured after that, since escape codes have no width.
+        let columns = told.subject.starts_with("node/") && !told.detail.is_empty();
+        let verb = if columns { format!("{:<10}", told.verb) } else { told.verb.clone() };
+        let words = [told.subject.clone(), paint.tone(told.tone, &verb), told.detail.clone()];
+        let line = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+        self.write(at, told.answer, &line);
+    }
+
+    fn write(&mut self, at: Timestamp, answer: bool, line: &str) {
+        let line = if self.clock { format!("{} {line}", self.time(at)) } else { line.to_owned() };
+        if answer { self.paper.answer(&line) } else { self.paper.talk(&line) }
+    }
+
+    fn time(&self, at: Timestamp) -> String {
+        at.to_zoned(self.zone.clone()).strftime("%H:%M:%S").to_string()
+    }
+
+    /// Says what somebody waits for, unless bars show it or it was said a moment ago.
+    fn say_waiting(&mut self, at: Timestamp, who: &str, on: &[WaitingOn], since: Timestamp) {
+        if self.paper.room().is_some() {
+            return;
+        }
+        let waited = elapsed(since, at);
+        // What every node takes its time for is not worth a line in the first minute.
+        let worth: Vec<_> = on.iter().filter(|on| wording::blocks(on) || waited >= REPEAT).collect();
+        let causes: BTreeSet<_> = worth.iter().map(|on| wording::title(on)).collect();
+        let fresh = self.waits.get(who).is_none_or(|said| said.causes != causes || elapsed(said.at, at) >= REPEAT);
+        if causes.is_empty() || !fresh {
+            return;
+        }
+        for line in self.waiting_lines(at, who, &worth, since) {
+            let line = self.talk.tone(Tone::Warn, &line);
+            self.write(at, false, &line);
+        }
+        self.waits.insert(who.to_owned(), Said { at, causes });
+    }
+
+    /// One line a cause, each whole in itself so that it can be searched for.
+    fn waiting_lines(&self, at: Timestamp, who: &str, on: &[&WaitingOn], since: Timestamp) -> Vec<String> {
+        let flight = self.progress.in_flight.iter().find(|flight| flight.member.title() == who);
+        let since = flight.map_or(since, |flight| flight.since);
+        let limit = flight.and_then(super::progress::InFlight::until);
+        let of = limit.map_or_else(String::new, |until| format!(" of {}", short(elapsed(since, until))));
+        let left = flight.and_then(|flight| flight.pods_left);
+        let left = left.map_or_else(String::new, |left| format!(", {} left", wording::count(left, "pod")));
+        let head = format!("{who} waits {}{of}{left}:", short(elapsed(since, at)));
+        let mut lines: Vec<_> = on.iter().take(CAUSES).map(|on| format!("{head} {}", self.cause(on, at))).collect();
+        if let more @ 1.. = on.len().saturating_sub(CAUSES) {
+            lines.push(format!("{head} +{more} more causes"));
+        }
+        lines
+    }
+
+    fn cause(&self, on: &WaitingOn, at: Timestamp) -> String {
+        let cause = wording::cause(on, &self.progress.names, at);
+        if let WaitingOn::Budget(view) = on
+            && !view.pods.is_empty()
+        {
+            format!("{cause}; holds {}", wording::pod_names(&view.pods))
+        } else {
+            cause
+        }
+    }
+
+    fn redraw(&mut self, now: Timestamp) {
+        if let Some((width, height)) = self.paper.room() {
+            let lines = bars::draw(&self.progress, now, width, height, self.talk);
+            self.paper.draw(&lines);
+        }
+    }
+}
+
+impl Reporter for Human {
+    fn record(&mut self, record: &Record) {
+        self.progress.record(record);
+        if let Some(told) = told(&record.event, &self.progress) {
+            self.say(record.at, &told);
+        }
+        if let Event::Waiting { who, on, since, .. } = &record.event {
+            self.say_waiting(record.at, who, on, *since);
+        }
+        self.redraw(record.at);
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        self.redraw(now);
+    }
+
+    fn finish(&mut self) {
+        self.paper.clear();
+        let width = self.paper.room().map(|(width, _)| width);
+        let Some(ending) = ending(&self.progress, &self.closing, width) else { return };
+        for (index, line) in ending.answer.iter().enumerate() {
+            let paint = if self.facts { self.answer } else { self.talk };
+            let line = if index == 0 { paint.bold(line) } else { line.clone() };
+            if self.facts { self.paper.answer(&line) } else { self.paper.talk(&line) }
+        }
+        for line in &ending.talk {
+            let tone = if line.contains("Failure: ") { Tone::Bad } else { Tone::Plain };
+            self.paper.talk(&self.talk.tone(tone, line));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+    use crate::{
+        engine::{effect::EffectKey, event::RunOutcome},
+        report::{
+            Commands, Notes,
+            fixtures::{Tale, budget, member, node, pod},
+        },
+    };
+
+    fn told_plainly(tale: &Tale) -> String {
+        let notes = Notes::default();
+        let screen = Screen {
+            stdout_terminal: false,
+            stderr_terminal: false,
+            bars: false,
+            color_stdout: false,
+            color_stderr: false,
+            zone: TimeZone::UTC,
+        };
+        let commands = Commands::new(["-c", "prod", "-n", "apps"].map(str::to_owned).into());
+        let mut human = Human::new(notes.clone(), &screen, Closing { commands, journal: None });
+        for record in &tale.0 {
+            human.record(record);
+        }
+        human.finish();
+        notes.text()
+    }
+
+    #[test]
+    fn without_a_terminal_each_fact_is_one_line_with_its_time() {
+        let mut tale = Tale::begin(1);
+        tale.cordon(4, 1);
+        tale.pods(5, 1, 2);
+        tale.drained(42, 1, 2);
+        tale.tell(102, Event::Terminating { member: member(1), decrement: false });
+        tale.tell(120, Event::InstanceLeft { member: member(1), ours: true });
+        let (new, instance) = (node(4, 22), "i-0new");
+        let took = Duration::from_secs(124);
+        let replaces = Some(member(1));
+        tale.tell(250, Event::Serves { node: new.clone(), instance: instance.into(), replaces, took });
+        tale.tell(250, Event::Replaced { member: member(1), by: Some(new), took: Duration::from_secs(246) });
+        tale.tell(251, Event::AzRebalance { suspended: false });
+        tale.end(252, RunOutcome::Done, 0, 1);
+        assert_snapshot!(told_plainly(&tale), @"
+        09:00:01 nodegroup/apps AZRebalance suspended
+        09:00:01 nodegroup/apps grows by 1 node while it is upgraded
+        09:00:04 node/ip-10-0-1-1.eu-west-1.compute.internal cordoned
+        09:00:05 pod/shop/web-1-0 evicted from ip-10-0-1-1
+        09:00:06 pod/shop/web-1-1 evicted from ip-10-0-1-1
+        09:00:42 node/ip-10-0-1-1.eu-west-1.compute.internal drained    2 pods in 38s
+        09:02:00 node/ip-10-0-1-1.eu-west-1.compute.internal terminated i-0f3a01
+        09:04:10 node/ip-10-0-4-22.eu-west-1.compute.internal serves     for ip-10-0-1-1, 2m04s after its launch
+        09:04:10 node/ip-10-0-1-1.eu-west-1.compute.internal replaced   1 of 1 in 4m06s
+        09:04:11 nodegroup/apps AZRebalance resumed
+        nodegroup/apps upgraded: 1 node in 4m12s
+        2 pods moved, 0 evictions refused
+        ");
+    }
+
+    #[test]
+    fn a_wait_is_told_on_change_and_once_a_minute() {
+        let mut tale = Tale::begin(3);
+        tale.cordon(4, 3);
+        let on = || vec![WaitingOn::Budget(Box::new(budget()))];
+        tale.waits(10, 3, 4, on(), Some(3));
+        tale.waits(20, 3, 4, on(), Some(2));
+        tale.waits(70, 3, 4, on(), Some(2));
+        let mut more = on();
+        more.push(WaitingOn::Unmanaged { pod: pod("shell") });
+        tale.waits(80, 3, 4, more, Some(2));
+        tale.waits(81, 3, 4, vec![WaitingOn::PodsStopping { pods: vec![pod("shell")], due: None }], Some(1));
+        assert_snapshot!(told_plainly(&tale), @"
+        09:00:01 nodegroup/apps AZRebalance suspended
+        09:00:01 nodegroup/apps grows by 1 node while it is upgraded
+        09:00:04 node/ip-10-0-1-3.eu-west-1.compute.internal cordoned
+        2> 09:00:10 node/ip-10-0-1-3.eu-west-1.compute.internal waits 6s of 15m, 3 pods left: pdb/shop/cart: 1 of 3 allowed out, cart-7d9f on ip-10-0-1-9 not Ready (CrashLoopBackOff, exit 137 OOMKilled, 9 restarts); holds shop/cart-5f6c2, shop/cart-8x2lq
+        2> 09:01:10 node/ip-10-0-1-3.eu-west-1.compute.internal waits 1m06s of 15m, 2 pods left: pdb/shop/cart: 1 of 3 allowed out, cart-7d9f on ip-10-0-1-9 not Ready (CrashLoopBackOff, exit 137 OOMKilled, 9 restarts); holds shop/cart-5f6c2, shop/cart-8x2lq
+        2> 09:01:20 node/ip-10-0-1-3.eu-west-1.compute.internal waits 1m16s of 15m, 2 pods left: pdb/shop/cart: 1 of 3 allowed out, cart-7d9f on ip-10-0-1-9 not Ready (CrashLoopBackOff, exit 137 OOMKilled, 9 restarts); holds shop/cart-5f6c2, shop/cart-8x2lq
+        2> 09:01:20 node/ip-10-0-1-3.eu-west-1.compute.internal waits 1m16s of 15m, 2 pods left: pod/shop/shell: no controller would bring it back, and --delete-unmanaged was not given
+        2> 09:01:21 node/ip-10-0-1-3.eu-west-1.compute.internal waits 1m17s of 15m, 1 pod left: 1 pod to stop: shop/shell
+        ");
+    }
+
+    #[test]
+    fn what_goes_wrong_again_and_again_is_said_once() {
+        let mut tale = Tale::begin(3);
+        for second in 4..8 {
+            let act = EffectKey::Node(node(1, 2));
+            tale.tell(second, Event::ActFailed { act, why: "the server does not answer".to_owned() });
+        }
+        tale.tell(9, Event::Warning { message: "the intent says 12 nodes, the group has 11".to_owned() });
+        tale.tell(10, Event::InstanceLeft { member: member(2), ours: false });
+        tale.tell(
+            11,
+            Event::PodLandedBack {
+                pod: pod("agent-1"),
+                node: node(1, 3),
+                toleration: "every taint (operator Exists)".to_owned(),
+            },
+        );
+        assert_snapshot!(told_plainly(&tale), @"
+        09:00:01 nodegroup/apps AZRebalance suspended
+        09:00:01 nodegroup/apps grows by 1 node while it is upgraded
+        2> 09:00:04 node/ip-10-0-1-2.eu-west-1.compute.internal not changed yet (the server does not answer)
+        2> 09:00:09 warning: the intent says 12 nodes, the group has 11
+        2> 09:00:10 node/ip-10-0-1-2.eu-west-1.compute.internal lost       i-0f3a02 left the group, and not through mngup: spot, or somebody else
+        2> 09:00:11 pod/shop/agent-1 landed on ip-10-0-1-3, which is cordoned: it tolerates every taint (operator Exists)
+        ");
+    }
+}

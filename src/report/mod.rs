@@ -1,0 +1,37 @@
+//! Words on the screen: sinks for events, and renderings of what they add up to.
+//!
+//! Everything here is a fold of records: a reporter that is fed a journal shows what one that was there showed.
+
+mod bars;
+mod commands;
+mod ending;
+mod fit;
+#[cfg(test)]
+mod fixtures;
+mod history;
+mod human;
+mod json;
+mod names;
+mod paint;
+mod paper;
+mod progress;
+mod remedy;
+mod reporter;
+mod screen;
+mod summary;
+mod told;
+mod waits;
+pub mod wording;
+
+pub use commands::Commands;
+pub use ending::{Closing, Ending, ending};
+pub use history::{DeletedPod, Ended, Fate, History, NodeHistory};
+pub use human::Human;
+pub use json::{JsonDocument, JsonLines};
+pub use names::Names;
+pub use paper::{Notes, Paper, Streams, Terminal};
+pub use progress::{InFlight, Progress, Stage, Waiting};
+pub use reporter::{FanOut, Reporter};
+pub use screen::Screen;
+pub use summary::{NodeSummary, StuckSummary, Summary, WaitSummary};
+pub use waits::{Wait, Waits};

@@ -1,0 +1,317 @@
+//! Where a run is: a pure fold of records, read by bars, `status` and endings.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{history::History, names::Names};
+use crate::{
+    domain::{Limits, NodeName, Policy, elapsed, later},
+    engine::{
+        event::{Event, Member, Record},
+        phase::RunPhase,
+        waiting::WaitingOn,
+    },
+};
+
+/// Where a run is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// What it did.
+    pub history: History,
+    /// How to say node names.
+    pub names: Names,
+    /// The phase of the run.
+    pub phase: Option<RunPhase>,
+    /// Nodes to replace, those included that are done.
+    pub total: u32,
+    /// Nodes that are replaced, or left for good.
+    pub done: u32,
+    /// Nodes whose turn it is, the oldest turn first.
+    pub in_flight: Vec<InFlight>,
+    /// Nodes that stay cordoned.
+    pub quarantined: Vec<NodeName>,
+    /// Extra nodes that were asked for.
+    pub surge: u32,
+    /// What the run as a whole waits for.
+    pub waiting: Option<Waiting>,
+    /// Whether anything was changed in the cluster or the group.
+    pub touched: bool,
+    /// Whether the user asked to stop.
+    pub stopping: bool,
+    policy: Option<Policy>,
+    limits: Option<Limits>,
+}
+
+/// A node whose turn it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InFlight {
+    /// Which.
+    pub member: Member,
+    /// Where it is.
+    pub stage: Stage,
+    /// Since when it is there.
+    pub since: Timestamp,
+    /// When its turn came.
+    pub chosen_at: Timestamp,
+    /// When patience with this stage ends.
+    pub deadline: Option<Timestamp>,
+    /// Pods that still have to leave, once they were counted.
+    pub pods_left: Option<u32>,
+    /// Pods that left.
+    pub pods_gone: u32,
+    /// What it waits for.
+    pub waiting: Option<Waiting>,
+}
+
+/// What somebody waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// For what.
+    pub on: Vec<WaitingOn>,
+    /// Since when.
+    pub since: Timestamp,
+    /// When patience ends.
+    pub until: Option<Timestamp>,
+}
+
+/// Where a node is, as its events tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The cordon is asked for.
+    Cordoning,
+    /// Pods leave.
+    Draining,
+    /// Empty; load balancers let go and volumes are detached.
+    Settling,
+    /// Termination is asked for.
+    Terminating,
+    /// A new node is awaited.
+    Replacing,
+    /// It does not go on.
+    Stuck,
+}
+
+impl Stage {
+    /// Its name on screens.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cordoning => "cordoning",
+            Self::Draining => "draining",
+            Self::Settling => "settling",
+            Self::Terminating => "terminating",
+            Self::Replacing => "replacing",
+            Self::Stuck => "stuck",
+        }
+    }
+}
+
+impl Progress {
+    /// All of it at once.
+    #[must_use]
+    pub fn of(records: &[Record]) -> Self {
+        let mut progress = Self::default();
+        for record in records {
+            progress.record(record);
+        }
+        progress
+    }
+
+    /// Old nodes that are left, those in flight included.
+    #[must_use]
+    pub fn left(&self) -> u32 {
+        self.total.saturating_sub(self.done)
+    }
+
+    /// How long the run has gone on at `now`, or took.
+    #[must_use]
+    pub fn elapsed(&self, now: Timestamp) -> Duration {
+        let until = self.history.ended.as_ref().map_or(now, |ended| ended.at);
+        self.history.started_at.map_or(Duration::ZERO, |since| elapsed(since, until))
+    }
+
+    /// How long it will still take, from the average of the nodes that are done and the lanes they go in; none
+    /// before the first is done.
+    #[must_use]
+    pub fn remaining(&self, now: Timestamp) -> Option<Duration> {
+        let took: Vec<_> =
+            self.history.replaced().filter_map(|node| Some(elapsed(node.chosen_at, node.replaced_at?))).collect();
+        let count = u32::try_from(took.len()).ok().filter(|count| *count > 0)?;
+        let average = took.iter().sum::<Duration>() / count;
+        let in_flight: Vec<_> = self
+            .in_flight
+            .iter()
+            .filter(|node| node.stage != Stage::Stuck)
+            .map(|node| average.saturating_sub(elapsed(node.chosen_at, now)))
+            .collect();
+        let spoken_for = u32::try_from(self.in_flight.len() + self.quarantined.len()).unwrap_or(u32::MAX);
+        let pending = self.left().saturating_sub(spoken_for);
+        let work = average * pending + in_flight.iter().sum::<Duration>();
+        let slowest = in_flight.into_iter().max().unwrap_or_default();
+        Some((work / self.lanes()).max(slowest))
+    }
+
+    /// How many nodes can be out at a time.
+    fn lanes(&self) -> u32 {
+        self.limits.map_or(1, |limits| limits.max_unavailable + self.surge).clamp(1, self.left().max(1))
+    }
+
+    /// Takes in one record.
+    pub fn record(&mut self, record: &Record) {
+        let at = record.at;
+        self.history.record(record);
+        self.touched |= touches(&record.event);
+        match &record.event {
+            Event::RunStarted { intent, old } | Event::RunResumed { intent, old } => {
+                let left = u32::try_from(old.len()).unwrap_or(u32::MAX);
+                for node in old.iter().filter_map(|old| old.member.node.as_ref()) {
+                    self.names.learn(node);
+                }
+                self.total = intent.old.max(left);
+                self.done = self.total - left;
+                self.surge = intent.surge;
+                self.policy = Some(intent.policy.clone());
+                self.limits = Some(intent.limits);
+                self.in_flight.clear();
+                self.waiting = None;
+                self.stopping = false;
+            }
+            Event::Phase { phase } => self.phase = Some(*phase),
+            Event::SurgeRequested { nodes } => self.surge = *nodes,
+            Event::SurgeUnavailable { .. } => self.surge = 0,
+            Event::NodeChosen { member, .. } => {
+                self.waiting = None;
+                let stage = if member.node.is_some() { Stage::Cordoning } else { Stage::Terminating };
+                self.enter(member, stage, at);
+            }
+            Event::NodeCordoned { node, .. } => {
+                let patience = self.policy.as_ref().map(|policy| policy.drain_timeout);
+                self.named(node, |flight| flight.enter(Stage::Draining, at, patience));
+            }
+            Event::PodGone { node, .. } => self.named(node, |flight| {
+                flight.pods_gone += 1;
+                flight.pods_left = flight.pods_left.map(|left| left.saturating_sub(1));
+            }),
+            Event::PodLandedBack { node, .. } => {
+                self.named(node, |flight| flight.pods_left = flight.pods_left.map(|left| left + 1));
+            }
+            Event::NodeDrained { node, .. } => {
+                let patience = self.policy.as_ref().map(|policy| policy.post_drain_delay);
+                self.named(node, |flight| flight.enter(Stage::Settling, at, patience));
+            }
+            Event::Terminating { member, .. } => self.enter(member, Stage::Terminating, at),
+            Event::InstanceLeft { member, .. } => self.enter(member, Stage::Replacing, at),
+            Event::Joined { node, .. } | Event::Serves { node, .. } => self.names.learn(node),
+            Event::Replaced { member, .. } => {
+                self.leave(member);
+                self.done = (self.done + 1).min(self.total);
+            }
+            Event::NodeStuck { member, .. } => {
+                if let Some(member) = member {
+                    self.enter(member, Stage::Stuck, at);
+                }
+            }
+            Event::NodeReleased { node } => self.in_flight.retain(|flight| flight.member.node.as_ref() != Some(node)),
+            Event::NodeQuarantined { node } => {
+                self.in_flight.retain(|flight| flight.member.node.as_ref() != Some(node));
+                if !self.quarantined.contains(node) {
+                    self.quarantined.push(node.clone());
+                }
+            }
+            Event::Waiting { who, on, since, until, pods_left } => {
+                let waiting = Waiting { on: on.clone(), since: *since, until: *until };
+                match self.in_flight.iter_mut().find(|flight| flight.member.title() == *who) {
+                    Some(flight) => {
+                        flight.pods_left = pods_left.or(flight.pods_left);
+                        flight.waiting = Some(waiting).filter(|waiting| !waiting.on.is_empty());
+                    }
+                    None => self.waiting = Some(waiting).filter(|waiting| !waiting.on.is_empty()),
+                }
+            }
+            Event::StopRequested => self.stopping = true,
+            Event::RunEnded { .. } => self.waiting = None,
+            Event::PodEvicted { .. }
+            | Event::PodRefused { .. }
+            | Event::PodDeleted { .. }
+            | Event::AzRebalance { .. }
+            | Event::TerminateUnknown { .. }
+            | Event::Launched { .. }
+            | Event::NodeUncordonedByOther { .. }
+            | Event::ActFailed { .. }
+            | Event::Warning { .. }
+            | Event::Issued(_)
+            | Event::EvictionSent(_) => {}
+        }
+    }
+
+    fn enter(&mut self, member: &Member, stage: Stage, at: Timestamp) {
+        if let Some(node) = &member.node {
+            self.names.learn(node);
+        }
+        let patience = match stage {
+            Stage::Replacing => self.policy.as_ref().map(|policy| policy.replacement_timeout),
+            Stage::Cordoning | Stage::Draining | Stage::Settling | Stage::Terminating | Stage::Stuck => None,
+        };
+        match self.in_flight.iter_mut().find(|flight| flight.member.instance == member.instance) {
+            Some(flight) => flight.enter(stage, at, patience),
+            // After a resume the first word of a node may come from the middle of its turn.
+            None => self.in_flight.push(InFlight::new(member.clone(), stage, at, patience)),
+        }
+    }
+
+    fn leave(&mut self, member: &Member) {
+        self.in_flight.retain(|flight| flight.member.instance != member.instance);
+    }
+
+    fn named(&mut self, name: &NodeName, change: impl FnOnce(&mut InFlight)) {
+        if let Some(flight) = self.in_flight.iter_mut().find(|flight| flight.member.node.as_ref() == Some(name)) {
+            change(flight);
+        }
+    }
+}
+
+/// Whether this tells of a change in the cluster or the group.
+fn touches(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::RunResumed { .. }
+            | Event::SurgeRequested { .. }
+            | Event::AzRebalance { .. }
+            | Event::NodeCordoned { .. }
+            | Event::PodEvicted { .. }
+            | Event::PodDeleted { .. }
+            | Event::Terminating { .. }
+    )
+}
+
+impl InFlight {
+    fn new(member: Member, stage: Stage, at: Timestamp, patience: Option<Duration>) -> Self {
+        Self {
+            member,
+            stage,
+            since: at,
+            chosen_at: at,
+            deadline: patience.map(|patience| later(at, patience)),
+            pods_left: None,
+            pods_gone: 0,
+            waiting: None,
+        }
+    }
+
+    fn enter(&mut self, stage: Stage, at: Timestamp, patience: Option<Duration>) {
+        self.stage = stage;
+        self.since = at;
+        self.deadline = patience.map(|patience| later(at, patience));
+        self.waiting = None;
+        if stage != Stage::Draining {
+            self.pods_left = None;
+        }
+    }
+
+    /// When patience ends: the engine's word where it gave one.
+    #[must_use]
+    pub fn until(&self) -> Option<Timestamp> {
+        self.waiting.as_ref().and_then(|waiting| waiting.until).or(self.deadline)
+    }
+}

@@ -1,0 +1,113 @@
+//! What the user can do about something that stands in the way, as commands to paste.
+
+use super::{commands::Commands, wording};
+use crate::engine::waiting::{BudgetView, WaitingOn};
+
+/// What stands in the way, in one sentence.
+pub(super) fn headline(on: &WaitingOn) -> String {
+    match on {
+        WaitingOn::Budget(view) if view.never => format!("{} can never allow an eviction", view.pdb),
+        WaitingOn::Budget(view) => format!("{} allows no eviction now", view.pdb),
+        WaitingOn::TwoBudgets { pod, .. } => format!("two budgets count {pod}"),
+        WaitingOn::Unmanaged { pod } => format!("{pod} has no controller"),
+        WaitingOn::Refused { pod, .. } => format!("the server refuses to evict {pod}"),
+        WaitingOn::LandsBack { .. } => "pods come back onto the cordoned node".to_owned(),
+        WaitingOn::Launch { .. } => "the group launched no instance".to_owned(),
+        WaitingOn::PodsStopping { .. }
+        | WaitingOn::PodsOverdue { .. }
+        | WaitingOn::PodList { .. }
+        | WaitingOn::LoadBalancers { .. }
+        | WaitingOn::Volumes { .. }
+        | WaitingOn::InstanceLeaving { .. }
+        | WaitingOn::Join { .. }
+        | WaitingOn::NodeReady { .. }
+        | WaitingOn::DaemonSets { .. }
+        | WaitingOn::ExtendedResources { .. }
+        | WaitingOn::NodeTaint { .. }
+        | WaitingOn::WrongTemplate { .. }
+        | WaitingOn::NodesOut { .. }
+        | WaitingOn::ZoneVolumes { .. }
+        | WaitingOn::NodeInterval { .. }
+        | WaitingOn::Answers { .. }
+        | WaitingOn::Reading => format!("waited for {}", wording::title(on)),
+    }
+}
+
+/// Commands that clear it away, the gentlest first.
+pub(super) fn commands(on: &WaitingOn, ours: &Commands) -> Vec<String> {
+    match on {
+        WaitingOn::Budget(view) if view.never => relax(view),
+        WaitingOn::Budget(view) => {
+            let (ns, unready) = (&view.pdb.namespace, view.unready.first());
+            match unready.and_then(|text| text.split_whitespace().next()) {
+                Some(pod) => vec![
+                    format!("kubectl -n {ns} describe pod/{pod}   (why it is not Ready)"),
+                    format!("kubectl -n {ns} logs pod/{pod} --previous"),
+                ],
+                None => vec![format!("kubectl -n {ns} describe pdb/{}", view.pdb.name)],
+            }
+        }
+        WaitingOn::TwoBudgets { pdbs, .. } => {
+            let first = "one budget a pod: change a selector, or delete one of them:".to_owned();
+            let delete = pdbs.iter().map(|pdb| format!("kubectl -n {} delete pdb/{}", pdb.namespace, pdb.name));
+            std::iter::once(first).chain(delete).collect()
+        }
+        WaitingOn::Unmanaged { pod } => vec![
+            format!("kubectl -n {} delete pod/{}   (it does not come back)", pod.namespace, pod.name),
+            format!("{}   (the same for all of them)", ours.upgrade("--delete-unmanaged")),
+        ],
+        WaitingOn::PodsOverdue { pods, .. } => pods
+            .iter()
+            .take(3)
+            .map(|pod| {
+                format!("kubectl -n {} get pod/{} -o yaml   (metadata.finalizers, status)", pod.namespace, pod.name)
+            })
+            .collect(),
+        WaitingOn::Refused { pod, .. } => {
+            vec![format!("kubectl -n {} describe pod/{}", pod.namespace, pod.name)]
+        }
+        WaitingOn::LandsBack { pod, .. } => vec![format!(
+            "kubectl -n {} get pod/{} -o jsonpath='{{.spec.tolerations}}'   (take the toleration out of its controller)",
+            pod.namespace, pod.name
+        )],
+        WaitingOn::NodeReady { node, .. } | WaitingOn::NodeTaint { node, .. } => {
+            vec![format!("kubectl describe node/{node}")]
+        }
+        WaitingOn::DaemonSets { node, .. } => {
+            vec![format!("kubectl get pods -A --field-selector spec.nodeName={node}")]
+        }
+        WaitingOn::ExtendedResources { node, .. } => {
+            vec![format!("kubectl get node/{node} -o jsonpath='{{.status.allocatable}}'")]
+        }
+        WaitingOn::Launch { .. }
+        | WaitingOn::Join { .. }
+        | WaitingOn::WrongTemplate { .. }
+        | WaitingOn::InstanceLeaving { .. }
+        | WaitingOn::Volumes { .. }
+        | WaitingOn::PodsStopping { .. }
+        | WaitingOn::PodList { .. }
+        | WaitingOn::LoadBalancers { .. }
+        | WaitingOn::NodesOut { .. }
+        | WaitingOn::ZoneVolumes { .. }
+        | WaitingOn::NodeInterval { .. }
+        | WaitingOn::Answers { .. }
+        | WaitingOn::Reading => Vec::new(),
+    }
+}
+
+/// Lets one pod go, and says what to put back.
+fn relax(view: &BudgetView) -> Vec<String> {
+    let (ns, name) = (&view.pdb.namespace, &view.pdb.name);
+    let patch = |field: &str, value: &str| {
+        format!("kubectl -n {ns} patch pdb/{name} --type=merge -p '{{\"spec\":{{\"{field}\":{value}}}}}'")
+    };
+    let Some((field, said)) = view.rule.split_once(' ') else {
+        return vec![format!("kubectl -n {ns} edit pdb/{name}")];
+    };
+    let back = if said.ends_with('%') { format!("\"{said}\"") } else { said.to_owned() };
+    let enough = match field {
+        "maxUnavailable" => "1".to_owned(),
+        _ => (view.expected - 1).max(0).to_string(),
+    };
+    vec![patch(field, &enough), format!("(then put it back: … -p '{{\"spec\":{{\"{field}\":{back}}}}}')")]
+}
