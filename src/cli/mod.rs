@@ -9,6 +9,7 @@ mod exit_code;
 mod logging;
 mod policy_args;
 mod report;
+mod sinks;
 mod status;
 mod suggest;
 mod target;
@@ -24,6 +25,7 @@ pub use args::{AbortArgs, Cli, Command, CompletionsArgs, Form, ReportArgs, Statu
 pub use consent::Consent;
 pub use error::CliError;
 pub use exit_code::ExitCode;
+pub use sinks::{OpenJournal, open_journal, reporters};
 pub use target::{Access, Target};
 pub use upgrade::{UpgradeRequest, Where};
 pub use values::World;

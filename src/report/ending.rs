@@ -219,7 +219,8 @@ impl Says<'_> {
         match why {
             Stuck::PodEviction { after, held } => {
                 let pods = wording::count(u32::try_from(held.len()).unwrap_or(u32::MAX), "pod");
-                let mut lines = vec![format!("PodEvictionFailure: {who} still holds {pods} after {}", short(*after))];
+                let failure = format!("PodEvictionFailure: {who} still holds {pods} after {}", short(*after));
+                let mut lines = self.hung(&failure);
                 for (on, pods) in by_cause(held) {
                     lines.push(String::new());
                     lines.extend(self.block(on, &pods));
@@ -227,10 +228,10 @@ impl Says<'_> {
                 lines
             }
             Stuck::NodeCreation { after, on } => {
-                let mut lines = vec![
-                    format!("NodeCreationFailure: no new node serves in the stead of {who} after {}", short(*after)),
-                    String::new(),
-                ];
+                let failure =
+                    format!("NodeCreationFailure: no new node serves in the stead of {who} after {}", short(*after));
+                let mut lines = self.hung(&failure);
+                lines.push(String::new());
                 lines.extend(self.block(on, &[]));
                 lines
             }
@@ -262,6 +263,10 @@ impl Says<'_> {
 }
 
 impl Says<'_> {
+    fn hung(&self, text: &str) -> Vec<String> {
+        self.width.map_or_else(|| vec![text.to_owned()], |width| fit::hang(text, width))
+    }
+
     /// A sentence beside a row's head, broken to fit; whole where it goes to a file that somebody searches.
     fn fitted(&self, text: &str) -> Vec<String> {
         match self.width {
@@ -330,7 +335,8 @@ mod tests {
     #[test]
     fn a_budget_that_never_allows() {
         assert_snapshot!(said(&failed(), prod()), @r#"
-        2> PodEvictionFailure: node/ip-10-0-1-9.eu-west-1.compute.internal still holds 1 pod after 15m
+        2> PodEvictionFailure: node/ip-10-0-1-9.eu-west-1.compute.internal still holds 1
+        2>   pod after 15m
         2>
         2> pdb/odd/ledger-guard can never allow an eviction
         2>   holds  pod/odd/ledger-5cf9-2lmzc
@@ -359,7 +365,8 @@ mod tests {
         tale.tell(905, Event::NodeReleased { node: node(1, 3) });
         tale.end(906, RunOutcome::EvictionFailed, 3, 0);
         assert_snapshot!(said(&tale, prod()), @"
-        2> PodEvictionFailure: node/ip-10-0-1-3.eu-west-1.compute.internal still holds 3 pods after 15m
+        2> PodEvictionFailure: node/ip-10-0-1-3.eu-west-1.compute.internal still holds 3
+        2>   pods after 15m
         2>
         2> pdb/shop/cart allows no eviction now
         2>   holds  pod/shop/cart-5f6c2
@@ -397,7 +404,8 @@ mod tests {
         tale.tell(1000, Event::NodeStuck { member: Some(member(1)), why });
         tale.end(1001, RunOutcome::ReplacementFailed, 3, 0);
         assert_snapshot!(said(&tale, prod()), @"
-        2> NodeCreationFailure: no new node serves in the stead of node/ip-10-0-1-1.eu-west-1.compute.internal after 15m
+        2> NodeCreationFailure: no new node serves in the stead of
+        2>   node/ip-10-0-1-1.eu-west-1.compute.internal after 15m
         2>
         2> the group launched no instance
         2>   why    a new instance; the last launch failed: There are not enough free
@@ -421,7 +429,8 @@ mod tests {
         66 pods moved, 0 evictions refused; longest wait 15m for pdb/odd/ledger-guard
         2> 1 pod deleted without asking a budget: shop/cart-5f6c2
         2>
-        2> PodEvictionFailure: node/ip-10-0-1-9.eu-west-1.compute.internal still holds 1 pod after 15m
+        2> PodEvictionFailure: node/ip-10-0-1-9.eu-west-1.compute.internal still holds 1
+        2>   pod after 15m
         2>
         2> pdb/odd/ledger-guard can never allow an eviction
         2>   holds  pod/odd/ledger-5cf9-2lmzc
