@@ -17,7 +17,7 @@ mod terminal;
 mod upgrade;
 mod values;
 
-use std::process;
+use std::{io::Write, process};
 
 use clap::Parser;
 
@@ -44,7 +44,7 @@ pub fn main() -> process::ExitCode {
     match run(cli) {
         Ok(code) => code.into(),
         Err(error) => {
-            anstream::eprintln!("{error}");
+            let _ = writeln!(std::io::stderr(), "{error}");
             error.code().into()
         }
     }

@@ -6,6 +6,7 @@ mod bars;
 mod brief;
 mod commands;
 mod ending;
+mod failure;
 mod fit;
 #[cfg(test)]
 mod fixtures;
@@ -21,6 +22,7 @@ mod reporter;
 mod screen;
 mod status;
 mod summary;
+mod summary_text;
 mod told;
 mod waits;
 pub mod wording;
