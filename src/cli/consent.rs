@@ -28,6 +28,21 @@ impl Consent {
         }
     }
 
+    /// Shows on stderr what is meant to be done, asks where a yes is still needed, and says whether to go ahead.
+    ///
+    /// # Errors
+    /// When the terminal cannot be read or written.
+    pub fn go_ahead(self, plan: &[String]) -> std::io::Result<bool> {
+        let mut talk = std::io::stderr().lock();
+        for line in plan {
+            writeln!(talk, "{line}")?;
+        }
+        match self {
+            Self::Given => Ok(true),
+            Self::Ask => Self::ask(&mut std::io::stdin().lock(), &mut talk),
+        }
+    }
+
     /// Asks `Go ahead? [y/N]`; anything but a yes is a no.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ mod exit_code;
 mod logging;
 mod policy_args;
 mod report;
+mod sinks;
 mod status;
 mod suggest;
 mod target;
@@ -16,7 +17,7 @@ mod terminal;
 mod upgrade;
 mod values;
 
-use std::process;
+use std::{io::Write, process};
 
 use clap::Parser;
 
@@ -24,6 +25,7 @@ pub use args::{AbortArgs, Cli, Command, CompletionsArgs, Form, ReportArgs, Statu
 pub use consent::Consent;
 pub use error::CliError;
 pub use exit_code::ExitCode;
+pub use sinks::{OpenJournal, open_journal, reporters};
 pub use target::{Access, Target};
 pub use upgrade::{UpgradeRequest, Where};
 pub use values::World;
@@ -42,7 +44,7 @@ pub fn main() -> process::ExitCode {
     match run(cli) {
         Ok(code) => code.into(),
         Err(error) => {
-            anstream::eprintln!("{error}");
+            let _ = writeln!(std::io::stderr(), "{error}");
             error.code().into()
         }
     }

@@ -8,7 +8,7 @@ use super::{
     answers, choose,
     draft::{Decision, Draft, Wait},
     effect::{Effect, Outcome},
-    event::{Event, Note, RunOutcome},
+    event::{Event, RunOutcome},
     flight, newcomers,
     phase::RunPhase,
     rollout::Rollout,
@@ -122,9 +122,16 @@ fn is_over(draft: &Draft<'_>) -> bool {
 
 /// Tells what everybody waits for, on change or once a minute.
 fn tell(draft: &mut Draft<'_>) {
-    let waits = std::mem::take(&mut draft.waits);
-    for who in draft.run.told.keys().filter(|who| !waits.contains_key(*who)) {
-        draft.decision.events.push(Event::Noted(Note::NoLongerWaits(who.clone())));
+    let mut waits = std::mem::take(&mut draft.waits);
+    for wait in waits.values_mut() {
+        // Requests under way are nothing to wait for in a reader's sense.
+        wait.on.retain(|on| !matches!(on, WaitingOn::Answers { .. }));
+    }
+    waits.retain(|_, wait| !wait.on.is_empty());
+    for (who, told) in draft.run.told.iter().filter(|(who, _)| !waits.contains_key(*who)) {
+        let (who, since) = (who.clone(), told.since);
+        let over = Event::Waiting { who, on: Vec::new(), since, until: None, pods_left: None };
+        draft.decision.events.push(over);
     }
     for (who, Wait { on, until, pods_left }) in waits {
         let told = draft.run.told.get(&who);

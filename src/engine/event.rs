@@ -323,7 +323,7 @@ pub enum Event {
         /// Which.
         node: NodeName,
     },
-    /// What nodes in flight wait for; told on change, or once a minute.
+    /// What nodes in flight wait for; told on change, or once a minute. An empty list ends the wait.
     Waiting {
         /// Node or instance, by title.
         who: String,
@@ -408,8 +408,6 @@ pub enum Note {
     OwedMore(u32),
     /// The group has the size that was asked for.
     Resized,
-    /// Nobody waits under this title any more.
-    NoLongerWaits(String),
     /// The run stops for this; no more nodes are chosen.
     Stopping(RunOutcome),
 }

@@ -339,6 +339,7 @@ impl Rollout {
                 }
                 self.told.remove(&format!("node/{node}"));
             }
+            Event::Waiting { who, on, .. } if on.is_empty() => drop(self.told.remove(who)),
             Event::Waiting { who, on, since, .. } => {
                 self.told.insert(who.clone(), Told { at, since: *since, on: on.clone() });
             }
@@ -403,7 +404,6 @@ impl Rollout {
             }
             Note::OwedMore(count) => self.owe(*count, at),
             Note::Resized => self.resize = None,
-            Note::NoLongerWaits(who) => drop(self.told.remove(who)),
             Note::Stopping(outcome) => self.stop = self.stop.take().or(Some(outcome.clone())),
         }
     }

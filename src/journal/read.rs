@@ -112,11 +112,12 @@ fn header(path: &Path, line: &[u8]) -> Result<Header, JournalError> {
     if line.is_empty() {
         return Err(not("its first line is empty".to_owned()));
     }
-    let read: Version = serde_json::from_slice(line).map_err(|error| not(reason(line, &error)))?;
+    let read: Version = serde_json::from_slice(line)
+        .map_err(|error| not(format!("its first line is no header: {}", reason(line, &error))))?;
     if read.version > JOURNAL_VERSION {
         return Err(JournalError::Newer { path: path.to_owned(), version: read.version });
     }
-    serde_json::from_slice(line).map_err(|error| not(reason(line, &error)))
+    serde_json::from_slice(line).map_err(|error| not(format!("its first line is no header: {}", reason(line, &error))))
 }
 
 /// What serde says, with the place in the line instead of a "line 1" that would mislead.
@@ -159,11 +160,11 @@ mod tests {
         let error = |text: String| read(&text).unwrap_err().to_string();
         assert_snapshot!(error(format!("{HEADER}\n{STOP}\n{}\n{STOP}\n", &STOP[..20])), @"run.jsonl line 3 is damaged: EOF while parsing a string (column 20)");
         assert_snapshot!(error(format!("{HEADER}\n{STOP}\n\n{STOP}\n")), @"run.jsonl line 3 is damaged: it is empty");
-        assert_snapshot!(error(format!("{HEADER}\n{}\n", STOP.replace("stop-", "start-"))), @"run.jsonl line 2 is damaged: unknown variant `start-requested`, expected one of `run-started`, `run-resumed`, `phase`, `surge-requested`, `surge-unavailable`, `az-rebalance`, `node-chosen`, `node-cordoned`, `pod-evicted`, `pod-refused`, `pod-deleted`, `pod-gone`, `pod-landed-back`, `node-drained`, `terminating`, `terminate-unknown`, `instance-left`, `launched`, `joined`, `serves`, `replaced`, `node-stuck`, `node-released`, `node-quarantined`, `node-uncordoned-by-other`, `waiting`, `act-failed`, `warning`, `stop-requested`, `run-ended` (column 55)");
+        assert_snapshot!(error(format!("{HEADER}\n{}\n", STOP.replace("stop-", "start-"))), @"run.jsonl line 2 is damaged: unknown variant `start-requested` (column 55)");
         assert_snapshot!(error(format!("{HEADER}\n\u{0}\u{0}\n")), @"run.jsonl line 2 is damaged: expected value (column 1)");
         assert_snapshot!(error(String::new()), @"run.jsonl is not a journal of mngup: its first line is empty");
-        assert_snapshot!(error("hello\n".to_owned()), @"run.jsonl is not a journal of mngup: expected value (column 1)");
-        assert_snapshot!(error("{}\n".to_owned()), @"run.jsonl is not a journal of mngup: missing field `mngup-journal` (column 2)");
+        assert_snapshot!(error("hello\n".to_owned()), @"run.jsonl is not a journal of mngup: its first line is no header: expected value (column 1)");
+        assert_snapshot!(error("{}\n".to_owned()), @"run.jsonl is not a journal of mngup: its first line is no header: missing field `mngup-journal` (column 2)");
         assert_snapshot!(error(HEADER.replace(":1,", ":2,") + "\n"), @"run.jsonl was written by a newer mngup (journal version 2; this one knows 1)");
     }
 }

@@ -6,16 +6,13 @@ use jiff::Timestamp;
 
 use super::{
     commands::Commands,
-    fit,
+    failure::Failures,
     progress::{Progress, Stage},
-    remedy, wording,
+    wording,
 };
 use crate::{
     domain::{PodRef, short},
-    engine::{
-        event::{HeldPod, Member, RunOutcome, Stuck},
-        waiting::WaitingOn,
-    },
+    engine::event::{Member, RunOutcome},
 };
 
 /// What the last lines need beyond the records.
@@ -204,83 +201,20 @@ impl Says<'_> {
     }
 
     fn failures(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        for (member, why) in &self.progress.history.stuck {
-            if !lines.is_empty() {
-                lines.push(String::new());
-            }
-            lines.extend(self.failure(member.as_ref(), why));
-        }
-        lines
-    }
-
-    fn failure(&self, member: Option<&Member>, why: &Stuck) -> Vec<String> {
-        let who = member.map_or_else(|| format!("an extra node of {}", self.group()), Member::title);
-        match why {
-            Stuck::PodEviction { after, held } => {
-                let pods = wording::count(u32::try_from(held.len()).unwrap_or(u32::MAX), "pod");
-                let mut lines = vec![format!("PodEvictionFailure: {who} still holds {pods} after {}", short(*after))];
-                for (on, pods) in by_cause(held) {
-                    lines.push(String::new());
-                    lines.extend(self.block(on, &pods));
-                }
-                lines
-            }
-            Stuck::NodeCreation { after, on } => {
-                let mut lines = vec![
-                    format!("NodeCreationFailure: no new node serves in the stead of {who} after {}", short(*after)),
-                    String::new(),
-                ];
-                lines.extend(self.block(on, &[]));
-                lines
-            }
-            Stuck::Refused { refusal, .. } => {
-                vec![format!("{who}: the server refuses: {}", self.progress.names.shorten(&refusal.to_string()))]
-            }
-        }
-    }
-
-    /// One cause: what it is, whom it holds, why, and what to do about it.
-    fn block(&self, on: &WaitingOn, pods: &[PodRef]) -> Vec<String> {
-        let names = &self.progress.names;
-        let why = if let WaitingOn::Budget(view) = on {
-            wording::arithmetic(view, names)
-        } else {
-            wording::cause(on, names, self.now)
+        let failures = Failures {
+            names: &self.progress.names,
+            commands: &self.closing.commands,
+            width: self.width,
+            now: self.now,
         };
-        let mut lines = vec![remedy::headline(on)];
-        let mut row = |head: &str, texts: Vec<String>| {
-            for (index, text) in texts.into_iter().enumerate() {
-                lines.push(format!("  {:<5}  {text}", if index == 0 { head } else { "" }));
-            }
-        };
-        row("holds", pods.iter().map(ToString::to_string).collect());
-        row("why", self.fitted(&why));
-        row("fix", remedy::commands(on, &self.closing.commands));
-        lines
+        let extra = || format!("an extra node of {}", self.group());
+        let told = self.progress.history.stuck.iter().map(|(member, why)| {
+            let who = member.as_ref().map_or_else(extra, Member::title);
+            failures.lines(&who, why)
+        });
+        // Failures of several nodes are told with a line between them.
+        told.collect::<Vec<_>>().join(&[String::new()][..])
     }
-}
-
-impl Says<'_> {
-    /// A sentence beside a row's head, broken to fit; whole where it goes to a file that somebody searches.
-    fn fitted(&self, text: &str) -> Vec<String> {
-        match self.width {
-            Some(width) => fit::wrap(text, width.saturating_sub(9), usize::MAX),
-            None => vec![text.to_owned()],
-        }
-    }
-}
-
-/// Pods that the same thing holds, told together.
-fn by_cause(held: &[HeldPod]) -> Vec<(&WaitingOn, Vec<PodRef>)> {
-    let mut causes: Vec<(&WaitingOn, Vec<PodRef>)> = Vec::new();
-    for HeldPod { pod, on } in held {
-        match causes.iter_mut().find(|(known, _)| wording::title(known) == wording::title(on)) {
-            Some((_, pods)) => pods.push(pod.clone()),
-            None => causes.push((on, vec![pod.clone()])),
-        }
-    }
-    causes
 }
 
 #[cfg(test)]
@@ -291,9 +225,10 @@ mod tests {
     use crate::{
         engine::{
             effect::Refusal,
-            event::{DeletedFor, Event},
+            event::{DeletedFor, Event, Stuck},
+            waiting::WaitingOn,
         },
-        report::fixtures::{Tale, at, blocked, budget, failed, member, never, node},
+        report::fixtures::{Tale, at, blocked, budget, failed, member, node},
     };
 
     fn said(tale: &Tale, commands: Commands) -> String {
@@ -330,7 +265,8 @@ mod tests {
     #[test]
     fn a_budget_that_never_allows() {
         assert_snapshot!(said(&failed(), prod()), @r#"
-        2> PodEvictionFailure: node/ip-10-0-1-9.eu-west-1.compute.internal still holds 1 pod after 15m
+        2> PodEvictionFailure: node/ip-10-0-1-9.eu-west-1.compute.internal still holds 1
+        2>   pod after 15m
         2>
         2> pdb/odd/ledger-guard can never allow an eviction
         2>   holds  pod/odd/ledger-5cf9-2lmzc
@@ -343,43 +279,6 @@ mod tests {
         2> 66 pods moved, 0 evictions refused; longest wait 15m for pdb/odd/ledger-guard
         2> Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n apps
         "#);
-    }
-
-    #[test]
-    fn a_budget_that_an_unready_pod_uses_up_and_a_pod_without_controller() {
-        let mut tale = Tale::begin(3);
-        tale.cordon(4, 3);
-        let held = vec![
-            HeldPod { pod: budget().pods[0].clone(), on: WaitingOn::Budget(Box::new(budget())) },
-            HeldPod { pod: budget().pods[1].clone(), on: WaitingOn::Budget(Box::new(budget())) },
-            HeldPod { pod: never().pods[0].clone(), on: WaitingOn::Unmanaged { pod: never().pods[0].clone() } },
-        ];
-        let why = Stuck::PodEviction { after: std::time::Duration::from_mins(15), held };
-        tale.tell(904, Event::NodeStuck { member: Some(member(3)), why });
-        tale.tell(905, Event::NodeReleased { node: node(1, 3) });
-        tale.end(906, RunOutcome::EvictionFailed, 3, 0);
-        assert_snapshot!(said(&tale, prod()), @"
-        2> PodEvictionFailure: node/ip-10-0-1-3.eu-west-1.compute.internal still holds 3 pods after 15m
-        2>
-        2> pdb/shop/cart allows no eviction now
-        2>   holds  pod/shop/cart-5f6c2
-        2>          pod/shop/cart-8x2lq
-        2>   why    1 of 3 allowed out, cart-7d9f on ip-10-0-1-9 not Ready
-        2>          (CrashLoopBackOff, exit 137 OOMKilled, 9 restarts)
-        2>   fix    kubectl -n shop describe pod/cart-7d9f   (why it is not Ready)
-        2>          kubectl -n shop logs pod/cart-7d9f --previous
-        2>
-        2> pod/odd/ledger-5cf9-2lmzc has no controller
-        2>   holds  pod/odd/ledger-5cf9-2lmzc
-        2>   why    pod/odd/ledger-5cf9-2lmzc: no controller would bring it back, and
-        2>          --delete-unmanaged was not given
-        2>   fix    kubectl -n odd delete pod/ledger-5cf9-2lmzc   (it does not come back)
-        2>          mngup upgrade -c prod -n apps --delete-unmanaged   (the same for all of them)
-        2>
-        2> 0 of 3 nodes are new; ip-10-0-1-3 serves again; nothing is in flight
-        2> 0 pods moved, 0 evictions refused
-        2> Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n apps
-        ");
     }
 
     #[test]
@@ -397,7 +296,8 @@ mod tests {
         tale.tell(1000, Event::NodeStuck { member: Some(member(1)), why });
         tale.end(1001, RunOutcome::ReplacementFailed, 3, 0);
         assert_snapshot!(said(&tale, prod()), @"
-        2> NodeCreationFailure: no new node serves in the stead of node/ip-10-0-1-1.eu-west-1.compute.internal after 15m
+        2> NodeCreationFailure: no new node serves in the stead of
+        2>   node/ip-10-0-1-1.eu-west-1.compute.internal after 15m
         2>
         2> the group launched no instance
         2>   why    a new instance; the last launch failed: There are not enough free
@@ -421,7 +321,8 @@ mod tests {
         66 pods moved, 0 evictions refused; longest wait 15m for pdb/odd/ledger-guard
         2> 1 pod deleted without asking a budget: shop/cart-5f6c2
         2>
-        2> PodEvictionFailure: node/ip-10-0-1-9.eu-west-1.compute.internal still holds 1 pod after 15m
+        2> PodEvictionFailure: node/ip-10-0-1-9.eu-west-1.compute.internal still holds 1
+        2>   pod after 15m
         2>
         2> pdb/odd/ledger-guard can never allow an eviction
         2>   holds  pod/odd/ledger-5cf9-2lmzc

@@ -177,10 +177,10 @@ impl Tale {
         let new = node(4, number);
         self.tell(seconds + 120, Event::Launched { instance: instance.clone(), replaces: Some(member(number)) });
         self.tell(seconds + 200, Event::Joined { node: new.clone(), instance: instance.clone() });
-        let took = Duration::from_secs(120);
+        let took = Duration::from_mins(2);
         let replaces = Some(member(number));
         self.tell(seconds + 240, Event::Serves { node: new.clone(), instance, replaces, took });
-        let took = Duration::from_secs(240);
+        let took = Duration::from_mins(4);
         self.tell(seconds + 240, Event::Replaced { member: member(number), by: Some(new), took });
     }
 

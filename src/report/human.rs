@@ -5,11 +5,13 @@ use std::{
     time::Duration,
 };
 
+use console::measure_text_width;
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
     bars,
     ending::{Closing, ending},
+    fit,
     paint::{Paint, Tone},
     paper::Paper,
     progress::Progress,
@@ -96,7 +98,14 @@ impl Human {
 
     fn write(&mut self, at: Timestamp, answer: bool, line: &str) {
         let line = if self.clock { format!("{} {line}", self.time(at)) } else { line.to_owned() };
-        if answer { self.paper.answer(&line) } else { self.paper.talk(&line) }
+        // A file keeps one line a fact; on a terminal a long one is broken where it reads well.
+        let lines = match self.paper.room() {
+            Some((width, _)) if measure_text_width(&line) > width => fit::hang(&line, width),
+            Some(_) | None => vec![line],
+        };
+        for line in lines {
+            if answer { self.paper.answer(&line) } else { self.paper.talk(&line) }
+        }
     }
 
     fn time(&self, at: Timestamp) -> String {
@@ -178,6 +187,9 @@ impl Reporter for Human {
         self.paper.clear();
         let width = self.paper.room().map(|(width, _)| width);
         let Some(ending) = ending(&self.progress, &self.closing, width) else { return };
+        if width.is_some() {
+            self.paper.talk("");
+        }
         for (index, line) in ending.answer.iter().enumerate() {
             let paint = if self.facts { self.answer } else { self.talk };
             let line = if index == 0 { paint.bold(line) } else { line.clone() };
@@ -198,8 +210,8 @@ mod tests {
     use crate::{
         engine::{effect::EffectKey, event::RunOutcome},
         report::{
-            Commands, Notes,
-            fixtures::{Tale, budget, member, node, pod},
+            Commands, JsonLines, Notes, Terminal,
+            fixtures::{Tale, blocked, budget, failed, member, node, pod},
         },
     };
 
@@ -275,6 +287,51 @@ mod tests {
         2> 09:01:20 node/ip-10-0-1-3.eu-west-1.compute.internal waits 1m16s of 15m, 2 pods left: pod/shop/shell: no controller would bring it back, and --delete-unmanaged was not given
         2> 09:01:21 node/ip-10-0-1-3.eu-west-1.compute.internal waits 1m17s of 15m, 1 pod left: 1 pod to stop: shop/shell
         ");
+    }
+
+    #[test]
+    fn a_replayed_journal_shows_what_the_live_run_showed() {
+        for tale in [blocked(), failed()] {
+            let mut journal = JsonLines(Vec::new());
+            for record in &tale.0 {
+                journal.record(record);
+            }
+            let replayed = serde_json::Deserializer::from_slice(&journal.0).into_iter();
+            let replayed = Tale(replayed.collect::<Result<_, _>>().unwrap());
+            assert_eq!(replayed.0, tale.0);
+            assert_eq!(told_plainly(&replayed), told_plainly(&tale));
+        }
+    }
+
+    /// For eyes, in a terminal: `cargo test --lib bars_in_a_terminal -- --ignored --nocapture`.
+    #[test]
+    #[ignore = "moves for half a minute, for somebody to look at"]
+    fn bars_in_a_terminal() {
+        let mut tale = blocked();
+        tale.tell(480, Event::StopRequested);
+        let failed = failed();
+        for tale in [tale, failed] {
+            let screen = Screen {
+                stdout_terminal: true,
+                stderr_terminal: true,
+                bars: true,
+                color_stdout: true,
+                color_stderr: true,
+                zone: TimeZone::UTC,
+            };
+            let commands = Commands::new(["-c", "prod", "-n", "apps"].map(str::to_owned).into());
+            let mut human = Human::new(Terminal::stderr(), &screen, Closing { commands, journal: None });
+            let mut now = tale.0[0].at;
+            for record in &tale.0 {
+                while now < record.at {
+                    now = crate::domain::later(now, Duration::from_secs(5)).min(record.at);
+                    human.tick(now);
+                    std::thread::sleep(Duration::from_millis(40));
+                }
+                human.record(record);
+            }
+            human.finish();
+        }
     }
 
     #[test]

@@ -3,8 +3,10 @@
 //! Everything here is a fold of records: a reporter that is fed a journal shows what one that was there showed.
 
 mod bars;
+mod brief;
 mod commands;
 mod ending;
+mod failure;
 mod fit;
 #[cfg(test)]
 mod fixtures;
@@ -18,11 +20,14 @@ mod progress;
 mod remedy;
 mod reporter;
 mod screen;
+mod status;
 mod summary;
+mod summary_text;
 mod told;
 mod waits;
 pub mod wording;
 
+pub use brief::{Brief, NodeBrief};
 pub use commands::Commands;
 pub use ending::{Closing, Ending, ending};
 pub use history::{DeletedPod, Ended, Fate, History, NodeHistory};
@@ -33,5 +38,6 @@ pub use paper::{Notes, Paper, Streams, Terminal};
 pub use progress::{InFlight, Progress, Stage, Waiting};
 pub use reporter::{FanOut, Reporter};
 pub use screen::Screen;
+pub use status::status;
 pub use summary::{NodeSummary, StuckSummary, Summary, WaitSummary};
 pub use waits::{Wait, Waits};

@@ -315,3 +315,59 @@ impl InFlight {
         self.waiting.as_ref().and_then(|waiting| waiting.until).or(self.deadline)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        engine::event::{OldNode, RunOutcome},
+        report::fixtures::{Tale, at, blocked, intent, member},
+    };
+
+    #[test]
+    fn an_estimate_needs_a_node_that_is_done_and_counts_lanes() {
+        let mut tale = Tale::begin(12);
+        assert_eq!(Progress::of(&tale.0).remaining(at(3)), None);
+        tale.roll(4, 1);
+        // Eleven nodes of four minutes each, two at a time.
+        assert_eq!(Progress::of(&tale.0).remaining(at(244)), Some(Duration::from_mins(22)));
+        tale.cordon(250, 2);
+        let progress = Progress::of(&tale.0);
+        assert_eq!((progress.done, progress.left(), progress.in_flight.len()), (1, 11, 1));
+        assert_eq!(progress.remaining(at(370)), Some(Duration::from_mins(21)));
+    }
+
+    #[test]
+    fn a_node_in_flight_tells_its_stage_its_pods_and_when_patience_ends() {
+        let progress = Progress::of(&blocked().0);
+        let [draining, settling] = progress.in_flight.as_slice() else { panic!("{:?}", progress.in_flight) };
+        assert_eq!((draining.stage, draining.pods_left, draining.pods_gone), (Stage::Draining, Some(3), 8));
+        assert_eq!(draining.until(), Some(at(260 + 900)));
+        assert_eq!((settling.stage, settling.until()), (Stage::Settling, Some(at(411 + 60))));
+    }
+
+    #[test]
+    fn a_resumed_run_counts_what_was_done_before() {
+        let mut tale = blocked();
+        tale.end(500, RunOutcome::Interrupted, 10, 2);
+        let evidence = crate::engine::event::Evidence::Asked;
+        let old = (3..=12).map(|n| OldNode { member: member(n), evidence: evidence.clone() }).collect();
+        tale.tell(900, Event::RunResumed { intent: Box::new(intent(12)), old });
+        let progress = Progress::of(&tale.0);
+        assert_eq!((progress.total, progress.done, progress.in_flight.len()), (12, 2, 0));
+        assert!(progress.history.ended.is_none());
+        // The first word of a node may come from the middle of its turn.
+        tale.tell(910, Event::Terminating { member: member(4), decrement: false });
+        assert_eq!(Progress::of(&tale.0).in_flight[0].stage, Stage::Terminating);
+    }
+
+    #[test]
+    fn a_node_that_is_lost_before_its_turn_is_followed_until_it_is_replaced() {
+        let mut tale = Tale::begin(3);
+        tale.tell(10, Event::InstanceLeft { member: member(2), ours: false });
+        assert_eq!(Progress::of(&tale.0).in_flight[0].stage, Stage::Replacing);
+        tale.tell(90, Event::Replaced { member: member(2), by: None, took: Duration::from_secs(80) });
+        let progress = Progress::of(&tale.0);
+        assert_eq!((progress.done, progress.in_flight.len()), (1, 0));
+    }
+}

@@ -60,9 +60,7 @@ pub(super) fn told(event: &Event, progress: &Progress) -> Option<Told> {
         }
         Event::PodEvicted { pod, node } => Some(pod_fact(pod, "evicted", format!("from {}", names.short(node)))),
         // What a budget refuses is told by the wait for it.
-        Event::SurgeRequested { nodes: 0, .. }
-        | Event::PodRefused { refusal: Refusal::Budget { .. } | Refusal::Throttled { .. } | Refusal::Gone, .. } => None,
-        Event::PodRefused { pod, node, refusal } => {
+        Event::PodRefused { pod, node, refusal } if !is_budget_or_passing(refusal) => {
             warn(pod.to_string(), "not evicted", format!("from {}: {refusal}", names.short(node)))
         }
         Event::PodDeleted { pod, node, why } => {
@@ -127,8 +125,10 @@ pub(super) fn told(event: &Event, progress: &Progress) -> Option<Told> {
             "once the nodes in flight are safe; no more are chosen. Ctrl-C again leaves at once".to_owned(),
         ),
         Event::RunStarted { .. }
+        | Event::SurgeRequested { nodes: 0, .. }
         | Event::Phase { .. }
         | Event::NodeChosen { .. }
+        | Event::PodRefused { .. }
         | Event::PodGone { .. }
         | Event::Terminating { .. }
         | Event::Launched { .. }
@@ -138,6 +138,11 @@ pub(super) fn told(event: &Event, progress: &Progress) -> Option<Told> {
         | Event::GivingBack { .. }
         | Event::Noted(_) => None,
     }
+}
+
+/// Whether this refusal says no more than that it is not the time yet.
+fn is_budget_or_passing(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::Budget { .. } | Refusal::Throttled { .. } | Refusal::Gone)
 }
 
 /// The node's short name, or its instance where it never became one.
@@ -170,5 +175,141 @@ fn subject_of(act: &EffectKey, group: &str) -> String {
         EffectKey::Instance(instance) => format!("instance/{instance}"),
         EffectKey::Size => format!("size of {group}"),
         EffectKey::Processes => format!("AZRebalance of {group}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use insta::assert_snapshot;
+
+    use super::*;
+    use crate::{
+        engine::{
+            event::{Record, RunOutcome},
+            phase::RunPhase,
+            waiting::WaitingOn,
+        },
+        report::fixtures::{Tale, at, intent, member, node, pod},
+    };
+
+    /// One of each event that is told to anybody.
+    fn every() -> Vec<Event> {
+        let (pod, node, member) = (|| pod("cart-1"), || node(1, 1), || member(1));
+        let text = |text: &str| text.to_owned();
+        let refused = |refusal| Event::PodRefused { pod: pod(), node: node(), refusal };
+        let span = Duration::from_secs(124);
+        let stuck = |why| Event::NodeStuck { member: Some(member()), why };
+        vec![
+            Event::RunStarted { intent: Box::new(intent(2)), old: Vec::new() },
+            Event::RunResumed { intent: Box::new(intent(2)), old: Vec::new() },
+            Event::Phase { phase: RunPhase::ScaleUp },
+            Event::SurgeRequested {
+                nodes: 2,
+                from: 12,
+                desired: 14,
+                max: None,
+                purpose: crate::engine::event::SurgeFor::Load,
+            },
+            Event::SurgeUnavailable { why: text("VcpuLimitExceeded") },
+            Event::AzRebalance { suspended: false },
+            Event::NodeChosen {
+                member: member(),
+                available: 2,
+                required: 1,
+                shrink: false,
+                extended: std::collections::BTreeMap::new(),
+            },
+            Event::NodeCordoned { node: node(), ours: false },
+            Event::PodEvicted { pod: pod(), node: node() },
+            refused(Refusal::Budget { causes: Vec::new() }),
+            refused(Refusal::Throttled { after: Some(span) }),
+            refused(Refusal::TwoBudgets),
+            refused(Refusal::Webhook { message: text("webhook \"guard\" denied it") }),
+            refused(Refusal::NamespaceTerminating),
+            refused(Refusal::Forbidden { message: text("cannot create pods/eviction") }),
+            refused(Refusal::Gone),
+            refused(Refusal::Conflict { message: text("the uid is another") }),
+            refused(Refusal::Failed { code: 500, message: text("internal error") }),
+            Event::PodDeleted { pod: pod(), node: node(), why: DeletedFor::Force },
+            Event::PodDeleted { pod: pod(), node: node(), why: DeletedFor::DisableEviction },
+            Event::PodGone { pod: pod(), node: node(), after: span },
+            Event::PodLandedBack { pod: pod(), node: node(), toleration: text("every taint") },
+            Event::NodeDrained { node: node(), pods: 14, took: span },
+            Event::Terminating { member: member(), decrement: true },
+            Event::TerminateUnknown { instance: "i-1".into(), why: text("connection reset") },
+            Event::InstanceLeft { member: member(), ours: true },
+            Event::InstanceLeft { member: member(), ours: false },
+            Event::Launched { instance: "i-2".into(), replaces: None },
+            Event::Joined { node: node(), instance: "i-2".into() },
+            Event::Serves { node: node(), instance: "i-2".into(), replaces: None, took: span },
+            Event::Serves { node: node(), instance: "i-2".into(), replaces: Some(member()), took: span },
+            Event::Replaced { member: Member { node: None, ..member() }, by: None, took: span },
+            Event::Replaced { member: member(), by: Some(node()), took: span },
+            stuck(Stuck::PodEviction { after: span, held: Vec::new() }),
+            stuck(Stuck::NodeCreation { after: span, on: WaitingOn::Reading }),
+            stuck(Stuck::Refused { act: EffectKey::Size, refusal: Refusal::Gone }),
+            Event::NodeReleased { node: node() },
+            Event::NodeQuarantined { node: node() },
+            Event::NodeUncordonedByOther { node: node() },
+            Event::Waiting { who: text("node/a"), on: Vec::new(), since: at(0), until: None, pods_left: Some(3) },
+            Event::ActFailed { act: EffectKey::Pod("u1".into()), why: text("no answer") },
+            Event::Warning { message: text("something is odd") },
+            Event::StopRequested,
+            Event::RunEnded { outcome: RunOutcome::Quarantined { nodes: [node()].into() }, left: 1, replaced: 1 },
+        ]
+    }
+
+    #[test]
+    fn every_event_survives_the_journal() {
+        for event in every() {
+            let record = Record { at: at(0), event };
+            let line = serde_json::to_string(&record).unwrap();
+            assert_eq!(serde_json::from_str::<Record>(&line).unwrap(), record, "{line}");
+        }
+    }
+
+    #[test]
+    fn every_event_has_its_sentence_or_leaves_it_to_another() {
+        let progress = Progress::of(&Tale::begin(2).0);
+        let sentences = every().into_iter().filter_map(|event| told(&event, &progress)).map(|told| {
+            let stream = if told.answer { "" } else { "2> " };
+            format!("{stream}{} {} {}", told.subject, told.verb, told.detail).trim_end().to_owned()
+        });
+        assert_snapshot!(sentences.collect::<Vec<_>>().join("\n"), @r#"
+        nodegroup/apps resumes 0 nodes of 2 left
+        nodegroup/apps grows by 2 nodes while it is upgraded
+        2> nodegroup/apps goes on without an extra node (VcpuLimitExceeded)
+        nodegroup/apps AZRebalance resumed
+        node/ip-10-0-1-1.eu-west-1.compute.internal cordoned by somebody else already
+        pod/shop/cart-1 evicted from ip-10-0-1-1
+        2> pod/shop/cart-1 not evicted from ip-10-0-1-1: more than one PodDisruptionBudget counts this pod
+        2> pod/shop/cart-1 not evicted from ip-10-0-1-1: webhook "guard" denied it
+        2> pod/shop/cart-1 not evicted from ip-10-0-1-1: its namespace is being deleted
+        2> pod/shop/cart-1 not evicted from ip-10-0-1-1: cannot create pods/eviction
+        2> pod/shop/cart-1 not evicted from ip-10-0-1-1: the uid is another
+        2> pod/shop/cart-1 not evicted from ip-10-0-1-1: 500: internal error
+        pod/shop/cart-1 deleted from ip-10-0-1-1 (--force, after the drain timeout)
+        pod/shop/cart-1 deleted from ip-10-0-1-1 (--disable-eviction)
+        2> pod/shop/cart-1 landed on ip-10-0-1-1, which is cordoned: it tolerates every taint
+        node/ip-10-0-1-1.eu-west-1.compute.internal drained 14 pods in 2m04s
+        2> instance/i-1 termination unanswered (connection reset); looking tells
+        node/ip-10-0-1-1.eu-west-1.compute.internal terminated i-0f3a01
+        2> node/ip-10-0-1-1.eu-west-1.compute.internal lost i-0f3a01 left the group, and not through mngup: spot, or somebody else
+        node/ip-10-0-1-1.eu-west-1.compute.internal serves as an extra node, 2m04s after its launch
+        node/ip-10-0-1-1.eu-west-1.compute.internal serves for ip-10-0-1-1, 2m04s after its launch
+        instance/i-0f3a01 replaced 0 of 2 in 2m04s, without a successor: the group was one larger
+        node/ip-10-0-1-1.eu-west-1.compute.internal replaced 0 of 2 in 2m04s
+        2> node/ip-10-0-1-1.eu-west-1.compute.internal stuck PodEvictionFailure: 0 pods left after 2m04s
+        2> node/ip-10-0-1-1.eu-west-1.compute.internal stuck NodeCreationFailure: no new node serves after 2m04s
+        2> node/ip-10-0-1-1.eu-west-1.compute.internal stuck refused: it is gone
+        node/ip-10-0-1-1.eu-west-1.compute.internal uncordoned serves again
+        node/ip-10-0-1-1.eu-west-1.compute.internal quarantined stays cordoned; the run goes on without it
+        2> node/ip-10-0-1-1.eu-west-1.compute.internal uncordoned by somebody else while its pods were leaving
+        2> pod with uid u1 not changed yet (no answer)
+        2> warning:  something is odd
+        2> nodegroup/apps stops once the nodes in flight are safe; no more are chosen. Ctrl-C again leaves at once
+        "#);
     }
 }

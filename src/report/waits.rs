@@ -141,3 +141,39 @@ fn add(sum: &mut BTreeMap<(String, String), Wait>, who: &str, what: &str, open: 
     });
     wait.took += elapsed(open.since, until);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixtures::{Tale, at, budget, pod};
+
+    #[test]
+    fn a_wait_lasts_until_its_cause_is_no_longer_told_or_the_node_moves_on() {
+        let mut tale = Tale::begin(3);
+        tale.cordon(4, 3);
+        let on_budget = || WaitingOn::Budget(Box::new(budget()));
+        let stopping = || WaitingOn::PodsStopping { pods: vec![pod("cart-1")], due: None };
+        tale.waits(20, 3, 10, vec![on_budget()], Some(3));
+        tale.waits(70, 3, 10, vec![on_budget(), stopping()], Some(3));
+        tale.waits(100, 3, 10, vec![stopping()], Some(1));
+        tale.drained(130, 3, 3);
+        let mut waits = Waits::default();
+        for record in &tale.0 {
+            waits.record(record);
+        }
+        let told: Vec<_> = waits.all(at(500)).into_iter().map(|wait| (wait.what, wait.took.as_secs())).collect();
+        assert_eq!(told, [("pdb/shop/cart".to_owned(), 90), ("pods to stop".to_owned(), 60)]);
+        assert_eq!(waits.longest(at(500)).map(|wait| wait.what), Some("pdb/shop/cart".to_owned()));
+    }
+
+    #[test]
+    fn a_wait_that_goes_on_is_counted_up_to_now() {
+        let mut tale = Tale::begin(3);
+        tale.waits(20, 3, 10, vec![WaitingOn::Budget(Box::new(budget()))], Some(3));
+        let mut waits = Waits::default();
+        for record in &tale.0 {
+            waits.record(record);
+        }
+        assert_eq!(waits.longest(at(70)).map(|wait| wait.took.as_secs()), Some(60));
+    }
+}

@@ -1,0 +1,89 @@
+//! Where a run is told: reporters for the form that was asked for, and the journal.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::{args::Form, error::CliError};
+use crate::{
+    journal::{self, Header, JournalError, JournalFile, NoJournal},
+    ports::Journal,
+    report::{Closing, FanOut, Human, JsonDocument, JsonLines, Screen, Streams, Terminal},
+};
+
+/// The reporters for this form of answer.
+///
+/// Programs that read stdout get all of it; people then still read on stderr what goes wrong and how it ended, and
+/// with one document at the end also what happens meanwhile.
+#[must_use]
+pub fn reporters(form: Form, screen: &Screen, closing: Closing) -> FanOut {
+    let aside = Screen { bars: false, color_stdout: screen.color_stderr, ..screen.clone() };
+    match form {
+        Form::Human if screen.bars => FanOut::new().and(Human::new(Terminal::stderr(), screen, closing)),
+        Form::Human => FanOut::new().and(Human::new(Streams::std(), screen, closing)),
+        Form::Json => {
+            FanOut::new().and(Human::new(Streams::stderr(), &aside, closing)).and(JsonDocument::new(io::stdout()))
+        }
+        Form::Jsonl => FanOut::new()
+            .and(JsonLines(io::stdout()))
+            .and(Human::new(Streams::stderr(), &aside, closing).without_facts()),
+    }
+}
+
+/// A journal that is open, or the reason why there is none.
+pub struct OpenJournal {
+    /// Takes the records.
+    pub journal: Box<dyn Journal>,
+    /// Where they go.
+    pub path: Option<PathBuf>,
+    /// Why they go nowhere: worth a warning, and no reason to stop.
+    pub warning: Option<String>,
+}
+
+/// Opens the journal where the user wants it, or else where journals live.
+///
+/// # Errors
+/// When the place that the user named cannot be used; without one the run goes on and the warning says why.
+pub fn open_journal(wanted: Option<&Path>, header: &Header) -> Result<OpenJournal, CliError> {
+    if let Some(path) = wanted {
+        let journal = JournalFile::open(path, header)?;
+        return Ok(OpenJournal { journal: Box::new(journal), path: Some(path.to_owned()), warning: None });
+    }
+    let nowhere = |why: String| OpenJournal {
+        journal: Box::new(NoJournal),
+        path: None,
+        warning: Some(format!("no journal is written, and mngup report will have nothing to tell: {why}")),
+    };
+    let Some(home) = journal::state_home(|name| std::env::var_os(name)) else {
+        return Ok(nowhere("neither XDG_STATE_HOME nor HOME is set".to_owned()));
+    };
+    let path = journal::path_in(&home, header);
+    match JournalFile::open(&path, header) {
+        Ok(journal) => Ok(OpenJournal { journal: Box::new(journal), path: Some(path), warning: None }),
+        Err(JournalError::Io { path, error }) => Ok(nowhere(format!("{}: {error}", path.display()))),
+        Err(
+            error @ (JournalError::NotAJournal { .. }
+            | JournalError::Newer { .. }
+            | JournalError::Damaged { .. }
+            | JournalError::OtherRun { .. }),
+        ) => Ok(nowhere(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::GroupName;
+
+    #[test]
+    fn a_journal_that_was_asked_for_and_cannot_be_written_is_a_mistake() {
+        let folder = tempfile::tempdir().unwrap();
+        let blocked = folder.path().join("file");
+        std::fs::write(&blocked, "").unwrap();
+        let header = Header::new("prod".into(), GroupName::Nodegroup("apps".into()), "r1".into());
+        assert!(open_journal(Some(&blocked.join("run.jsonl")), &header).is_err());
+        let open = open_journal(Some(&folder.path().join("run.jsonl")), &header).unwrap();
+        assert!(open.path.is_some() && open.warning.is_none());
+    }
+}

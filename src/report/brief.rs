@@ -1,0 +1,339 @@
+//! The plan in brief: shown before a yes is asked for, and longer with `--dry-run`.
+
+use super::{fit, names::Names, told, wording};
+use crate::{
+    domain::{ClusterName, GroupName, IntOrPercent, LaunchTemplate, Limits, PdbRef, PodRef, Policy, Source, short},
+    engine::{
+        event::{Evidence, Member, OldNode},
+        waiting::BudgetView,
+    },
+};
+
+/// What is meant to be done, as far as a person wants to see it before saying yes.
+#[derive(Clone, Debug)]
+pub struct Brief {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The group.
+    pub group: GroupName,
+    /// What kind of group it is: `managed, AL2023, on-demand`.
+    pub flavour: String,
+    /// Members of the group.
+    pub nodes: u32,
+    /// Zones they are in.
+    pub zones: u32,
+    /// Members to be replaced, and why.
+    pub old: Vec<OldNode>,
+    /// What percentages became.
+    pub limits: Limits,
+    /// The group's desired size.
+    pub desired: u32,
+    /// What the user wants.
+    pub policy: Policy,
+    /// The old members in the order of their turns, as far as it can be known before.
+    pub order: Vec<NodeBrief>,
+    /// What else is worth knowing, one sentence each.
+    pub findings: Vec<String>,
+    /// Budgets that can never allow an eviction.
+    pub never: Vec<BudgetView>,
+    /// Pods that more than one budget counts.
+    pub two_budgets: Vec<(PodRef, Vec<PdbRef>)>,
+    /// Pods that come back onto a cordoned node, and the toleration that lets them.
+    pub lands_back: Vec<(PodRef, String)>,
+}
+
+/// One node's part of the plan.
+#[derive(Clone, Debug)]
+pub struct NodeBrief {
+    /// Which.
+    pub member: Member,
+    /// Pods that leave it.
+    pub leaves: Vec<PodRef>,
+    /// Pods that stay, by reason: `DaemonSet`.
+    pub stays: Vec<(String, u32)>,
+    /// Pods that would not leave, with the reason.
+    pub blocks: Vec<(PodRef, String)>,
+}
+
+impl Brief {
+    /// A few lines, for somebody who is asked to go ahead; `usize::MAX` breaks none.
+    #[must_use]
+    pub fn lines(&self, width: usize) -> Vec<String> {
+        let mut lines = self.head(width);
+        lines.extend(self.obstacles().iter().flat_map(|line| fit::hang(line, width)));
+        lines
+    }
+
+    /// All of it, for `--dry-run`.
+    #[must_use]
+    pub fn long(&self, width: usize) -> Vec<String> {
+        let names = self.names();
+        let mut lines = self.head(width);
+        let obstacles = self.obstacles();
+        if !obstacles.is_empty() {
+            lines.push(String::new());
+            lines.extend(obstacles.iter().flat_map(|line| fit::hang(line, width)));
+        }
+        for (index, node) in self.order.iter().enumerate() {
+            lines.push(String::new());
+            lines.extend(self.node(index + 1, node, &names).iter().flat_map(|line| fit::hang(line, width)));
+        }
+        lines.push(String::new());
+        lines.push("(dry run) nothing was written".to_owned());
+        lines
+    }
+
+    fn head(&self, width: usize) -> Vec<String> {
+        let nodes = wording::count(self.nodes, "node");
+        let zones = wording::count(self.zones, "zone");
+        let mut lines = vec![
+            format!("cluster/{}  {}   {}, {nodes} in {zones}", self.cluster, self.group, self.flavour),
+            self.old_line(),
+        ];
+        lines.extend(fit::hang(&self.limits_line(), width));
+        let timeout = short(self.policy.drain_timeout);
+        if self.policy.force {
+            lines.push(format!("--force: pods that are left after {timeout} are deleted, whatever their budgets say"));
+        }
+        if self.policy.disable_eviction {
+            lines.push("--disable-eviction: every pod is deleted, and no budget is asked".to_owned());
+        }
+        if self.policy.delete_unmanaged {
+            lines.push("--delete-unmanaged: pods without a controller are removed for good".to_owned());
+        }
+        lines
+    }
+
+    fn old_line(&self) -> String {
+        let mut reasons: Vec<(String, u32)> = Vec::new();
+        for reason in self.old.iter().map(|old| because(&old.evidence)) {
+            match reasons.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, nodes)) => *nodes += 1,
+                None => reasons.push((reason, 1)),
+            }
+        }
+        let reasons = match reasons.as_slice() {
+            [] => String::new(),
+            [(reason, _)] => format!(" ({reason})"),
+            several => {
+                let several: Vec<_> = several.iter().map(|(reason, nodes)| format!("{nodes}: {reason}")).collect();
+                format!(" ({})", several.join("; "))
+            }
+        };
+        format!("old: {} of {}{reasons}", self.old.len(), self.nodes)
+    }
+
+    fn limits_line(&self) -> String {
+        let Limits { max_unavailable, max_unavailable_said, max_unavailable_from, surge, surge_said, surge_from } =
+            self.limits;
+        let out = format!(
+            "{} out at a time{}",
+            wording::count(max_unavailable, "node"),
+            origin(max_unavailable_said, max_unavailable_from, self.desired)
+        );
+        let extra = match surge {
+            0 => "no extra node".to_owned(),
+            surge => format!("{surge} extra"),
+        };
+        let (timeout, delay) = (short(self.policy.drain_timeout), short(self.policy.post_drain_delay));
+        let extra = format!("{extra}{}", origin(surge_said, surge_from, self.desired));
+        format!("{out} + {extra}; eviction timeout {timeout}; {delay} before terminate")
+    }
+
+    /// What will be in the way, worst first.
+    fn obstacles(&self) -> Vec<String> {
+        let names = self.names();
+        let never = self.never.iter().map(|view| {
+            let force =
+                if self.policy.force || self.policy.disable_eviction { "" } else { "; its pods will not leave" };
+            format!("{} can never allow an eviction: {}{force}", view.pdb, wording::arithmetic(view, &names))
+        });
+        let two = self.two_budgets.iter().map(|(pod, pdbs)| {
+            let pdbs: Vec<_> = pdbs.iter().map(ToString::to_string).collect();
+            format!("{pod}: {} count it, and the eviction API refuses such a pod for ever", pdbs.join(" and "))
+        });
+        let back = self
+            .lands_back
+            .iter()
+            .map(|(pod, toleration)| format!("{pod} will come back onto the cordoned node: it tolerates {toleration}"));
+        never.chain(two).chain(back).chain(self.findings.iter().map(|finding| names.shorten(finding))).collect()
+    }
+
+    fn node(&self, turn: usize, node: &NodeBrief, names: &Names) -> Vec<String> {
+        let evidence = self.old.iter().find(|old| old.member.instance == node.member.instance);
+        let evidence = evidence.map_or_else(String::new, |old| because(&old.evidence));
+        let name = told::called(&node.member, names);
+        let mut lines = vec![format!("{turn}. {name} in {}", node.member.zone), format!("   old:   {evidence}")];
+        let leaving = u32::try_from(node.leaves.len()).unwrap_or(u32::MAX);
+        if leaving > 0 {
+            lines.push(format!("   leave: {}: {}", wording::count(leaving, "pod"), wording::pod_names(&node.leaves)));
+        }
+        let stays: Vec<_> = node.stays.iter().map(|(reason, pods)| format!("{pods} ({reason})")).collect();
+        if !stays.is_empty() {
+            lines.push(format!("   stay:  {}", stays.join(", ")));
+        }
+        lines.extend(node.blocks.iter().map(|(pod, why)| format!("   stuck: {pod}: {}", names.shorten(why))));
+        if node.member.node.is_none() {
+            lines.push("   never became a node: nothing to drain".to_owned());
+        }
+        lines
+    }
+
+    fn names(&self) -> Names {
+        let mut names = Names::default();
+        let members = self.old.iter().map(|old| &old.member).chain(self.order.iter().map(|node| &node.member));
+        for node in members.filter_map(|member| member.node.as_ref()) {
+            names.learn(node);
+        }
+        names
+    }
+}
+
+/// Why a member counts as old.
+fn because(evidence: &Evidence) -> String {
+    match evidence {
+        Evidence::Template { has, target } if has.id == target.id => {
+            format!("launch template {} version {}, the group launches {}", has.id, has.version, target.version)
+        }
+        Evidence::Template { has, target } => {
+            format!("launch template {}, the group launches {}", template(has), template(target))
+        }
+        Evidence::NoTemplate => "its launch template is gone".to_owned(),
+        Evidence::Asked => "not old, --all-nodes asks for it".to_owned(),
+    }
+}
+
+fn template(template: &LaunchTemplate) -> String {
+    format!("{} version {}", template.id, template.version)
+}
+
+/// What a percentage was taken of, and who said so where that was not the user.
+fn origin(said: IntOrPercent, from: Source, desired: u32) -> String {
+    let of = match said {
+        IntOrPercent::Percent(_) => Some(format!("{said} of {desired}")),
+        IntOrPercent::Int(_) => None,
+    };
+    let by = match from {
+        Source::UpdateConfig => Some("the group's updateConfig".to_owned()),
+        Source::Policy | Source::Default => None,
+    };
+    let parts: Vec<_> = of.into_iter().chain(by).collect();
+    if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+    use crate::report::fixtures::{intent, member, never, pod};
+
+    fn brief() -> Brief {
+        let template = |version: &str| LaunchTemplate { id: "lt-0a1c".to_owned(), version: version.to_owned() };
+        let evidence = Evidence::Template { has: template("3"), target: template("4") };
+        let old: Vec<_> = (1..=3).map(|n| OldNode { member: member(n), evidence: evidence.clone() }).collect();
+        let intent = intent(3);
+        let leaves: Vec<_> = (1..=7).map(|n| pod(&format!("cart-{n}"))).collect();
+        let order = old.iter().map(|old| NodeBrief {
+            member: old.member.clone(),
+            leaves: leaves.clone(),
+            stays: vec![("DaemonSet".to_owned(), 3), ("static pod".to_owned(), 1)],
+            blocks: Vec::new(),
+        });
+        let mut order: Vec<_> = order.collect();
+        order[1].blocks.push((pod("shell"), "no controller would bring it back; see --delete-unmanaged".to_owned()));
+        Brief {
+            cluster: intent.cluster,
+            group: intent.group,
+            flavour: "managed, AL2023, on-demand".to_owned(),
+            nodes: 3,
+            zones: 3,
+            old,
+            limits: Limits {
+                max_unavailable_said: IntOrPercent::Percent(33),
+                max_unavailable_from: Source::UpdateConfig,
+                ..intent.limits
+            },
+            desired: 3,
+            policy: intent.policy,
+            order,
+            findings: vec!["the kubelet of ip-10-0-1-2 is older than its launch template says".to_owned()],
+            never: vec![never()],
+            two_budgets: vec![(pod("cart-1"), vec![never().pdb, never().pdb])],
+            lands_back: vec![(pod("agent-1"), "every taint (operator Exists)".to_owned())],
+        }
+    }
+
+    #[test]
+    fn who_is_asked_sees_what_is_old_how_fast_and_what_will_be_in_the_way() {
+        assert_snapshot!(brief().lines(80).join("\n"), @"
+        cluster/prod  nodegroup/apps   managed, AL2023, on-demand, 3 nodes in 3 zones
+        old: 3 of 3 (launch template lt-0a1c version 3, the group launches 4)
+        1 node out at a time (33% of 3, the group's updateConfig) + 1 extra; eviction
+          timeout 15m; 1m before terminate
+        pdb/odd/ledger-guard can never allow an eviction: minAvailable 100% of 2 pods
+          = 2 must stay; 2 are Ready; 0 may leave, now and always; its pods will not
+          leave
+        pod/shop/cart-1: pdb/odd/ledger-guard and pdb/odd/ledger-guard count it, and
+          the eviction API refuses such a pod for ever
+        pod/shop/agent-1 will come back onto the cordoned node: it tolerates every
+          taint (operator Exists)
+        the kubelet of ip-10-0-1-2 is older than its launch template says
+        ");
+        let calm = Brief {
+            never: Vec::new(),
+            two_budgets: Vec::new(),
+            lands_back: Vec::new(),
+            findings: Vec::new(),
+            limits: intent(3).limits,
+            ..brief()
+        };
+        assert_snapshot!(calm.lines(80).join("\n"), @"
+        cluster/prod  nodegroup/apps   managed, AL2023, on-demand, 3 nodes in 3 zones
+        old: 3 of 3 (launch template lt-0a1c version 3, the group launches 4)
+        1 node out at a time (the group's updateConfig) + 1 extra; eviction timeout
+          15m; 1m before terminate
+        ");
+    }
+
+    #[test]
+    fn a_dry_run_shows_each_node() {
+        assert_snapshot!(brief().long(80).join("\n"), @"
+        cluster/prod  nodegroup/apps   managed, AL2023, on-demand, 3 nodes in 3 zones
+        old: 3 of 3 (launch template lt-0a1c version 3, the group launches 4)
+        1 node out at a time (33% of 3, the group's updateConfig) + 1 extra; eviction
+          timeout 15m; 1m before terminate
+
+        pdb/odd/ledger-guard can never allow an eviction: minAvailable 100% of 2 pods
+          = 2 must stay; 2 are Ready; 0 may leave, now and always; its pods will not
+          leave
+        pod/shop/cart-1: pdb/odd/ledger-guard and pdb/odd/ledger-guard count it, and
+          the eviction API refuses such a pod for ever
+        pod/shop/agent-1 will come back onto the cordoned node: it tolerates every
+          taint (operator Exists)
+        the kubelet of ip-10-0-1-2 is older than its launch template says
+
+        1. ip-10-0-1-1 in eu-west-1b
+           old: launch template lt-0a1c version 3, the group launches 4
+           leave: 7 pods: shop/cart-1, shop/cart-2, shop/cart-3, shop/cart-4,
+             shop/cart-5, +2
+           stay: 3 (DaemonSet), 1 (static pod)
+
+        2. ip-10-0-1-2 in eu-west-1c
+           old: launch template lt-0a1c version 3, the group launches 4
+           leave: 7 pods: shop/cart-1, shop/cart-2, shop/cart-3, shop/cart-4,
+             shop/cart-5, +2
+           stay: 3 (DaemonSet), 1 (static pod)
+           stuck: pod/shop/shell: no controller would bring it back; see
+             --delete-unmanaged
+
+        3. ip-10-0-1-3 in eu-west-1a
+           old: launch template lt-0a1c version 3, the group launches 4
+           leave: 7 pods: shop/cart-1, shop/cart-2, shop/cart-3, shop/cart-4,
+             shop/cart-5, +2
+           stay: 3 (DaemonSet), 1 (static pod)
+
+        (dry run) nothing was written
+        ");
+    }
+}
