@@ -7,7 +7,6 @@ use super::{
     observe::observe,
 };
 use crate::{
-    domain::Intent,
     engine::{
         Goal, Rollout,
         event::{Event, RunOutcome},
@@ -27,10 +26,9 @@ pub async fn abort<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     reporter: &mut dyn Reporter,
     journal: &mut dyn Journal,
     stop: &mut mpsc::Receiver<Stop>,
-    begin: impl FnOnce(&Intent),
 ) -> Result<Option<RunOutcome>, DriveError> {
     ports.lock.acquire().await?;
-    let outcome = undo(ports, reporter, journal, stop, begin).await;
+    let outcome = undo(ports, reporter, journal, stop).await;
     ports.lock.release().await;
     outcome
 }
@@ -40,11 +38,9 @@ async fn undo<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     reporter: &mut dyn Reporter,
     journal: &mut dyn Journal,
     stop: &mut mpsc::Receiver<Stop>,
-    begin: impl FnOnce(&Intent),
 ) -> Result<Option<RunOutcome>, DriveError> {
     let seen = observe(ports).await?;
     let Some(intent) = seen.intent else { return Ok(None) };
-    begin(&intent);
     let mut snapshot = seen.snapshot;
     let old = plan::old_nodes(&snapshot, &intent.policy);
     let mut run = Rollout::resume(intent, Goal::Abort, &snapshot, ports.clock.now());

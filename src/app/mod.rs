@@ -1,6 +1,7 @@
 //! The async shell: watches through the ports, lets the engine decide, does what it wants, tells what happened.
 
 mod abort;
+mod brief;
 mod driver;
 mod observe;
 mod polling;
@@ -8,6 +9,7 @@ mod status;
 mod upgrade;
 
 pub use abort::abort;
+pub use brief::brief;
 pub use driver::{DriveError, Ports, Stop};
 pub use observe::{Observed, observe};
 pub use status::{Status, status};

@@ -1,14 +1,20 @@
 //! `mngup status`: what a run has done and what it waits for, read from the cluster alone.
 
+use jiff::Timestamp;
+
 use super::{
     driver::Ports,
     observe::{look_at_pods, observe},
 };
 use crate::{
-    domain::{Intent, Member, NodeName, Size, Snapshot},
-    engine::{Goal, Input, Rollout, event::Event, phase::NodePhase, waiting::WaitingOn},
+    domain::{Intent, IntentState, Snapshot},
+    engine::{
+        Goal, Input, Rollout,
+        event::{Event, Record},
+        phase::NodePhase,
+    },
     plan,
-    ports::{Clock, Cloud, Cluster, Lock, PortError},
+    ports::{Clock, Cloud, Cluster, Lock, PortError, Watch},
 };
 
 /// A run as the cluster remembers it.
@@ -16,16 +22,10 @@ use crate::{
 pub struct Status {
     /// What it means to do; none when no run left a trace.
     pub intent: Option<Intent>,
-    /// The group's size now.
-    pub size: Size,
-    /// Members that are still old.
-    pub old: u32,
-    /// Members that come from the target template.
-    pub new: u32,
-    /// Nodes in flight, and what each waits for.
-    pub flights: Vec<(Member, NodePhase, Vec<WaitingOn>)>,
-    /// Nodes in quarantine.
-    pub quarantined: Vec<NodeName>,
+    /// What the cluster shows of it, in the words of its events.
+    pub records: Vec<Record>,
+    /// Members from the target template, and all members.
+    pub new: (usize, usize),
 }
 
 /// Reads it. Writes nothing and needs no lock.
@@ -38,42 +38,50 @@ pub async fn status<C: Cluster, A: Cloud, K: Clock, L: Lock>(ports: &Ports<C, A,
     let Some(group) = snapshot.group() else {
         return Err(PortError::NotFound { what: "the group".to_owned(), others: Vec::new() });
     };
-    let size = group.size;
+    let all = group.instances.len();
     let old = group.instances.values().filter(|instance| plan::evidence(instance, group).is_some()).count();
-    let new = group.instances.len() - old;
-    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let mut status = Status {
-        intent: seen.intent,
-        size,
-        old: count(old),
-        new: count(new),
-        flights: Vec::new(),
-        quarantined: Vec::new(),
-    };
+    let mut status = Status { intent: seen.intent, records: Vec::new(), new: (all - old, all) };
     let Some(intent) = status.intent.clone() else { return Ok(status) };
-    status.quarantined = snapshot
-        .nodes()
-        .values()
-        .filter(|node| node.marks.quarantined_at().is_some())
-        .map(|node| node.name.clone())
-        .collect();
-    // The engine itself says what it would wait for: decide, and do nothing of it.
-    let mut run = Rollout::resume(intent, Goal::Upgrade, &snapshot, ports.clock.now());
-    for _ in 0..2 {
-        let (watch, flights) = rehearse(&mut run, &snapshot, ports.clock.now());
-        status.flights = flights;
-        look_at_pods(ports, &mut snapshot, &watch).await?;
-    }
+    // The engine itself says what it would wait for: decide, and do nothing of it. A second look has the pods.
+    let now = ports.clock.now();
+    let (watch, _) = rehearse(&intent, &snapshot, now);
+    look_at_pods(ports, &mut snapshot, &watch).await?;
+    let (watch, _) = rehearse(&intent, &snapshot, now);
+    look_at_pods(ports, &mut snapshot, &watch).await?;
+    let (_, records) = rehearse(&intent, &snapshot, now);
+    status.records = records;
     Ok(status)
 }
 
-type Flights = Vec<(Member, NodePhase, Vec<WaitingOn>)>;
-
-fn rehearse(run: &mut Rollout, snapshot: &Snapshot, now: jiff::Timestamp) -> (crate::ports::Watch, Flights) {
-    let before: Vec<_> = run.flights().values().map(|flight| (flight.member.clone(), flight.phase.clone())).collect();
-    let mut waits = std::collections::BTreeMap::new();
-    let mut watch = crate::ports::Watch::default();
-    // Bounded: each round takes a flight at most one phase further, and nothing is done in between.
+fn rehearse(intent: &Intent, snapshot: &Snapshot, now: Timestamp) -> (Watch, Vec<Record>) {
+    let mut records = begun(intent, snapshot);
+    if intent.state != IntentState::Rolling {
+        return (Watch::default(), records);
+    }
+    let mut run = Rollout::resume(intent.clone(), Goal::Upgrade, snapshot, now);
+    for flight in run.flights().values() {
+        let Some(node) = flight.member.node.clone() else { continue };
+        let chosen = Event::NodeChosen {
+            member: flight.member.clone(),
+            available: 0,
+            required: 0,
+            shrink: false,
+            extended: std::collections::BTreeMap::new(),
+        };
+        records.push(Record { at: flight.chosen_at, event: chosen });
+        records.push(Record { at: flight.chosen_at, event: Event::NodeCordoned { node, ours: true } });
+        if let NodePhase::Terminating { since, decrement, .. } = flight.phase {
+            let event = Event::Terminating { member: flight.member.clone(), decrement };
+            records.push(Record { at: since, event });
+        }
+    }
+    for node in snapshot.nodes().values() {
+        if let Some(at) = node.marks.quarantined_at() {
+            records.push(Record { at, event: Event::NodeQuarantined { node: node.name.clone() } });
+        }
+    }
+    let mut watch = Watch::default();
+    // Bounded: each round takes a node at most one phase further, and nothing is done in between.
     for _ in 0..16 {
         let decision = run.decide(now, snapshot, Input::Tick);
         watch = decision.watch;
@@ -81,15 +89,17 @@ fn rehearse(run: &mut Rollout, snapshot: &Snapshot, now: jiff::Timestamp) -> (cr
             break;
         }
         for event in decision.events {
-            if let Event::Waiting { who, on, .. } = &event {
-                waits.insert(who.clone(), on.clone());
-            }
             run.evolve(now, &event);
+            if matches!(event, Event::Waiting { .. }) {
+                records.push(Record { at: now, event });
+            }
         }
     }
-    let flights = before.into_iter().map(|(member, phase)| {
-        let on = waits.remove(&member.title()).unwrap_or_default();
-        (member, phase, on)
-    });
-    (watch, flights.collect())
+    (watch, records)
+}
+
+fn begun(intent: &Intent, snapshot: &Snapshot) -> Vec<Record> {
+    let old = plan::old_nodes(snapshot, &intent.policy);
+    let event = Event::RunResumed { intent: Box::new(intent.clone()), old };
+    vec![Record { at: intent.started_at, event }]
 }

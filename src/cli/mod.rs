@@ -3,6 +3,7 @@
 mod abort;
 mod args;
 mod completions;
+mod connect;
 mod consent;
 mod error;
 mod exit_code;
@@ -11,6 +12,7 @@ mod policy_args;
 mod report;
 mod sinks;
 mod status;
+mod stop;
 mod suggest;
 mod target;
 mod terminal;

@@ -1,16 +1,53 @@
 //! `mngup status`.
 
-use super::{args::StatusArgs, error::CliError, exit_code::ExitCode};
-use crate::report::Screen;
+use super::{
+    args::{Form, StatusArgs},
+    connect::{self, Purpose},
+    error::CliError,
+    exit_code::ExitCode,
+};
+use crate::{
+    adapters::SystemClock,
+    app,
+    domain::IntentState,
+    ports::Clock,
+    report::{self, Progress, Screen},
+};
 
-/// Shows where the run of a group is. The one place where `status` meets ports and the app.
+/// Says what a run has done and what it waits for, read from the cluster alone.
 ///
 /// # Errors
-/// When the group cannot be reached.
-#[expect(clippy::unused_async, reason = "awaits the cluster once the ports are wired")]
+/// When the group is not pointed at, or cannot be read.
 pub(super) async fn status(args: StatusArgs, screen: Screen) -> Result<ExitCode, CliError> {
-    drop(screen);
     let target = args.target.target("status")?;
-    let what = format!("cluster/{} {} is not wired to the engine in this build", target.cluster, target.group);
-    Err(CliError::new(ExitCode::Unexpected, what))
+    let now = SystemClock.now();
+    let ports = connect::connect(&target, Purpose::Look, &connect::operator(), &connect::run_id(now)).await?;
+    let status = app::status(&ports).await?;
+    let (new, all) = status.new;
+    match args.output {
+        Form::Human => {
+            let progress = Progress::of(&status.records);
+            let mut lines = report::status(&progress, now, screen.width().unwrap_or(120), screen.color_stdout);
+            lines.push(format!("{new} of {all} nodes are new"));
+            match status.intent.map(|intent| intent.state) {
+                Some(IntentState::Stopped { at, why }) => {
+                    lines.push(format!("stopped {} ago: {why}", crate::domain::short(crate::domain::elapsed(at, now))));
+                    lines.push(format!("Next: {}   (goes on)", target.commands().upgrade("")));
+                    lines.push(format!("  or: {}   (undoes what it did)", target.commands().abort()));
+                }
+                Some(IntentState::Rolling) | None => {}
+            }
+            anstream::println!("{}", lines.join("\n"));
+        }
+        Form::Json | Form::Jsonl => {
+            let document = serde_json::json!({
+                "intent": status.intent,
+                "new": new,
+                "nodes": all,
+                "records": status.records,
+            });
+            anstream::println!("{document}");
+        }
+    }
+    Ok(ExitCode::Done)
 }

@@ -1,18 +1,27 @@
 //! `mngup upgrade`.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use super::{
     args::{Form, UpgradeArgs},
+    connect::{self, Purpose},
     consent::Consent,
     error::CliError,
     exit_code::ExitCode,
+    sinks::{self, OpenJournal},
+    stop,
     target::Target,
     values::World,
 };
 use crate::{
-    domain::Policy,
-    report::{Commands, Screen},
+    adapters::SystemClock,
+    app::{self, DriveError, Ports},
+    domain::{ClusterName, GroupName, Operator, Policy, RunId},
+    engine::event::RunOutcome,
+    journal::Header,
+    ports::{Clock, Cloud, Cluster, Event, Lock, Record},
+    report::{Closing, Commands, Reporter, Screen},
+    sim::{Sim, World as SimWorld, WorldSpec},
 };
 
 /// An upgrade that makes sense on the command line; nothing has been read or touched yet.
@@ -91,12 +100,135 @@ impl UpgradeArgs {
 ///
 /// # Errors
 /// Whatever kept the run from starting; how it ended otherwise is in the exit code.
-#[expect(clippy::unused_async, reason = "awaits the run once the ports are wired")]
 pub(super) async fn upgrade(request: UpgradeRequest, screen: Screen) -> Result<ExitCode, CliError> {
-    drop(screen);
-    let what = match request.place {
-        Where::Cluster(target) => format!("cluster/{} {}", target.cluster, target.group),
-        Where::Sandbox { .. } => "the sandbox".to_owned(),
-    };
-    Err(CliError::new(ExitCode::Unexpected, format!("{what} is not wired to the engine in this build")))
+    let operator = connect::operator();
+    match request.place.clone() {
+        Where::Cluster(target) => {
+            let run = connect::run_id(SystemClock.now());
+            let policy = &request.policy;
+            let purpose = if request.dry_run {
+                Purpose::Look
+            } else {
+                Purpose::Run { deletes_pods: policy.force || policy.disable_eviction }
+            };
+            let ports = connect::connect(&target, purpose, &operator, &run).await?;
+            go(&ports, &request, app_request(&request, &target, operator, run), &screen).await
+        }
+        Where::Sandbox { world, speed } => {
+            let spec = match &world {
+                World::Embedded => WorldSpec::shop(),
+                World::File(path) => WorldSpec::from_file(path),
+            };
+            let spec = spec.map_err(|error| CliError::usage(error.to_string()))?;
+            let (cluster, group) = (spec.cluster.clone(), group_of(&spec));
+            let world = SimWorld::starting_at(spec, SANDBOX_SEED, SystemClock.now());
+            let sim = Sim::new(world, speed);
+            let run = connect::run_id(sim.clock().now());
+            let ports = Ports {
+                cluster: Arc::new(sim.cluster()),
+                cloud: Arc::new(sim.cloud()),
+                clock: Arc::new(sim.clock()),
+                lock: Arc::new(sim.lock(operator.clone())),
+            };
+            let asked = app::Request {
+                cluster: ClusterName::new(cluster),
+                group,
+                policy: request.policy.clone(),
+                operator,
+                run,
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+            };
+            go(&ports, &request, asked, &screen).await
+        }
+    }
+}
+
+/// Every sandbox is the same, so that people can talk about it.
+const SANDBOX_SEED: u64 = 1;
+
+async fn go<C: Cluster, A: Cloud, K: Clock, L: Lock>(
+    ports: &Ports<C, A, K, L>,
+    request: &UpgradeRequest,
+    asked: app::Request,
+    screen: &Screen,
+) -> Result<ExitCode, CliError> {
+    let shown = request.dry_run || request.consent == Consent::Ask;
+    let prepared = app::prepare(ports, &asked, shown).await.map_err(|refused| refusal(refused, &asked))?;
+    let brief = app::brief(&prepared, &asked, ports.clock.now());
+    if request.dry_run {
+        let text = brief.long(screen.width().unwrap_or(usize::MAX));
+        anstream::println!("{}", text.join("\n"));
+        return Ok(ExitCode::Done);
+    }
+    if prepared.old.is_empty() && prepared.resumes.is_none() {
+        anstream::println!("{} has no old nodes: nothing to do", asked.group);
+        return Ok(ExitCode::Done);
+    }
+    let plan = brief.lines(screen.width().unwrap_or(usize::MAX));
+    let agreed = request.consent.go_ahead(&plan);
+    if !agreed.map_err(|error| CliError::new(ExitCode::Unexpected, "the terminal cannot be read").because(error))? {
+        anstream::eprintln!("nothing was touched");
+        return Ok(ExitCode::Done);
+    }
+    // A run that goes on keeps its name, and so its journal.
+    let run = prepared.resumes.as_ref().map_or(&asked.run, |intent| &intent.run).clone();
+    let header = Header::new(asked.cluster.clone(), asked.group.clone(), run);
+    let OpenJournal { mut journal, path, warning } = sinks::open_journal(request.journal.as_deref(), &header)?;
+    let closing = Closing { commands: request.commands.clone(), journal: path };
+    let mut reporter = sinks::reporters(request.output, screen, closing);
+    if let Some(message) = warning {
+        reporter.record(&Record { at: ports.clock.now(), event: Event::Warning { message } });
+    }
+    let mut stop = stop::listen();
+    let outcome = app::upgrade(ports, &asked, prepared, &mut reporter, &mut *journal, &mut stop).await;
+    reporter.finish();
+    ended(outcome, ports.clock.now(), &request.commands)
+}
+
+/// The exit code of a run that ended, or why it broke off.
+pub(super) fn ended(
+    outcome: Result<RunOutcome, DriveError>,
+    now: jiff::Timestamp,
+    commands: &Commands,
+) -> Result<ExitCode, CliError> {
+    match outcome {
+        Ok(outcome) => Ok(ExitCode::from(&outcome)),
+        Err(DriveError::Lock(error)) => Err(CliError::lock(error, now, &commands.status())),
+        Err(DriveError::Port(error)) => {
+            Err(CliError::from(error).next(commands.upgrade("   (goes on where it stopped)")))
+        }
+        Err(error @ DriveError::Left) => Err(CliError::new(ExitCode::Interrupted, error.to_string())
+            .next(commands.upgrade("   (goes on)"))
+            .next(format!("{}   (undoes what was done)", commands.abort()))),
+    }
+}
+
+fn refusal(refused: app::Refused, asked: &app::Request) -> CliError {
+    match refused {
+        app::Refused::Objections { objections, asg } => {
+            let reasons: Vec<_> = objections.iter().map(ToString::to_string).collect();
+            let error = CliError::refused(format!("{}: {}", asked.group, reasons.join("; ")));
+            objections.iter().fold(error, |error, objection| error.next(objection.remedy(&asg)))
+        }
+        app::Refused::Limits(error) => CliError::usage(error.to_string()),
+        app::Refused::Port(error) => error.into(),
+    }
+}
+
+fn app_request(request: &UpgradeRequest, target: &Target, operator: Operator, run: RunId) -> app::Request {
+    app::Request {
+        cluster: target.cluster.clone(),
+        group: target.group.clone(),
+        policy: request.policy.clone(),
+        operator,
+        run,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+fn group_of(spec: &WorldSpec) -> GroupName {
+    match (&spec.group.nodegroup, &spec.group.asg) {
+        (Some(nodegroup), _) => GroupName::Nodegroup(nodegroup.name.as_str().into()),
+        (None, asg) => GroupName::Asg(asg.as_deref().unwrap_or("workers").into()),
+    }
 }

@@ -1,0 +1,143 @@
+//! The plan in brief, from what was seen: who goes, in what order, what leaves, what stays, and what would never move.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::upgrade::{Prepared, Request};
+use crate::{
+    domain::{Group, InstanceId, Node, Pdb, Pod, PodRef, Snapshot},
+    drain::{Fate, fate, needs_token},
+    engine::{event::Member, waiting::BudgetView},
+    plan::{self, Census},
+    report::{Brief, NodeBrief},
+};
+
+/// Puts the plan together. Pods are told as far as they were looked at.
+#[must_use]
+pub fn brief(prepared: &Prepared, request: &Request, now: jiff::Timestamp) -> Brief {
+    let snapshot = &prepared.snapshot;
+    let order = order(prepared, request, now);
+    let mut never: BTreeMap<_, BudgetView> = BTreeMap::new();
+    let mut two_budgets = Vec::new();
+    let mut lands_back = Vec::new();
+    for (pod, node) in pods(snapshot, &order) {
+        if !matches!(fate(pod, node, &request.policy, now), Fate::Leaves | Fate::Unmanaged) {
+            continue;
+        }
+        let budgets: Vec<&Pdb> = snapshot.budgets_of(&pod.id.uid).iter().filter_map(|id| snapshot.pdb(id)).collect();
+        match budgets.as_slice() {
+            [pdb] if pdb.never_allows() && needs_token(pod, pdb) => {
+                never.entry(pdb.id.clone()).or_insert_with(|| view(pdb)).pods.push(pod.id.clone());
+            }
+            [] | [_] => {}
+            several => two_budgets.push((pod.id.clone(), several.iter().map(|pdb| pdb.id.clone()).collect())),
+        }
+        if let Some(toleration) = pod.tolerates_cordon() {
+            let words = toleration.key.as_ref().map_or("every taint".to_owned(), |key| format!("{key}"));
+            lands_back.push((pod.id.clone(), words));
+        }
+    }
+    let group = snapshot.group();
+    Brief {
+        cluster: request.cluster.clone(),
+        group: request.group.clone(),
+        flavour: group.map(flavour).unwrap_or_default(),
+        nodes: group.map_or(0, |group| u32::try_from(group.instances.len()).unwrap_or(u32::MAX)),
+        zones: group.map_or(0, zones),
+        old: prepared.old.clone(),
+        limits: prepared.limits,
+        desired: group.map_or(0, |group| group.size.desired),
+        policy: request.policy.clone(),
+        order: order.into_iter().map(|member| node_brief(snapshot, member, request, now)).collect(),
+        findings: findings(prepared),
+        never: never.into_values().collect(),
+        two_budgets,
+        lands_back,
+    }
+}
+
+/// The old members in the order in which they would be chosen if nothing changed meanwhile.
+fn order(prepared: &Prepared, request: &Request, now: jiff::Timestamp) -> Vec<Member> {
+    let mut taken: BTreeSet<InstanceId> = BTreeSet::new();
+    let mut order = Vec::new();
+    let nobody = BTreeSet::new();
+    let since = prepared.resumes.as_ref().map_or(now, |intent| intent.started_at);
+    while order.len() < prepared.old.len() {
+        let census = Census::take(&prepared.snapshot, &request.policy, since, &taken.iter().collect(), &nobody);
+        let next = plan::next(&census, request.policy.order, &BTreeSet::new(), |_| true);
+        let Some(seat) = next else { break };
+        taken.insert(seat.member.instance.clone());
+        order.push(seat.member.clone());
+    }
+    order
+}
+
+fn pods<'a>(snapshot: &'a Snapshot, order: &'a [Member]) -> impl Iterator<Item = (&'a Pod, Option<&'a Node>)> {
+    let nodes = order.iter().filter_map(|member| member.node.as_ref());
+    nodes.flat_map(move |name| snapshot.pods_on(name).map(move |pod| (pod, snapshot.node(name))))
+}
+
+fn node_brief(snapshot: &Snapshot, member: Member, request: &Request, now: jiff::Timestamp) -> NodeBrief {
+    let mut brief = NodeBrief { member, leaves: Vec::new(), stays: Vec::new(), blocks: Vec::new() };
+    let Some(name) = &brief.member.node else { return brief };
+    let node = snapshot.node(name);
+    let mut stays: BTreeMap<&str, u32> = BTreeMap::new();
+    for pod in snapshot.pods_on(name) {
+        match fate(pod, node, &request.policy, now) {
+            Fate::Stays(why) => *stays.entry(why.words()).or_default() += 1,
+            Fate::Leaves | Fate::Stopping => brief.leaves.push(pod.id.clone()),
+            Fate::Unmanaged => {
+                brief.blocks.push((pod.id.clone(), "no controller would bring it back; --delete-unmanaged".to_owned()));
+            }
+        }
+    }
+    let by_name = |pod: &PodRef| (pod.namespace.clone(), pod.name.clone());
+    brief.leaves.sort_by_key(by_name);
+    brief.stays = stays.into_iter().map(|(why, count)| (why.to_owned(), count)).collect();
+    brief
+}
+
+fn findings(prepared: &Prepared) -> Vec<String> {
+    let mut findings = prepared.disagreements.clone();
+    if let Some(intent) = &prepared.resumes {
+        findings.push(format!(
+            "goes on with the run that {}@{} began at {}",
+            intent.operator.user, intent.operator.host, intent.started_at
+        ));
+    }
+    let members = prepared.snapshot.group().map(|group| &group.instances);
+    for node in prepared.snapshot.nodes().values() {
+        let known = node.instance.as_ref().is_some_and(|id| members.is_some_and(|all| all.contains_key(id)));
+        let labelled = prepared.snapshot.group().is_some_and(|group| group.nodegroup.is_some());
+        if !known && labelled {
+            findings.push(format!("node/{} says it is of this group, but the group has no such instance", node.name));
+        }
+    }
+    findings
+}
+
+fn view(pdb: &Pdb) -> BudgetView {
+    BudgetView {
+        pdb: pdb.id.clone(),
+        rule: crate::engine::waiting::rule_text(pdb.rule),
+        expected: pdb.status.expected,
+        desired: pdb.status.desired,
+        current: pdb.status.current,
+        allowed: pdb.status.allowed,
+        never: true,
+        stale: false,
+        pods: Vec::new(),
+        unready: Vec::new(),
+    }
+}
+
+fn zones(group: &Group) -> u32 {
+    let zones: BTreeSet<_> = group.instances.values().map(|instance| &instance.zone).collect();
+    u32::try_from(zones.len()).unwrap_or(u32::MAX)
+}
+
+fn flavour(group: &Group) -> String {
+    let Some(nodegroup) = &group.nodegroup else { return "self-managed".to_owned() };
+    let ami = nodegroup.ami_type.as_deref().map(|ami| ami.split('_').next().unwrap_or(ami).to_owned());
+    let capacity = nodegroup.capacity_type.as_deref().map(|capacity| capacity.to_lowercase().replace('_', "-"));
+    ["managed".to_owned()].into_iter().chain(ami).chain(capacity).collect::<Vec<_>>().join(", ")
+}

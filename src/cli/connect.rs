@@ -1,0 +1,180 @@
+//! From what the user points at to ports: AWS first, then the cluster's own endpoint or a kubeconfig that leads to it.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+
+use super::{
+    error::CliError,
+    target::{Access, Target},
+};
+use crate::{
+    adapters::{
+        SystemClock,
+        aws::{AwsCloud, ClusterInfo, EksToken, Session},
+        k8s::{Connection, Endpoint, FreshToken, KubeCluster, KubeLock, Pace, Right, Scope, TokenSource},
+    },
+    app::Ports,
+    domain::{GroupName, Operator, RunId},
+    ports::PortError,
+};
+
+/// The ports of a real group.
+pub(super) type RealPorts = Ports<KubeCluster, AwsCloud, SystemClock, KubeLock>;
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A run, which may delete pods past their budgets.
+    Run {
+        /// `--force` or `--disable-eviction`.
+        deletes_pods: bool,
+    },
+    /// A look.
+    Look,
+}
+
+/// Connects to both sides, and makes sure that they are of one cluster and that the rights are there.
+pub(super) async fn connect(
+    target: &Target,
+    purpose: Purpose,
+    operator: &Operator,
+    run: &RunId,
+) -> Result<RealPorts, CliError> {
+    let session = Session::load(target.region.clone(), target.profile.clone()).await?;
+    let info = session.cluster(&target.cluster).await.map_err(|error| unknown_cluster(error, target))?;
+    let cloud = session.cloud(&target.cluster, &target.group).await.map_err(|error| unknown_group(error, target))?;
+    let connection = kubernetes(target, &session, &info).await?;
+    let scope = Scope { group: target.group.clone(), state_namespace: target.state_namespace.clone() };
+    let lock = KubeLock::new(connection.clone(), &scope, operator.clone(), run);
+    let cluster = KubeCluster::new(connection, scope);
+    let cluster = match purpose {
+        Purpose::Run { deletes_pods } => {
+            rights(&cluster, deletes_pods).await?;
+            cluster
+        }
+        // Whoever only looks wants the pods of blocking budgets at once.
+        Purpose::Look => cluster.with_pace(Pace { first_look: Duration::ZERO, ..Pace::default() }),
+    };
+    Ok(Ports { cluster: Arc::new(cluster), cloud: Arc::new(cloud), clock: Arc::new(SystemClock), lock: Arc::new(lock) })
+}
+
+/// Who runs mngup, for those who find its traces.
+pub(super) fn operator() -> Operator {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let user = variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "unknown".to_owned());
+    let kernel = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let host = variable("HOSTNAME").or_else(kernel).map(|name| name.trim().to_owned());
+    Operator { user, host: host.filter(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned()) }
+}
+
+/// A name for a new run: when, and something that tells two of one second apart.
+pub(super) fn run_id(now: Timestamp) -> RunId {
+    // The standard library seeds its hash maps at random: enough to tell two runs apart.
+    let random = RandomState::new().hash_one(now.as_nanosecond()) & 0xffff;
+    RunId::new(format!("{}-{random:04x}", now.strftime("%Y%m%d-%H%M%S")))
+}
+
+async fn kubernetes(target: &Target, session: &Session, info: &ClusterInfo) -> Result<Connection, CliError> {
+    match &target.access {
+        Access::Endpoint => Ok(Connection::from_endpoint(&Endpoint {
+            url: info.endpoint.clone(),
+            ca_pem: Some(info.ca_pem.clone()),
+            token: Arc::new(Token(session.token(&target.cluster))),
+        })?),
+        Access::Kubeconfig { path, context, allow_mismatch } => {
+            let connection = Connection::from_kubeconfig(path.as_deref(), context.as_deref()).await?;
+            if !allow_mismatch && !same_server(connection.server(), &info.endpoint) {
+                let message = format!(
+                    "the kubeconfig leads to {}, but cluster/{} is at {}",
+                    connection.server(),
+                    target.cluster,
+                    info.endpoint
+                );
+                return Err(CliError::refused(message)
+                    .next("choose the right --context, or leave --kubeconfig and --context away: mngup connects by itself")
+                    .next("--allow-endpoint-mismatch   (a bastion or proxy stands in between)"));
+            }
+            Ok(connection)
+        }
+    }
+}
+
+/// Compares without scheme, letter case and slash at the end; EKS writes endpoints in upper case.
+fn same_server(a: &str, b: &str) -> bool {
+    let plain = |url: &str| {
+        let url = url.trim_end_matches('/').to_ascii_lowercase();
+        let rest = url.strip_prefix("https://").unwrap_or(&url).to_owned();
+        rest.strip_suffix(":443").map(ToOwned::to_owned).unwrap_or(rest)
+    };
+    plain(a) == plain(b)
+}
+
+async fn rights(cluster: &KubeCluster, deletes_pods: bool) -> Result<(), CliError> {
+    let missing = cluster.missing_rights(&Right::needed(deletes_pods)).await?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<_> = missing.iter().map(ToString::to_string).collect();
+    let message = format!("this identity has no right to {}", named.join("; "));
+    Err(CliError::refused(message)
+        .next("bind docs/rbac.yaml to it (kubectl apply -f rbac.yaml), and give it an access entry with that group"))
+}
+
+fn unknown_cluster(error: PortError, target: &Target) -> CliError {
+    let PortError::NotFound { others, .. } = &error else { return error.into() };
+    let region =
+        target.region.as_ref().map_or("this account and region".to_owned(), |region| format!("region {region}"));
+    let again = |name: &str| format!("mngup upgrade -c {name} {} {}", target.group.flag(), target.group.name());
+    CliError::unknown(&region, "cluster", target.cluster.as_str(), others, again)
+}
+
+fn unknown_group(error: PortError, target: &Target) -> CliError {
+    let PortError::NotFound { others, .. } = &error else { return error.into() };
+    let cluster = format!("cluster/{}", target.cluster);
+    let kind = match target.group {
+        GroupName::Nodegroup(_) => "nodegroup",
+        GroupName::Asg(_) => "Auto Scaling group",
+    };
+    let again = |name: &str| format!("mngup upgrade -c {} {} {name}", target.cluster, target.group.flag());
+    CliError::unknown(&cluster, kind, target.group.name(), others, again)
+}
+
+/// The EKS token as the Kubernetes adapter wants it.
+struct Token(EksToken);
+
+impl TokenSource for Token {
+    fn token(&self) -> BoxFuture<'_, Result<FreshToken, PortError>> {
+        Box::pin(async {
+            let bearer = self.0.token().await?;
+            Ok(FreshToken { token: bearer.token, expires_at: bearer.expires_at })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_the_same_however_it_is_written() {
+        assert!(same_server(
+            "https://ABC.gr7.eu-west-1.eks.amazonaws.com",
+            "https://abc.gr7.eu-west-1.eks.amazonaws.com/"
+        ));
+        assert!(same_server("https://abc:443", "https://abc"));
+        assert!(!same_server("https://127.0.0.1:6443", "https://abc.gr7.eu-west-1.eks.amazonaws.com"));
+    }
+
+    #[test]
+    fn a_run_is_named_by_when_it_began() {
+        let run = run_id("2026-11-21T09:14:02Z".parse().unwrap());
+        assert!(run.as_str().starts_with("20261121-091402-"), "{run}");
+        assert_eq!(run.as_str().len(), 20);
+    }
+}
