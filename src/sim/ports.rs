@@ -323,7 +323,7 @@ mod tests {
         .await;
         let group = cloud.read(true).await.unwrap();
         assert!(!group.instances.contains_key(&instance) && !group.activities.is_empty());
-        assert_eq!(sim.look(|world| world.facts().killed_by_termination().count()), 0);
+        assert_eq!(sim.look(|world| world.facts().killed_by_client().count()), 0);
     }
 
     #[tokio::test]

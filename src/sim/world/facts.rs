@@ -54,8 +54,8 @@ pub struct Killed {
     pub must_leave: bool,
     /// Whether it was leaving already.
     pub leaving: bool,
-    /// Whether somebody had asked the group to terminate that instance: otherwise nobody could have helped it.
-    pub asked: bool,
+    /// Who had asked the group to terminate that instance; none is a loss that nobody could have helped.
+    pub asked: Option<Actor>,
 }
 
 /// Fewer healthy pods than promised.
@@ -82,11 +82,11 @@ pub enum Loss {
     Evicted,
     /// The client deleted it.
     Deleted,
-    /// Its machine was terminated by request.
+    /// The client had its machine terminated.
     Terminated,
     /// Its machine was lost otherwise, or is not ready.
     NodeLost,
-    /// Somebody else deleted it.
+    /// Somebody else deleted it, or had its machine terminated.
     Admin,
 }
 
@@ -155,9 +155,9 @@ impl Facts {
         self.cordons.iter().rev().find(|cordon| cordon.node == *node).map(|cordon| cordon.by)
     }
 
-    /// Pods that died with a machine that somebody asked to terminate, though they should have left before.
-    pub fn killed_by_termination(&self) -> impl Iterator<Item = &Killed> {
-        self.killed_with_node.iter().filter(|killed| killed.must_leave && killed.asked)
+    /// Pods that died with a machine that the client asked to terminate, though they should have left before.
+    pub fn killed_by_client(&self) -> impl Iterator<Item = &Killed> {
+        self.killed_with_node.iter().filter(|killed| killed.must_leave && killed.asked == Some(Actor::Client))
     }
 
     /// Budgets that were broken by the client's own acts.

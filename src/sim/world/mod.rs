@@ -3,6 +3,10 @@
 //! Apply an effect, advance to a moment, observe what changed: nothing waits and nothing sleeps, so that a world can
 //! be played by the million. Controllers act at once; what takes time in a real cluster (machines, containers, the
 //! status of budgets) takes its time here.
+//!
+//! Not played: priorities and preemption, topology spread constraints that are required, preferred affinities, rolling
+//! updates of workloads, restarts by liveness probes, graceful node shutdown, and what EKS itself does in the
+//! termination hook of a managed group (here the hook only waits).
 
 mod apply;
 mod build;

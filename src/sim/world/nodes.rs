@@ -206,7 +206,14 @@ impl World {
     /// The machine shuts down, and with it dies what runs there.
     fn machine_goes_down(&mut self, id: &InstanceId) {
         let Some(key) = self.node_of_instance.get(id).copied() else { return };
-        let asked = self.facts.terminations.iter().any(|asked| asked.instance == *id && asked.accepted);
+        // Once the client has asked too, what happens is the client's doing.
+        let asks = self.facts.terminations.iter().filter(|asked| asked.instance == *id && asked.accepted);
+        let asked = asks.map(|asked| asked.by).min_by_key(|by| *by != Actor::Client);
+        let loss = match asked {
+            Some(Actor::Client) => Loss::Terminated,
+            Some(Actor::Admin) => Loss::Admin,
+            None => Loss::NodeLost,
+        };
         let Some(node) = self.nodes.get_mut(&key) else { return };
         if node.kubelet == Kubelet::Gone {
             return;
@@ -215,7 +222,7 @@ impl World {
         node.ready_epoch += 1;
         let (epoch, name) = (node.ready_epoch, node.object.name.clone());
         for pod_key in node.pods.iter().copied().collect::<Vec<_>>() {
-            self.note_loss(pod_key, if asked { Loss::Terminated } else { Loss::NodeLost });
+            self.note_loss(pod_key, loss);
             let Some(pod) = self.pods.get(&pod_key).filter(|pod| !pod.stopped && !pod.object.is_finished()) else {
                 continue;
             };

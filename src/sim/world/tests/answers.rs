@@ -221,7 +221,7 @@ fn a_termination_is_recorded_with_what_still_ran_there() {
     let facts = world.facts();
     assert_eq!(facts.terminations[0].left.len(), 1);
     assert_eq!(facts.terminations.iter().map(|t| t.repeated).collect::<Vec<_>>(), [false, true]);
-    assert_eq!(facts.killed_by_termination().count(), 1);
+    assert_eq!(facts.killed_by_client().count(), 1);
     assert_eq!(facts.terminations_by_client().values().copied().collect::<Vec<_>>(), [2]);
     wait(&mut world, seconds(300));
     assert!(world.nodes().all(|node| node.name != name));

@@ -56,7 +56,7 @@ fn a_healthy_shop_can_be_rolled_and_nothing_is_lost() {
     assert!(world.asg().instances().values().all(|instance| instance.template == target));
     assert_eq!(world.available(), 12);
     let facts = world.facts();
-    assert_eq!(facts.killed_by_termination().count(), 0);
+    assert_eq!(facts.killed_by_client().count(), 0);
     assert_eq!(facts.violations, []);
     assert_eq!((facts.min_available, facts.max_nodes), (11, 12));
     assert!(world.group_nodes().all(|node| node.kubelet_version.starts_with("v1.33") && !node.unschedulable));
@@ -122,7 +122,7 @@ fn a_spot_loss_takes_the_pods_and_nobody_is_blamed() {
     wait(&mut world, seconds(11));
     assert_eq!(world.available(), 2);
     let facts = world.facts();
-    assert_eq!((facts.killed_with_node.len(), facts.killed_by_termination().count()), (1, 0));
+    assert_eq!((facts.killed_with_node.len(), facts.killed_by_client().count()), (1, 0));
     assert_eq!((facts.violations.len(), facts.violations_by_client().count()), (1, 0));
     wait(&mut world, seconds(200));
     assert_eq!(world.available(), 3);
