@@ -144,7 +144,7 @@ pub struct UpgradeArgs {
     #[arg(default_missing_value = "true", value_parser = values::world, help_heading = "Sandbox")]
     pub sandbox: Option<World>,
     /// How many times faster than the clock the sandbox runs
-    #[arg(long, env = "MNGUP_SANDBOX_SPEED", hide_env = true, value_name = "FACTOR", default_value = "60")]
+    #[arg(long, env = "MNGUP_SANDBOX_SPEED", hide_env = true, value_name = "FACTOR", default_value = "40")]
     #[arg(value_parser = values::speed, help_heading = "Sandbox")]
     pub sandbox_speed: f64,
 }

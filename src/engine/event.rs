@@ -406,6 +406,8 @@ pub enum Note {
     OwedWrittenOff,
     /// Members are missing that nobody owed us: so many.
     OwedMore(u32),
+    /// A new instance does not serve, and is no longer waited for.
+    ArrivalGivenUp(InstanceId),
     /// The group has the size that was asked for.
     Resized,
     /// The run stops for this; no more nodes are chosen.

@@ -260,6 +260,13 @@ fn release(draft: &mut Draft<'_>, flight: &Flight, node: Option<&Node>) {
         });
     };
     draft.waits(flight.member.title(), Wait { on: vec![WaitingOn::Answers { count: 1 }], ..Wait::default() });
+    // It may be done though its answer was lost: what is seen counts.
+    if node.marks.is_empty() {
+        return draft.event(Event::NodeReleased { node: node.name.clone() });
+    }
+    if node.marks.quarantined_at().is_some() && draft.run.stop.is_none() {
+        return draft.event(Event::NodeQuarantined { node: node.name.clone() });
+    }
     if draft.run.stop.is_none() {
         let marks = vec![NodeMark::Quarantined(draft.now)];
         return draft.patch(&node.name, NodePatch { marks, ..NodePatch::default() });

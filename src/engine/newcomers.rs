@@ -110,9 +110,6 @@ pub(super) fn shields(draft: &mut Draft<'_>) {
 /// Ends the patience with launches that do not come and nodes that do not serve.
 pub(super) fn patience(draft: &mut Draft<'_>) {
     let run = draft.run;
-    if run.stop.is_some() {
-        return;
-    }
     let timeout = run.intent.policy.replacement_timeout;
     for owed in &run.owed {
         let failure = draft.group.failed_launch_since(owed.since).and_then(|activity| activity.message.clone());
@@ -139,9 +136,15 @@ pub(super) fn patience(draft: &mut Draft<'_>) {
         let Some(instance) = draft.group.instances.get(id) else { continue };
         if let Some(on) = lacks(draft, arrival, instance, draft.snapshot.node_of(id)) {
             let why = Stuck::NodeCreation { after: timeout, on };
+            draft.note(Note::ArrivalGivenUp(id.clone()));
             return draft.event(Event::NodeStuck { member: arrival.replaces.clone(), why });
         }
     }
+}
+
+/// Whether the run gets on without an extra node.
+fn may_do_without(draft: &Draft<'_>) -> bool {
+    draft.run.intent.limits.max_unavailable > 0 || draft.run.stop.is_some()
 }
 
 fn launched(draft: &mut Draft<'_>) {

@@ -403,6 +403,7 @@ impl Rollout {
                 }
             }
             Note::OwedMore(count) => self.owe(*count, at),
+            Note::ArrivalGivenUp(instance) => drop(self.arrivals.remove(instance)),
             Note::Resized => self.resize = None,
             Note::Stopping(outcome) => self.stop = self.stop.take().or(Some(outcome.clone())),
         }
@@ -440,7 +441,14 @@ impl Rollout {
                     self.set_phase(&member.instance, NodePhase::Releasing);
                 }
             }
-            Stuck::NodeCreation { .. } => self.stop = self.stop.take().or(Some(RunOutcome::ReplacementFailed)),
+            Stuck::NodeCreation { .. } => {
+                // Nobody waits for it any more; the first cause to stop stays the one that is told.
+                self.stop = self.stop.take().or(Some(RunOutcome::ReplacementFailed));
+                self.owed.retain(|owed| owed.replaces.as_ref() != member);
+                if let Some(member) = member {
+                    self.flights.remove(&member.instance);
+                }
+            }
             Stuck::Refused { refusal, .. } => {
                 self.stop = self.stop.take().or(Some(RunOutcome::Refused { why: refusal.to_string() }));
             }

@@ -14,26 +14,7 @@ use crate::player::Play;
 
 /// The world of a seed.
 pub fn world(seed: u64) -> WorldSpec {
-    let mut rng = Rng::new(seed);
-    let zones = ["a", "b", "c"];
-    let mut list = Vec::new();
-    for zone in zones.iter().take(rng.between(1, 3) as usize) {
-        list.push((*zone, rng.between(1, 3)));
-    }
-    let mut spec = WorldSpec::with_old_nodes(&list);
-    for index in 0..rng.between(0, 6) {
-        let kind = *rng.pick(&[WorkloadKind::Deployment, WorkloadKind::StatefulSet, WorkloadKind::DaemonSet]).unwrap();
-        let mut workload = WorkloadSpec::new(kind, format!("w{index}"));
-        workload.replicas = rng.between(1, 6);
-        if kind != WorkloadKind::DaemonSet && rng.percent(60) {
-            workload.budgets.push(BudgetSpec { max_unavailable: Some(IntOrPercent::Int(1)), ..BudgetSpec::default() });
-        }
-        spec.workloads.push(workload);
-    }
-    if rng.percent(50) {
-        spec.replies = Replies { lost: 3, lost_requests: 3, throttled: 3, failed: 3 };
-    }
-    spec
+    random_spec(seed)
 }
 
 /// How the world of a seed is played.
