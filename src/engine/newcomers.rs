@@ -113,8 +113,7 @@ pub(super) fn patience(draft: &mut Draft<'_>) {
     let timeout = run.intent.policy.replacement_timeout;
     for owed in &run.owed {
         let failure = draft.group.failed_launch_since(owed.since).and_then(|activity| activity.message.clone());
-        if let Some(why) = failure.clone().filter(|_| owed.replaces.is_none() && run.intent.limits.max_unavailable > 0)
-        {
+        if let Some(why) = failure.clone().filter(|_| owed.replaces.is_none() && may_do_without(draft)) {
             // The extra node cannot be had; the run can do without.
             return draft.event(Event::SurgeUnavailable { why });
         }

@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use mngup::{
     domain::*,
-    sim::{
-        Rng, WorldSpec,
-        spec::{BudgetSpec, Replies, WorkloadKind, WorkloadSpec},
-    },
+    sim::{Rng, WorldSpec, spec::random_spec},
 };
 
 use crate::player::Play;
