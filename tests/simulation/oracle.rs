@@ -3,7 +3,7 @@
 use mngup::{
     domain::*,
     engine::event::RunOutcome,
-    sim::{Actor, spec::FaultKind},
+    sim::{Actor, Violation, spec::FaultKind},
 };
 
 use crate::player::{Play, Played};
@@ -33,8 +33,8 @@ pub fn judge(played: &Played, play: &Play) -> Vec<String> {
             ));
         }
     }
-    if !policy.force && !policy.disable_eviction && !lags_behind_losses(played) {
-        for violation in facts.violations_by_client() {
+    if !policy.force && !policy.disable_eviction {
+        for violation in facts.violations_by_client().filter(|violation| !lags_behind_a_loss(played, violation)) {
             broken.push(format!("{violation:?}"));
         }
     }
@@ -51,12 +51,14 @@ pub fn judge(played: &Played, play: &Play) -> Vec<String> {
     broken
 }
 
-/// Whether budgets' status may lag behind losses that are not ours: the API server then accepts what it should not, and
-/// no client can know.
-fn lags_behind_losses(played: &Played) -> bool {
+/// Whether this may be a budget whose status lagged behind a loss that is not ours: the API server then accepts what it
+/// should not, and no client can know.
+fn lags_behind_a_loss(played: &Played, violation: &Violation) -> bool {
     let spec = played.world.spec();
-    let losses = spec.faults.iter().any(|fault| {
-        matches!(
+    let shows = spec.delays.node_monitor + spec.delays.budget_lag + std::time::Duration::from_secs(1);
+    spec.faults.iter().any(|fault| {
+        let at = later(played.world.start(), fault.at);
+        let loss = matches!(
             fault.what,
             FaultKind::SpotLoss { .. }
                 | FaultKind::NotReady { .. }
@@ -64,9 +66,9 @@ fn lags_behind_losses(played: &Played) -> bool {
                 | FaultKind::DeletePod { .. }
                 | FaultKind::Scale { .. }
                 | FaultKind::Terminate { .. }
-        )
-    });
-    losses && spec.delays.budget_lag > std::time::Duration::from_millis(500)
+        );
+        loss && at <= violation.at && violation.at <= later(at, shows)
+    })
 }
 
 /// No node is taken out that the budget does not allow.
