@@ -3,7 +3,7 @@
 use mngup::{
     domain::*,
     engine::event::RunOutcome,
-    sim::{Actor, Violation, spec::FaultKind},
+    sim::{Actor, Cordon, Loss, Violation, spec::FaultKind},
 };
 
 use crate::player::{Play, Played};
@@ -34,7 +34,11 @@ pub fn judge(played: &Played, play: &Play) -> Vec<String> {
         }
     }
     if !policy.force && !policy.disable_eviction {
-        for violation in facts.violations_by_client().filter(|violation| !lags_behind_a_loss(played, violation)) {
+        // Pods that tolerate everything may land on a machine that is on its way out; those that were there when its
+        // termination was asked for are judged above.
+        let judged =
+            |violation: &&Violation| violation.by != Loss::Terminated && !lags_behind_a_loss(played, violation);
+        for violation in facts.violations_by_client().filter(judged) {
             broken.push(format!("{violation:?}"));
         }
     }
@@ -75,7 +79,12 @@ fn lags_behind_a_loss(played: &Played, violation: &Violation) -> bool {
 fn budget(played: &Played, policy: &Policy) -> Vec<String> {
     let desired = played.before.size.desired;
     let Ok(limits) = Limits::resolve(policy, &played.before, desired) else { return Vec::new() };
-    let cordons = played.world.facts().cordons.iter().filter(|c| c.by == Actor::Client && c.was_available);
+    let facts = played.world.facts();
+    // A node that somebody uncordoned in the middle of its drain is cordoned again: it was out already.
+    let again = |cordon: &Cordon| {
+        facts.cordons.iter().any(|other| other.node == cordon.node && other.by == Actor::Client && other.at < cordon.at)
+    };
+    let cordons = facts.cordons.iter().filter(|c| c.by == Actor::Client && c.was_available && !again(c));
     cordons
         .filter(|cordon| cordon.available < desired.min(cordon.desired).saturating_sub(limits.max_unavailable))
         .map(|cordon| {
