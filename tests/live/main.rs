@@ -4,4 +4,5 @@
 #![allow(unreachable_pub, reason = "the support modules mark what they offer to the tests")]
 
 mod control_plane;
+mod l01_whole_group;
 mod support;

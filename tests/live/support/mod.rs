@@ -1,15 +1,26 @@
 //! What live tests stand on: a real control plane, and waiting for states.
 
 mod audit;
+#[allow(dead_code, unused_imports, reason = "tests/aws_wire has this module too; each uses a part of it")]
+pub mod aws;
+mod bed;
 mod binaries;
 mod control_plane;
 mod files;
 mod process;
+mod run;
+mod sampler;
+mod slots;
+pub mod workloads;
 
 use std::time::{Duration, Instant};
 
+pub use audit::AuditEntry;
+pub use bed::{Bed, BedOptions, USER};
 pub use control_plane::{ControlPlane, Options, User};
 pub use process::processes_that_mention;
+pub use run::{Ended, Running};
+pub use sampler::{Sampler, Seen};
 
 /// Asks again and again until the probe gives an answer; panics after the time, saying what did not come about.
 pub fn eventually<T>(timeout: Duration, what: &str, mut probe: impl FnMut() -> Option<T>) -> T {

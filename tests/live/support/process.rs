@@ -83,7 +83,7 @@ pub fn processes_that_mention(text: &str) -> Vec<String> {
 }
 
 /// A command that the kernel kills when we die: then no destructor runs, so dropping is not enough.
-fn tied_to_us(program: &Path) -> Command {
+pub fn tied_to_us(program: &Path) -> Command {
     static SETPRIV: OnceLock<bool> = OnceLock::new();
     // util-linux has it; where it is missing (macOS), children end by drop alone.
     let has_setpriv = *SETPRIV.get_or_init(|| {
@@ -100,7 +100,7 @@ fn tied_to_us(program: &Path) -> Command {
 }
 
 /// Spawns from a thread that lives as long as we do: for the kernel, the parent that dies is the thread, and tests end theirs.
-fn spawn(command: Command) -> io::Result<Child> {
+pub fn spawn(command: Command) -> io::Result<Child> {
     type Order = (Command, mpsc::Sender<io::Result<Child>>);
     static SPAWNER: OnceLock<mpsc::Sender<Order>> = OnceLock::new();
     let spawner = SPAWNER.get_or_init(|| {

@@ -1,0 +1,196 @@
+//! Everything that an upgrade needs, real or played: a control plane, AWS, Nodes, workloads, and the program itself.
+//!
+//! ```ignore
+//! let workloads = [deployment("cart", 6).yaml(), pdb("cart", "maxUnavailable: 1")].join("---\n");
+//! let Some(bed) = Bed::start(BedOptions { workloads, ..BedOptions::default() }) else { return };
+//! let sampler = bed.sample();
+//! let run = bed.upgrade(&["--post-drain-delay", "1s"]);
+//! assert_eq!(run.code, Some(0), "{run}");
+//! assert!(sampler.finish().broken_budgets.is_empty());
+//! ```
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::audit::AuditEntry;
+use super::aws::{AwsServer, Key, World};
+use super::run::{Ended, Running};
+use super::sampler::Sampler;
+use super::slots::Slot;
+use super::{ControlPlane, Options, eventually};
+
+/// Who mngup is to the API server; its group has the same name.
+pub const USER: &str = "mngup";
+
+/// Time for pods to be placed and Ready on a busy machine.
+const SETTLE: Duration = Duration::from_mins(2);
+
+/// Time for a whole run.
+const RUN: Duration = Duration::from_mins(5);
+
+/// How a bed is made.
+#[derive(Clone, Debug, Default)]
+pub struct BedOptions {
+    /// What AWS looks like.
+    pub world: World,
+    /// Objects to apply before the test begins, in YAML; their pods are waited for. See `workloads`.
+    pub workloads: String,
+}
+
+/// A cluster with one group of Nodes, where mngup has the rights of `docs/rbac.yaml` and no others.
+pub struct Bed {
+    /// Kubernetes.
+    pub plane: ControlPlane,
+    /// AWS.
+    pub aws: AwsServer,
+    target: Vec<String>,
+    label: Option<String>,
+    // The last: the next test begins when all else has ended.
+    _slot: Slot,
+}
+
+impl Bed {
+    /// Starts all of it; `None` where the control plane was not built. A few beds may be up at a time: it waits for one.
+    ///
+    /// One test may hold one bed only.
+    pub fn start(options: BedOptions) -> Option<Self> {
+        let binaries = ControlPlane::find_binaries()?;
+        let slot = Slot::wait();
+        let world = World { keys: vec![Key::of(USER)], ..options.world };
+        let (flag, group) = match &world.nodegroup {
+            Some(nodegroup) => ("--nodegroup", nodegroup.clone()),
+            None => ("--asg", world.asg.clone()),
+        };
+        let target = ["--cluster", &world.cluster, flag, &group].map(str::to_owned).into();
+        let label = world.nodegroup.as_ref().map(|name| format!("eks.amazonaws.com/nodegroup={name}"));
+        let aws = AwsServer::start(world);
+        let webhook = Options { token_webhook: Some(aws.webhook_url()), ..Options::default() };
+        let plane = ControlPlane::start(binaries, &webhook);
+        aws.serve_cluster(plane.url(), &plane.ca_pem());
+        plane.apply(&rights());
+        aws.bridge(&plane.admin_kubeconfig());
+        let bed = Self { plane, aws, target, label, _slot: slot };
+        if !options.workloads.is_empty() {
+            bed.plane.apply(&options.workloads);
+            bed.wait_until_settled();
+        }
+        Some(bed)
+    }
+
+    /// Runs `mngup ARGS` to its end, in an empty home folder and without a terminal.
+    pub fn mngup(&self, args: &[&str]) -> Ended {
+        self.spawn(args).wait(RUN)
+    }
+
+    /// Runs `mngup COMMAND` for the group of this bed, with `--yes` where the command knows it.
+    pub fn command(&self, command: &str, args: &[&str]) -> Ended {
+        self.spawn_command(command, args).wait(RUN)
+    }
+
+    /// Runs `mngup upgrade --yes` for the group of this bed to its end.
+    pub fn upgrade(&self, args: &[&str]) -> Ended {
+        self.command("upgrade", args)
+    }
+
+    /// Starts `mngup ARGS`, in an empty home folder and without a terminal.
+    pub fn spawn(&self, args: &[&str]) -> Running {
+        self.spawn_as("tester", args)
+    }
+
+    /// The same under another user's name.
+    pub fn spawn_as(&self, user: &str, args: &[&str]) -> Running {
+        let mut env = self.aws.env();
+        env.push(("USER".to_owned(), user.to_owned()));
+        Running::start(args, &env)
+    }
+
+    /// Starts `mngup COMMAND` for the group of this bed, with `--yes` where the command knows it.
+    pub fn spawn_command(&self, command: &str, args: &[&str]) -> Running {
+        self.spawn(&self.arguments(command, args))
+    }
+
+    /// Starts `mngup upgrade --yes` for the group of this bed.
+    pub fn spawn_upgrade(&self, args: &[&str]) -> Running {
+        self.spawn_command("upgrade", args)
+    }
+
+    /// The arguments of a command for the group of this bed.
+    pub fn arguments<'a>(&'a self, command: &'a str, args: &[&'a str]) -> Vec<&'a str> {
+        let yes = ["upgrade", "abort"].contains(&command).then_some("--yes");
+        [command]
+            .into_iter()
+            .chain(self.target.iter().map(String::as_str))
+            .chain(yes)
+            .chain(args.iter().copied())
+            .collect()
+    }
+
+    /// Watches Nodes and budgets from now until it is finished.
+    pub fn sample(&self) -> Sampler {
+        Sampler::start(&self.plane.admin_kubeconfig(), self.label.clone())
+    }
+
+    /// What mngup asked the API server for.
+    pub fn audit(&self) -> Vec<AuditEntry> {
+        let mut entries = self.plane.audit();
+        entries.retain(|entry| entry.user == USER);
+        entries
+    }
+
+    /// mngup's evictions that the API server accepted.
+    pub fn evictions(&self) -> Vec<AuditEntry> {
+        let mut entries = self.audit();
+        entries.retain(|entry| entry.subresource == "eviction" && entry.code == 201);
+        entries
+    }
+
+    /// One object as JSON: `node/x`, `pdb/cart`.
+    pub fn get(&self, object: &str) -> Value {
+        serde_json::from_str(&self.plane.kubectl(&["get", object, "-o", "json"])).expect("kubectl prints JSON")
+    }
+
+    /// All objects of some kinds in all namespaces: `nodes`, `pods`, `deployments,daemonsets`.
+    pub fn list(&self, kinds: &str) -> Vec<Value> {
+        let mut list: Value = serde_json::from_str(&self.plane.kubectl(&["get", kinds, "-A", "-o", "json"]))
+            .expect("kubectl prints JSON");
+        serde_json::from_value(list["items"].take()).expect("a list")
+    }
+
+    /// The Nodes of the group.
+    pub fn nodes(&self) -> Vec<Value> {
+        let mut nodes = self.list("nodes");
+        if let Some((key, value)) = self.label.as_deref().and_then(|label| label.split_once('=')) {
+            nodes.retain(|node| node["metadata"]["labels"][key] == value);
+        }
+        nodes
+    }
+
+    /// Waits until every workload runs as it should and every budget knows it.
+    pub fn wait_until_settled(&self) {
+        eventually(SETTLE, "all workloads are Ready and all budgets know it", || {
+            self.list("deployments,daemonsets,pdb").iter().all(is_settled).then_some(())
+        });
+    }
+}
+
+fn is_settled(object: &Value) -> bool {
+    let status = &object["status"];
+    if status["observedGeneration"] != object["metadata"]["generation"] {
+        return false;
+    }
+    match object["kind"].as_str() {
+        Some("Deployment") => status["readyReplicas"].as_u64().unwrap_or_default() == object["spec"]["replicas"],
+        Some("DaemonSet") => status["numberReady"] == status["desiredNumberScheduled"],
+        // A budget that no pod of is Ready is settled too: tests about those say so by their workloads.
+        Some("PodDisruptionBudget") => status["expectedPods"].is_u64(),
+        kind => panic!("no notion of a settled {kind:?}"),
+    }
+}
+
+/// What we ship, with the name of a group put in as it says.
+fn rights() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rbac.yaml");
+    std::fs::read_to_string(path).expect("docs/rbac.yaml").replace("mngup-operators", USER)
+}

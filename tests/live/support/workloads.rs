@@ -1,0 +1,122 @@
+//! Workloads in YAML. Several are joined by [`all`]; pods start in 200 ms and stop in 100 ms unless told otherwise.
+
+use std::fmt::Write as _;
+
+/// A Deployment in the namespace `default`.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    name: String,
+    replicas: u32,
+    annotations: Vec<(String, String)>,
+    placement: String,
+}
+
+/// So many pods that carry the label `app: NAME`.
+pub fn deployment(name: &str, replicas: u32) -> Deployment {
+    let placement = String::new();
+    Deployment { name: name.to_owned(), replicas, annotations: Vec::new(), placement }.start_ms(200).stop_ms(100)
+}
+
+impl Deployment {
+    /// How long a pod takes from running to Ready.
+    pub fn start_ms(self, span: u32) -> Self {
+        self.annotated("mngup.test/start-ms", &span.to_string())
+    }
+
+    /// How long a pod takes to stop.
+    pub fn stop_ms(self, span: u32) -> Self {
+        self.annotated("mngup.test/stop-ms", &span.to_string())
+    }
+
+    /// An annotation of its pods: `tests/control-plane/stages.yaml` says what they mean.
+    pub fn annotated(mut self, key: &str, value: &str) -> Self {
+        self.annotations.retain(|(known, _)| known != key);
+        self.annotations.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Spread over nodes as evenly as can be, though rather crowded than waiting.
+    pub fn spread(self) -> Self {
+        let name = self.name.clone();
+        self.placed(&format!(
+            "topologySpreadConstraints: [{{maxSkew: 1, topologyKey: kubernetes.io/hostname, \
+             whenUnsatisfiable: ScheduleAnyway, labelSelector: {{matchLabels: {{app: {name}}}}}}}]"
+        ))
+    }
+
+    /// Never two on one node.
+    pub fn apart(self) -> Self {
+        let name = self.name.clone();
+        self.placed(&format!(
+            "affinity: {{podAntiAffinity: {{requiredDuringSchedulingIgnoredDuringExecution: \
+             [{{topologyKey: kubernetes.io/hostname, labelSelector: {{matchLabels: {{app: {name}}}}}}}]}}}}"
+        ))
+    }
+
+    /// A line of the pods' spec: `nodeSelector: {a: b}`, `tolerations: [{operator: Exists}]`.
+    pub fn placed(mut self, line: &str) -> Self {
+        writeln!(self.placement, "      {line}").expect("to a String");
+        self
+    }
+
+    /// The object.
+    pub fn yaml(&self) -> String {
+        let Self { name, replicas, annotations, placement } = self;
+        let annotations: Vec<_> = annotations.iter().map(|(key, value)| format!("{key}: {value:?}")).collect();
+        format!(
+            "\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {name}, namespace: default}}
+spec:
+  replicas: {replicas}
+  selector: {{matchLabels: {{app: {name}}}}}
+  template:
+    metadata: {{labels: {{app: {name}}}, annotations: {{{}}}}}
+    spec:
+      containers: [{{name: app, image: app}}]
+{placement}",
+            annotations.join(", ")
+        )
+    }
+}
+
+/// A budget for the pods of a Deployment; the rule is `maxUnavailable: 1` or `minAvailable: 100%`.
+pub fn pdb(app: &str, rule: &str) -> String {
+    named_pdb(app, app, rule)
+}
+
+/// A budget with a name of its own: a second one for the same pods.
+pub fn named_pdb(name: &str, app: &str, rule: &str) -> String {
+    format!(
+        "\
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {{name: {name}, namespace: default}}
+spec: {{{rule}, selector: {{matchLabels: {{app: {app}}}}}}}
+"
+    )
+}
+
+/// A DaemonSet that runs everywhere, also on cordoned nodes.
+pub fn daemon_set(name: &str) -> String {
+    format!(
+        "\
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {{name: {name}, namespace: kube-system}}
+spec:
+  selector: {{matchLabels: {{app: {name}}}}}
+  template:
+    metadata:
+      labels: {{app: {name}}}
+      annotations: {{mngup.test/start-ms: \"200\", mngup.test/stop-ms: \"100\"}}
+    spec: {{containers: [{{name: app, image: app}}], tolerations: [{{operator: Exists}}]}}
+"
+    )
+}
+
+/// Many objects as one text.
+pub fn all(objects: impl IntoIterator<Item = String>) -> String {
+    objects.into_iter().collect::<Vec<_>>().join("---\n")
+}
