@@ -59,10 +59,11 @@ pub fn brief(prepared: &Prepared, request: &Request, now: jiff::Timestamp) -> Br
 fn order(prepared: &Prepared, request: &Request, now: jiff::Timestamp) -> Vec<Member> {
     let mut taken: BTreeSet<InstanceId> = BTreeSet::new();
     let mut order = Vec::new();
-    let nobody = BTreeSet::new();
+    let (nobody, nothing) = (BTreeSet::new(), BTreeSet::new());
     let since = prepared.resumes.as_ref().map_or(now, |intent| intent.started_at);
     while order.len() < prepared.old.len() {
-        let census = Census::take(&prepared.snapshot, &request.policy, since, &taken.iter().collect(), &nobody);
+        let census =
+            Census::take(&prepared.snapshot, &request.policy, since, &taken.iter().collect(), &nothing, &nobody);
         let next = plan::next(&census, request.policy.order, &BTreeSet::new(), |_| true);
         let Some(seat) = next else { break };
         taken.insert(seat.member.instance.clone());

@@ -18,14 +18,17 @@ use crate::{
 pub(super) fn census(draft: &Draft<'_>) -> Census {
     let intent = &draft.run.intent;
     let arriving = draft.run.arrivals.keys().collect();
-    Census::take(draft.snapshot, &intent.policy, intent.started_at, &draft.run.taken(), &arriving)
+    Census::take(draft.snapshot, &intent.policy, intent.started_at, &draft.run.taken(), &draft.run.given_up, &arriving)
 }
 
 /// By how many members the group is larger than it was, or than it should stay, less those on their way out.
 pub(super) fn to_shed(draft: &Draft<'_>) -> u32 {
     let run = draft.run;
-    let quarantined = u32::try_from(run.quarantined.len()).unwrap_or(u32::MAX);
-    let stand_ins = if run.stop == Some(RunOutcome::Aborted) { 0 } else { run.compensated.min(quarantined) };
+    if run.shed_denied {
+        return 0;
+    }
+    // A quarantined node does not serve: one that was extra stays in its place.
+    let stand_ins = u32::try_from(run.quarantined.len()).unwrap_or(u32::MAX);
     let underway =
         run.flights.values().filter(|flight| matches!(flight.phase, NodePhase::Terminating { decrement: true, .. }));
     let underway = u32::try_from(underway.count()).unwrap_or(u32::MAX);
@@ -40,7 +43,7 @@ pub(super) fn shrinks_by(draft: &Draft<'_>, instance: &InstanceId) -> bool {
 fn last_ones(draft: &Draft<'_>, census: &Census) -> BTreeSet<InstanceId> {
     let run = draft.run;
     let still_here = |seat: &Seat| match run.flights.get(&seat.member.instance).map(|flight| &flight.phase) {
-        None => !seat.taken,
+        None => !seat.taken && !seat.spared,
         Some(NodePhase::Cordoning | NodePhase::Draining { .. } | NodePhase::Settling { .. }) => true,
         Some(
             NodePhase::Terminating { .. } | NodePhase::Replacing { .. } | NodePhase::Releasing | NodePhase::Quarantined,
@@ -67,10 +70,12 @@ pub(super) fn surge(draft: &mut Draft<'_>, census: &Census) {
         }
         return;
     }
-    let quarantined = u32::try_from(run.quarantined.len()).unwrap_or(u32::MAX);
     let may = run.intent.limits.surge > 0 && !run.surge_denied && run.stop.is_none();
-    if may && quarantined > run.compensated && census.candidates().next().is_some() {
-        ask_for(draft, quarantined - run.compensated, SurgeFor::Quarantine);
+    let old = census.seats.values().filter(|seat| seat.old && !run.quarantined.contains_key(&seat.member.instance));
+    let lanes = run.intent.limits.surge.min(u32::try_from(old.count()).unwrap_or(u32::MAX));
+    let extra = to_shed(draft);
+    if may && !run.quarantined.is_empty() && extra < lanes && census.candidates().next().is_some() {
+        ask_for(draft, lanes - extra, SurgeFor::Quarantine);
     }
 }
 
@@ -158,10 +163,16 @@ fn shed_one(draft: &mut Draft<'_>, census: &Census) {
     if !quiet || to_shed(draft) == 0 || run.stop.as_ref().is_some_and(|stop| *stop != RunOutcome::Aborted) {
         return;
     }
-    let shed = plan::shed_by(census, 1, |seat| !seat.taken);
-    if let Some(seat) = shed.first().and_then(|instance| census.seats.get(instance)) {
-        choose(draft, census, seat, required(draft), true);
+    let shed = plan::shed_by(census, 1, |seat| !seat.taken && !seat.spared);
+    let Some(seat) = shed.first().and_then(|instance| census.seats.get(instance)) else {
+        return keep_size(draft, "no node could be drained");
+    };
+    let required = required(draft);
+    if !seat.available || census.available > required {
+        return choose(draft, census, seat, required, true);
     }
+    let on = vec![WaitingOn::NodesOut { available: census.available, required }];
+    nobody_moves(draft, &run.intent.group.to_string(), census, on);
 }
 
 fn choose(draft: &mut Draft<'_>, census: &Census, seat: &Seat, required: u32, shrink: bool) {
@@ -191,6 +202,9 @@ fn nobody_moves(draft: &mut Draft<'_>, who: &str, census: &Census, on: Vec<Waiti
     let since = run.told.get(who).map_or(draft.now, |told| told.since);
     let until = later(since, timeout);
     if draft.now >= until {
+        if census.candidates().next().is_none() || run.stop.is_some() {
+            return keep_size(draft, "too many are out to drain another");
+        }
         if !run.quarantined.is_empty() {
             return draft.note(Note::Stopping(RunOutcome::EvictionFailed));
         }
@@ -199,6 +213,12 @@ fn nobody_moves(draft: &mut Draft<'_>, who: &str, census: &Census, on: Vec<Waiti
         return draft.note(Note::Stopping(RunOutcome::Refused { why }));
     }
     draft.waits(who.to_owned(), Wait { on, until: Some(until), pods_left: None });
+}
+
+fn keep_size(draft: &mut Draft<'_>, why: &str) {
+    let (size, more) = (draft.group.size.desired, to_shed(draft));
+    draft.note(Note::ShedGivenUp);
+    draft.event(Event::Warning { message: format!("the group keeps {size} nodes, {more} more than it had: {why}") });
 }
 
 /// Whether a call to terminate may have been heard already.

@@ -20,6 +20,9 @@ use crate::domain::{Snapshot, later};
 /// A wait that does not change is told again after this long.
 const TELL_AGAIN: Duration = Duration::from_mins(1);
 
+/// The same causes with other details (pods, a budget's arithmetic) are told again after this long.
+const TELL_DETAILS: Duration = Duration::from_secs(5);
+
 /// What the engine hears, beside what it sees.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
@@ -136,17 +139,20 @@ fn tell(draft: &mut Draft<'_>) {
     for (who, Wait { on, until, pods_left }) in waits {
         let told = draft.run.told.get(&who);
         let same = told.is_some_and(|told| told.on.iter().map(essence).eq(on.iter().map(essence)));
-        let fresh = told.is_some_and(|told| later(told.at, TELL_AGAIN) > draft.now);
-        if let Some(told) = told.filter(|_| same && fresh) {
-            draft.wake_at(later(told.at, TELL_AGAIN), on.first().unwrap_or(&WaitingOn::Reading));
-            continue;
+        let exactly = told.is_some_and(|told| told.on == on);
+        if let Some(told) = told.filter(|_| same) {
+            let again = later(told.at, if exactly { TELL_AGAIN } else { TELL_DETAILS });
+            if again > draft.now {
+                draft.wake_at(again, on.first().unwrap_or(&WaitingOn::Reading));
+                continue;
+            }
         }
         let since = told.filter(|_| same).map_or(draft.now, |told| told.since);
         draft.event(Event::Waiting { who, on, since, until, pods_left });
     }
 }
 
-/// What makes two waits the same for somebody who reads them: not which pods just now stop.
+/// What makes two waits the same for somebody who reads them: not which pods just now stop, nor how many are Ready.
 fn essence(on: &WaitingOn) -> WaitingOn {
     let mut on = on.clone();
     match &mut on {
@@ -154,7 +160,11 @@ fn essence(on: &WaitingOn) -> WaitingOn {
             pods.clear();
             *due = None;
         }
-        WaitingOn::Budget(view) => view.pods.clear(),
+        WaitingOn::Budget(view) => {
+            view.pods.clear();
+            view.unready.clear();
+            (view.allowed, view.current, view.desired, view.expected) = (0, 0, 0, 0);
+        }
         WaitingOn::Answers { count } => *count = 0,
         WaitingOn::LandsBack { times, pod, .. } => {
             *times = 0;

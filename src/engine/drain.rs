@@ -32,19 +32,10 @@ pub(super) fn holds<'a>(
 ) -> impl Iterator<Item = &'a Pod> + use<'a> {
     let (run, now) = (draft.run, draft.now);
     let policy = &run.intent.policy;
-    let forced = match flight.phase {
-        super::phase::NodePhase::Draining { forced_at, .. } => forced_at,
-        super::phase::NodePhase::Cordoning
-        | super::phase::NodePhase::Settling { .. }
-        | super::phase::NodePhase::Terminating { .. }
-        | super::phase::NodePhase::Replacing { .. }
-        | super::phase::NodePhase::Releasing
-        | super::phase::NodePhase::Quarantined => None,
-    };
     let forced_and_landed = move |pod: &Pod| {
         // With force the node goes in the end, whatever keeps coming back or does not stop.
         policy.force && flight.landed.len() >= LAND_BACKS && flight.landed.contains_key(&pod.id.uid)
-            || forced.is_some_and(|at| {
+            || flight.forced_at.is_some_and(|at| {
                 let grace = std::time::Duration::from_secs(u64::from(pod.grace_seconds));
                 elapsed(at, now) > grace + FORCE_PATIENCE
             })
@@ -62,7 +53,6 @@ pub(super) fn step(
     flight: &Flight,
     node: &Node,
     deadline: Timestamp,
-    forced_at: Option<Timestamp>,
     spent: &mut BTreeSet<PdbRef>,
 ) {
     let who = flight.member.title();
@@ -83,7 +73,7 @@ pub(super) fn step(
         let took = elapsed(flight.chosen_at, draft.now);
         return draft.event(Event::NodeDrained { node: node.name.clone(), pods: flight.moved, took });
     }
-    let forced = forced_at.is_some();
+    let forced = flight.forced_at.is_some();
     let held = ask(draft, flight, node, &holding, forced, spent);
     if draft.now >= deadline && !forced {
         return patience_ends(draft, instance, flight, &held);

@@ -408,6 +408,8 @@ pub enum Note {
     OwedMore(u32),
     /// A new instance does not serve, and is no longer waited for.
     ArrivalGivenUp(InstanceId),
+    /// The group keeps the nodes that it has too many of.
+    ShedGivenUp,
     /// The group has the size that was asked for.
     Resized,
     /// The run stops for this; no more nodes are chosen.

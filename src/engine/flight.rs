@@ -62,8 +62,8 @@ fn step(draft: &mut Draft<'_>, instance: &InstanceId, flight: &Flight, spent: &m
     }
     match &flight.phase {
         NodePhase::Cordoning => cordon(draft, flight, node),
-        NodePhase::Draining { deadline, forced_at } => match node {
-            Some(node) => drain::step(draft, instance, flight, node, *deadline, *forced_at, spent),
+        NodePhase::Draining { deadline } => match node {
+            Some(node) => drain::step(draft, instance, flight, node, *deadline, spent),
             None => node_vanished(draft, instance, flight),
         },
         NodePhase::Settling { drained_at } => settle(draft, instance, flight, node, *drained_at),

@@ -31,8 +31,6 @@ pub enum NodePhase {
     Draining {
         /// When patience ends.
         deadline: Timestamp,
-        /// Since the remaining pods are deleted by force.
-        forced_at: Option<Timestamp>,
     },
     /// Empty; load balancers let go and volumes are detached.
     Settling {
@@ -84,8 +82,7 @@ impl NodePhase {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Cordoning => "cordoning",
-            Self::Draining { forced_at: None, .. } => "draining",
-            Self::Draining { forced_at: Some(_), .. } => "deleting pods",
+            Self::Draining { .. } => "draining",
             Self::Settling { .. } => "settling",
             Self::Terminating { .. } => "terminating",
             Self::Replacing { .. } => "replacing",

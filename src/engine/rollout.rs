@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     effect::{Effect, EffectKey},
-    event::{Event, Note, RunOutcome, Stuck, SurgeFor},
+    event::{Event, Note, RunOutcome, Stuck},
     phase::{Call, NodePhase, RunPhase},
     waiting::WaitingOn,
 };
@@ -54,8 +54,7 @@ pub struct Rollout {
     /// A size that was asked for and that the group does not show yet; a max of 0 leaves the maximum alone.
     pub(super) resize: Option<Size>,
     pub(super) surge_denied: bool,
-    /// Extra nodes that stand in for quarantined ones; the group keeps them until those are mended.
-    pub(super) compensated: u32,
+    pub(super) shed_denied: bool,
     /// What was done last about each thing, and when: until the world shows it, it is not done again.
     pub(super) recent: BTreeMap<EffectKey, (Effect, Timestamp)>,
     pub(super) ledger: Ledger,
@@ -87,6 +86,8 @@ pub struct Flight {
     pub(super) landed: BTreeMap<Uid, String>,
     /// When the cordon was confirmed; none while it is not, or when somebody undid it.
     pub(super) cordoned_at: Option<Timestamp>,
+    /// Since when what is left on it is deleted by force.
+    pub(super) forced_at: Option<Timestamp>,
     /// Whether it leaves only so that the group gets back to its size.
     pub(super) shrink: bool,
     /// Extended resources that its replacement must offer.
@@ -142,7 +143,7 @@ impl Rollout {
             failures: BTreeMap::new(),
             resize: None,
             surge_denied: false,
-            compensated: 0,
+            shed_denied: false,
             recent: BTreeMap::new(),
             ledger: Ledger::default(),
             asked: BTreeMap::new(),
@@ -198,7 +199,6 @@ impl Rollout {
         }
         let missing = group.size.desired.saturating_sub(present);
         run.owed = (0..missing).map(|_| Owed { replaces: None, since: now }).collect();
-        run.compensated = u32::try_from(run.quarantined.len()).unwrap_or(0);
         if run.intent.state != IntentState::Rolling {
             // A run that stopped in good order had given AZRebalance back.
             run.intent.suspended_az_rebalance = !group.suspended.contains(&Process::AzRebalance);
@@ -231,10 +231,10 @@ impl Rollout {
         &self.flights
     }
 
-    /// Members that the run has chosen, in whatever way they go on.
+    /// Members that the run has taken out: in flight, or quarantined.
     #[must_use]
     pub fn taken(&self) -> BTreeSet<&InstanceId> {
-        self.flights.keys().chain(self.quarantined.keys()).chain(&self.given_up).collect()
+        self.flights.keys().chain(self.quarantined.keys()).collect()
     }
 
     /// Takes in what happened. The only place where a run changes.
@@ -246,10 +246,7 @@ impl Rollout {
             | Event::ActFailed { .. }
             | Event::Warning { .. } => {}
             Event::Phase { phase } => self.phase = *phase,
-            Event::SurgeRequested { nodes, from, desired, max, purpose } => {
-                if *purpose == SurgeFor::Quarantine {
-                    self.compensated += desired.saturating_sub(*from);
-                }
+            Event::SurgeRequested { nodes, from, desired, max, .. } => {
                 self.intent.surge = *nodes;
                 self.intent.raised_max = max.or(self.intent.raised_max);
                 self.resize = Some(Size { min: 0, desired: *desired, max: max.unwrap_or(0) });
@@ -270,7 +267,7 @@ impl Rollout {
                 self.with_flight(node, |flight| {
                     flight.cordoned_at = Some(at);
                     if flight.phase == NodePhase::Cordoning {
-                        flight.phase = NodePhase::Draining { deadline, forced_at: None };
+                        flight.phase = NodePhase::Draining { deadline };
                     }
                 });
             }
@@ -385,15 +382,13 @@ impl Rollout {
             Note::TerminationAsked(instance) => self.set_call(instance, Call::Asked),
             Note::TerminationAccepted(instance) => self.set_call(instance, Call::Accepted),
             Note::ForceBegan(instance) => {
-                if let Some(Flight { phase: NodePhase::Draining { forced_at, .. }, .. }) =
-                    self.flights.get_mut(instance)
-                {
-                    *forced_at = Some(at);
+                if let Some(flight) = self.flights.get_mut(instance) {
+                    flight.forced_at = Some(at);
                 }
             }
             Note::NotEmptyAnyMore(instance) => {
                 let deadline = later(at, self.intent.policy.drain_timeout);
-                self.set_phase(instance, NodePhase::Draining { deadline, forced_at: None });
+                self.set_phase(instance, NodePhase::Draining { deadline });
             }
             Note::GroupSeen(moment) => self.group_seen = Some(*moment),
             Note::Shielded(node) => drop(self.shielded.insert(node.clone())),
@@ -404,6 +399,7 @@ impl Rollout {
             }
             Note::OwedMore(count) => self.owe(*count, at),
             Note::ArrivalGivenUp(instance) => drop(self.arrivals.remove(instance)),
+            Note::ShedGivenUp => self.shed_denied = true,
             Note::Resized => self.resize = None,
             Note::Stopping(outcome) => self.stop = self.stop.take().or(Some(outcome.clone())),
         }
@@ -468,7 +464,7 @@ impl Rollout {
             // The call may have been sent just before the end: only a younger reading of the group tells.
             Some((since, decrement)) => NodePhase::Terminating { since, decrement, call: Call::Lost { at: now } },
             None if self.goal == Goal::Abort => NodePhase::Releasing,
-            None => NodePhase::Draining { deadline, forced_at: None },
+            None => NodePhase::Draining { deadline },
         };
         Some(Flight { phase, cordoned_at: Some(chosen_at), ..Flight::new(member.clone(), chosen_at) })
     }
@@ -512,6 +508,7 @@ impl Flight {
             moved: 0,
             landed: BTreeMap::new(),
             cordoned_at: None,
+            forced_at: None,
             shrink: false,
             extended: BTreeMap::new(),
         }

@@ -27,8 +27,10 @@ pub struct Seat {
     pub old: bool,
     /// In service, Node Ready and schedulable, and not chosen.
     pub available: bool,
-    /// Whether it is chosen already (in flight, given up or quarantined).
+    /// Whether the run has taken it out: in flight, or quarantined.
     pub taken: bool,
+    /// Whether it was given back, and is not chosen again.
+    pub spared: bool,
     /// Whether all nodes of the cluster were looked through and none is this instance's.
     pub no_node: bool,
     /// When its Node registered.
@@ -36,14 +38,15 @@ pub struct Seat {
 }
 
 impl Census {
-    /// Counts the group for a run that began at `since`: `taken` are the members it has chosen, `arriving` those that
-    /// came and do not serve yet.
+    /// Counts the group for a run that began at `since`: `taken` are the members it has taken out, `spared` those it
+    /// gave back, `arriving` those that came and do not serve yet.
     #[must_use]
     pub fn take(
         snapshot: &Snapshot,
         policy: &Policy,
         since: Timestamp,
         taken: &BTreeSet<&InstanceId>,
+        spared: &BTreeSet<InstanceId>,
         arriving: &BTreeSet<&InstanceId>,
     ) -> Self {
         let mut census = Self::default();
@@ -73,7 +76,8 @@ impl Census {
             }
             let created_at = node.map(|node| node.created_at);
             let no_node = instance.no_node && node.is_none();
-            let seat = Seat { member, old, available, taken, no_node, created_at };
+            let spared = spared.contains(&instance.id);
+            let seat = Seat { member, old, available, taken, spared, no_node, created_at };
             census.seats.insert(instance.id.clone(), seat);
         }
         census
@@ -81,7 +85,7 @@ impl Census {
 
     /// Old members that wait for their turn.
     pub fn candidates(&self) -> impl Iterator<Item = &Seat> {
-        self.seats.values().filter(|seat| seat.old && !seat.taken && !seat.is_riddle())
+        self.seats.values().filter(|seat| seat.old && !seat.taken && !seat.spared && !seat.is_riddle())
     }
 
     /// Old members of which nobody knows whether they are a Node.

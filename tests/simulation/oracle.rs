@@ -1,6 +1,10 @@
 //! Judges a world that was played, from the world's own record: the engine is not asked.
 
-use mngup::{domain::*, engine::event::RunOutcome, sim::Actor};
+use mngup::{
+    domain::*,
+    engine::event::RunOutcome,
+    sim::{Actor, spec::FaultKind},
+};
 
 use crate::player::{Play, Played};
 
@@ -21,14 +25,15 @@ pub fn judge(played: &Played, play: &Play) -> Vec<String> {
         }
     }
     for termination in facts.terminations.iter().filter(|t| t.by == Actor::Client && t.accepted) {
-        if !policy.force && !termination.left.is_empty() {
+        // Whoever says --skip-wait-for-delete-timeout gives up on pods that do not stop.
+        if !policy.force && policy.skip_wait_for_delete.is_none() && !termination.left.is_empty() {
             broken.push(format!(
                 "{} was terminated at {} with {:?} on it",
                 termination.instance, termination.at, termination.left
             ));
         }
     }
-    if !policy.force && !policy.disable_eviction {
+    if !policy.force && !policy.disable_eviction && !lags_behind_losses(played) {
         for violation in facts.violations_by_client() {
             broken.push(format!("{violation:?}"));
         }
@@ -44,6 +49,24 @@ pub fn judge(played: &Played, play: &Play) -> Vec<String> {
     broken.extend(budget(played, policy));
     broken.extend(afterwards(played));
     broken
+}
+
+/// Whether budgets' status may lag behind losses that are not ours: the API server then accepts what it should not, and
+/// no client can know.
+fn lags_behind_losses(played: &Played) -> bool {
+    let spec = played.world.spec();
+    let losses = spec.faults.iter().any(|fault| {
+        matches!(
+            fault.what,
+            FaultKind::SpotLoss { .. }
+                | FaultKind::NotReady { .. }
+                | FaultKind::KubeletDead { .. }
+                | FaultKind::DeletePod { .. }
+                | FaultKind::Scale { .. }
+                | FaultKind::Terminate { .. }
+        )
+    });
+    losses && spec.delays.budget_lag > std::time::Duration::from_millis(500)
 }
 
 /// No node is taken out that the budget does not allow.

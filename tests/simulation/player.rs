@@ -212,8 +212,11 @@ impl Player {
     }
 
     fn said(&self, what: &str) -> String {
-        let last: Vec<_> =
-            self.records.iter().rev().take(25).rev().map(|r| format!("  {} {:?}", r.at, r.event)).collect();
+        let (waits, facts): (Vec<_>, Vec<_>) =
+            self.records.iter().partition(|record| matches!(record.event, Event::Waiting { .. }));
+        let waits = &waits[waits.len().saturating_sub(3)..];
+        let facts = &facts[facts.len().saturating_sub(22)..];
+        let last: Vec<_> = facts.iter().chain(waits).map(|r| format!("  {} {:?}", r.at, r.event)).collect();
         format!("{what}\nthe last events:\n{}", last.join("\n"))
     }
 }
