@@ -29,7 +29,7 @@ pub async fn observe<C: Cluster, A: Cloud, K: Clock, L: Lock>(
 ) -> Result<Observed, PortError> {
     let mut snapshot = Snapshot::default();
     let (group, intent) = tokio::join!(ports.cloud.read(true), ports.cluster.intent());
-    let mut group = group?;
+    let (mut group, intent) = (group?, intent?);
     let ends = later(ports.clock.now(), PATIENCE);
     snapshot.apply(Change::Group(Box::new(group.clone())));
     see(ports, &mut snapshot, ends, |snapshot| snapshot.gaps().is_empty()).await?;
@@ -41,7 +41,7 @@ pub async fn observe<C: Cluster, A: Cloud, K: Clock, L: Lock>(
         }
         snapshot.apply(Change::Group(Box::new(group)));
     }
-    Ok(Observed { snapshot, intent: intent? })
+    Ok(Observed { snapshot, intent })
 }
 
 /// Looks at the pods too that `watch` asks for.

@@ -11,13 +11,14 @@ use jiff::Timestamp;
 
 use super::{
     error::CliError,
+    exit_code::ExitCode,
     target::{Access, Target},
 };
 use crate::{
     adapters::{
         SystemClock,
         aws::{AwsCloud, ClusterInfo, EksToken, Session},
-        k8s::{Connection, Endpoint, FreshToken, KubeCluster, KubeLock, Pace, Right, Scope, TokenSource},
+        k8s::{Connection, Endpoint, FreshToken, KubeCluster, KubeLock, Need, Pace, Place, Right, Scope, TokenSource},
     },
     app::Ports,
     domain::{GroupName, Operator, RunId},
@@ -46,7 +47,9 @@ pub(super) async fn connect(
     operator: &Operator,
     run: &RunId,
 ) -> Result<RealPorts, CliError> {
-    let session = Session::load(target.region.clone(), target.profile.clone()).await?;
+    let session = Session::load(target.region.clone(), target.profile.clone())
+        .await
+        .map_err(|error| no_session(error, target))?;
     let info = session.cluster(&target.cluster).await.map_err(|error| unknown_cluster(error, target))?;
     let cloud = session.cloud(&target.cluster, &target.group).await.map_err(|error| unknown_group(error, target))?;
     let connection = kubernetes(target, &session, &info).await?;
@@ -55,7 +58,7 @@ pub(super) async fn connect(
     let cluster = KubeCluster::new(connection, scope);
     let cluster = match purpose {
         Purpose::Run { deletes_pods } => {
-            rights(&cluster, deletes_pods).await?;
+            rights(&cluster, deletes_pods, target).await?;
             cluster
         }
         // Whoever only looks wants the pods of blocking budgets at once.
@@ -88,7 +91,10 @@ async fn kubernetes(target: &Target, session: &Session, info: &ClusterInfo) -> R
             token: Arc::new(Token(session.token(&target.cluster))),
         })?),
         Access::Kubeconfig { path, context, allow_mismatch } => {
-            let connection = Connection::from_kubeconfig(path.as_deref(), context.as_deref()).await?;
+            let connection = Connection::from_kubeconfig(path.as_deref(), context.as_deref()).await;
+            let connection = connection.map_err(|error| {
+                CliError::from(error).next("leave --kubeconfig and --context away: mngup connects by itself")
+            })?;
             if !allow_mismatch && !same_server(connection.server(), &info.endpoint) {
                 let message = format!(
                     "the kubeconfig leads to {}, but cluster/{} is at {}",
@@ -115,22 +121,68 @@ fn same_server(a: &str, b: &str) -> bool {
     plain(a) == plain(b)
 }
 
-async fn rights(cluster: &KubeCluster, deletes_pods: bool) -> Result<(), CliError> {
-    let missing = cluster.missing_rights(&Right::needed(deletes_pods)).await?;
+async fn rights(cluster: &KubeCluster, deletes_pods: bool, target: &Target) -> Result<(), CliError> {
+    let missing = cluster.missing_rights(&Right::needed(deletes_pods)).await;
+    let missing = missing.map_err(|error| unknown_identity(error, target))?;
     if missing.is_empty() {
         return Ok(());
     }
-    let named: Vec<_> = missing.iter().map(ToString::to_string).collect();
-    let message = format!("this identity has no right to {}", named.join("; "));
+    let named: Vec<_> = missing.iter().map(|right| named(right, target)).collect();
+    let message = format!("this identity has no right in cluster/{} to {}", target.cluster, named.join("; "));
     Err(CliError::refused(message)
         .next("bind docs/rbac.yaml to it (kubectl apply -f rbac.yaml), and give it an access entry with that group"))
+}
+
+/// A right with where and what for, where that is not the same for all.
+fn named(right: &Right, target: &Target) -> String {
+    let place = match right.place {
+        Place::Cluster => String::new(),
+        Place::StateNamespace => format!(" in namespace/{}", target.state_namespace),
+    };
+    let need = match right.need {
+        Need::Always | Need::Optional => "",
+        Need::ToDeletePods => " (for --force and --disable-eviction)",
+    };
+    format!("{right}{place}{need}")
+}
+
+/// The API server does not take the credentials: with AWS's own, an access entry is what lacks.
+fn unknown_identity(error: PortError, target: &Target) -> CliError {
+    let code = ExitCode::from(&error);
+    match (&error, &target.access) {
+        (PortError::Credentials { message }, Access::Endpoint) => CliError::new(code, message)
+            .next(format!("aws eks list-access-entries --cluster-name {}   (who may enter)", target.cluster))
+            .next("aws eks create-access-entry … --kubernetes-groups mngup-operators   (then bind docs/rbac.yaml)"),
+        (PortError::Credentials { message }, Access::Kubeconfig { path, context, .. }) => {
+            let mut kubectl = "kubectl".to_owned();
+            for (flag, value) in
+                [("--kubeconfig", path.as_ref().map(|path| path.display().to_string())), ("--context", context.clone())]
+            {
+                kubectl.extend(value.map(|value| format!(" {flag} {value}")));
+            }
+            CliError::new(code, message).next(format!("{kubectl} auth whoami   (as whom it logs in)"))
+        }
+        _ => error.into(),
+    }
+}
+
+fn no_session(error: PortError, target: &Target) -> CliError {
+    match error {
+        // The one thing that is missing before anybody can be asked.
+        PortError::Other { message } => CliError::usage(message).next(format!("{} -r REGION", target.again())),
+        PortError::Forbidden { .. }
+        | PortError::Credentials { .. }
+        | PortError::NotFound { .. }
+        | PortError::Unreachable { .. }
+        | PortError::Malformed { .. } => error.into(),
+    }
 }
 
 fn unknown_cluster(error: PortError, target: &Target) -> CliError {
     let PortError::NotFound { others, .. } = &error else { return error.into() };
     let region =
         target.region.as_ref().map_or("this account and region".to_owned(), |region| format!("region {region}"));
-    let again = |name: &str| format!("mngup upgrade -c {name} {} {}", target.group.flag(), target.group.name());
+    let again = |name: &str| Target { cluster: name.into(), ..target.clone() }.again();
     CliError::unknown(&region, "cluster", target.cluster.as_str(), others, again)
 }
 
@@ -139,9 +191,15 @@ fn unknown_group(error: PortError, target: &Target) -> CliError {
     let cluster = format!("cluster/{}", target.cluster);
     let kind = match target.group {
         GroupName::Nodegroup(_) => "nodegroup",
-        GroupName::Asg(_) => "Auto Scaling group",
+        GroupName::Asg(_) => "self-managed Auto Scaling group",
     };
-    let again = |name: &str| format!("mngup upgrade -c {} {} {name}", target.cluster, target.group.flag());
+    let again = |name: &str| {
+        let group = match target.group {
+            GroupName::Nodegroup(_) => GroupName::Nodegroup(name.into()),
+            GroupName::Asg(_) => GroupName::Asg(name.into()),
+        };
+        Target { group, ..target.clone() }.again()
+    };
     CliError::unknown(&cluster, kind, target.group.name(), others, again)
 }
 

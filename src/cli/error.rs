@@ -57,13 +57,14 @@ impl CliError {
 
     /// Something does not exist; says what does, and which of it was probably meant.
     ///
-    /// `again` makes the command that names the right one.
+    /// `again` makes the command that names the right one. Without others nothing is said of them: perhaps they may not
+    /// be listed.
     pub fn unknown(what: &str, kind: &str, name: &str, others: &[String], again: impl Fn(&str) -> String) -> Self {
         let has = match others {
-            [] => "it has none".to_owned(),
-            others => format!("it has {}", others.join(", ")),
+            [] => String::new(),
+            others => format!("; it has {}", others.join(", ")),
         };
-        let error = Self::usage(format!("{what} has no {kind} \"{name}\"; {has}"));
+        let error = Self::usage(format!("{what} has no {kind} \"{name}\"{has}"));
         match suggest::nearest(name, others) {
             Some(near) => error.next(again(near)),
             None => error,
@@ -91,7 +92,8 @@ impl From<PortError> for CliError {
         let failure = Self::new(ExitCode::from(&error), error.to_string());
         match error {
             PortError::NotFound { what, others } => {
-                let name = what.rsplit('/').next().unwrap_or(&what);
+                // `kind "name" of something`, or `kind/name`.
+                let name = what.split('"').nth(1).or(what.rsplit('/').next()).unwrap_or(&what);
                 let (has, near) = (others.join(", "), suggest::nearest(name, &others));
                 match (others.is_empty(), near) {
                     (true, _) => failure,
@@ -99,13 +101,17 @@ impl From<PortError> for CliError {
                     (false, Some(near)) => failure.next(format!("did you mean \"{near}\"? There is {has}")),
                 }
             }
-            PortError::Credentials { .. } => failure
-                .next("aws sts get-caller-identity   (says what these credentials are worth)")
-                .next("aws sso login, or give --profile"),
-            PortError::Unreachable { .. }
-            | PortError::Forbidden { .. }
-            | PortError::Malformed { .. }
-            | PortError::Other { .. } => failure,
+            PortError::Credentials { .. } => {
+                failure.next("aws sts get-caller-identity   (says what these credentials are worth)")
+            }
+            PortError::Unreachable { .. } => {
+                failure.next("look at the way there: VPN, HTTPS_PROXY, an endpoint that only its VPC reaches")
+            }
+            PortError::Forbidden { what, .. } if what.contains(':') => {
+                failure.next("attach docs/iam-policy.json to this identity")
+            }
+            PortError::Forbidden { .. } => failure.next("bind docs/rbac.yaml to this identity"),
+            PortError::Malformed { .. } | PortError::Other { .. } => failure,
         }
     }
 }

@@ -74,7 +74,9 @@ impl From<JournalError> for CliError {
             JournalError::Newer { .. } => failure.next("update mngup"),
             JournalError::Damaged { line, path, .. } => failure
                 .next(format!("look at it: sed -n {line}p {}   (the lines before it can be read)", path.display())),
-            JournalError::NotAJournal { .. } | JournalError::OtherRun { .. } => failure,
+            JournalError::NotAJournal { .. } | JournalError::OtherRun { .. } => {
+                failure.next("name another file, or leave it away")
+            }
         }
     }
 }

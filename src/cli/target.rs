@@ -11,6 +11,8 @@ use crate::{
 /// A group of a real cluster, and how to reach it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
+    /// The command that was typed: `upgrade`.
+    pub command: &'static str,
     /// The EKS cluster.
     pub cluster: ClusterName,
     /// Its group.
@@ -46,7 +48,7 @@ impl TargetArgs {
     ///
     /// # Errors
     /// When the cluster or the group is missing, or two groups are named.
-    pub fn target(&self, command: &str) -> Result<Target, CliError> {
+    pub fn target(&self, command: &'static str) -> Result<Target, CliError> {
         let group = match (&self.nodegroup, &self.asg) {
             (Some(nodegroup), Some(asg)) => {
                 let message = format!("--nodegroup {nodegroup} and --asg {asg} name two groups");
@@ -60,6 +62,7 @@ impl TargetArgs {
         let cluster = self.cluster.as_deref().map(|name| named("--cluster", name)).transpose()?;
         match (cluster, group) {
             (Some(cluster), Some(group)) => Ok(Target {
+                command,
                 cluster: ClusterName::new(cluster),
                 group,
                 region: self.region.clone(),
@@ -100,6 +103,12 @@ impl TargetArgs {
 }
 
 impl Target {
+    /// The command that was typed, as it points at this group.
+    #[must_use]
+    pub fn again(&self) -> String {
+        self.commands().line(self.command)
+    }
+
     /// The commands that reach this group again.
     #[must_use]
     pub fn commands(&self) -> Commands {

@@ -119,7 +119,9 @@ pub(super) async fn upgrade(request: UpgradeRequest, screen: Screen) -> Result<E
                 World::Embedded => WorldSpec::shop(),
                 World::File(path) => WorldSpec::from_file(path),
             };
-            let spec = spec.map_err(|error| CliError::usage(error.to_string()))?;
+            let spec = spec.map_err(|error| {
+                CliError::usage(error.to_string()).next("mngup upgrade --sandbox   (the world that mngup brings)")
+            })?;
             let (cluster, group) = (spec.cluster.clone(), group_of(&spec));
             let world = SimWorld::starting_at(spec, SANDBOX_SEED, SystemClock.now());
             let sim = Sim::new(world, speed);

@@ -60,7 +60,9 @@ impl Commands {
         }
     }
 
-    fn line(&self, command: &str) -> String {
+    /// `mngup COMMAND …`
+    #[must_use]
+    pub fn line(&self, command: &str) -> String {
         let words = ["mngup", command].into_iter().map(str::to_owned).chain(self.flags.iter().map(|flag| quoted(flag)));
         words.collect::<Vec<_>>().join(" ")
     }

@@ -2,6 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of tests that fails should fail the test")]
 
+mod bad_input;
+mod stand_in;
+
+#[path = "../live/support/aws/mod.rs"]
+#[allow(dead_code, unused_imports, unreachable_pub, clippy::expect_used, reason = "the live tests use the rest of it")]
+mod aws;
+
 use std::{fs, path::Path};
 
 use assert_cmd::Command;
@@ -146,7 +153,7 @@ fn the_short_help_of_upgrade_is_one_screen_of_flags() {
     Sandbox:
           --sandbox [<WORLD.yaml>]  Upgrade a simulated cluster: no network, no credentials, the same
                                     engine. WORLD.yaml loads another world
-          --sandbox-speed <FACTOR>  How many times faster than the clock the sandbox runs [default: 60]
+          --sandbox-speed <FACTOR>  How many times faster than the clock the sandbox runs [default: 40]
 
     A TIME is written with its unit: 90s, 15m, 1h30m.
     Every flag has a variable: --max-surge is MNGUP_MAX_SURGE. A flag beats its variable.
@@ -412,6 +419,7 @@ fn a_damaged_journal() {
     fs::write(home.path().join("run.jsonl"), "dear diary\n").unwrap();
     assert_snapshot!(mngup_in(home.path(), "report run.jsonl", &[]), @"
     2> error: run.jsonl is not a journal of mngup: its first line is no header: expected value (column 1)
+    2>   Next: name another file, or leave it away
     [2]
     ");
 }

@@ -82,7 +82,7 @@ async fn a_context_that_is_not_there_is_told_with_those_that_are() {
     let folder = TempDir::new().unwrap();
     let path = write(&folder, &config("https://127.0.0.1:1", "{}"));
     let PortError::NotFound { what, others } = error(&path, Some("shpo")).await else { panic!() };
-    assert_eq!(what, format!("context shpo in kubeconfig {}", path.display()));
+    assert_eq!(what, format!("context \"shpo\" in kubeconfig {}", path.display()));
     assert_eq!(others, ["shop", "other"]);
     let said = error(&path, Some("other")).await.to_string();
     assert!(said.ends_with("names the cluster missing in a context, and has no such cluster"), "{said}");

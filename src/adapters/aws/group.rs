@@ -1,6 +1,6 @@
 //! Which Auto Scaling group the user means, and whether it is this cluster's.
 
-use aws_sdk_autoscaling::types::AutoScalingGroup;
+use aws_sdk_autoscaling::types::{AutoScalingGroup, Filter};
 use aws_sdk_eks::types::Nodegroup;
 
 use super::{actions, cluster::nearest, session::Session};
@@ -32,7 +32,13 @@ pub(super) async fn resolve(
             Ok(Resolved { asg: asg_of(&nodegroup, group)?, nodegroup: Some(name.clone()) })
         }
         GroupName::Asg(name) => {
-            let described = describe_asg(session, name).await?;
+            let described = match describe_asg(session, name).await {
+                Err(PortError::NotFound { what, .. }) => {
+                    let others = nearest(name.as_str(), self_managed(session, cluster).await);
+                    return Err(PortError::NotFound { what, others });
+                }
+                described => described?,
+            };
             check_owner(&described, cluster, group)?;
             Ok(Resolved { asg: name.clone(), nodegroup: None })
         }
@@ -84,6 +90,23 @@ async fn nodegroups(session: &Session, cluster: &ClusterName) -> Vec<String> {
     names
 }
 
+/// Names of the cluster's own Auto Scaling groups; none when they may not be listed, for they are only a help.
+async fn self_managed(session: &Session, cluster: &ClusterName) -> Vec<String> {
+    let tags = Filter::builder().name("tag-key").set_values(Some(owner_tags(cluster).into())).build();
+    let mut pages = session.autoscaling().describe_auto_scaling_groups().filters(tags).into_paginator().items().send();
+    let mut names = Vec::new();
+    while let Some(Ok(group)) = pages.next().await {
+        let owned = check_owner(&group, cluster, &GroupName::Asg(AsgName::new(""))).is_ok();
+        names.extend(group.auto_scaling_group_name.filter(|_| owned));
+    }
+    names
+}
+
+/// A self-managed group that belongs to the cluster carries one of these.
+fn owner_tags(cluster: &ClusterName) -> [String; 2] {
+    [format!("kubernetes.io/cluster/{cluster}"), format!("k8s.io/cluster/{cluster}")]
+}
+
 fn asg_of(nodegroup: &Nodegroup, group: &GroupName) -> Result<AsgName, PortError> {
     let groups = nodegroup.resources().map(aws_sdk_eks::types::NodegroupResources::auto_scaling_groups);
     match groups.unwrap_or_default() {
@@ -101,7 +124,7 @@ fn asg_of(nodegroup: &Nodegroup, group: &GroupName) -> Result<AsgName, PortError
 /// A group that carries no tag of the cluster would be somebody else's machines.
 fn check_owner(asg: &AutoScalingGroup, cluster: &ClusterName, group: &GroupName) -> Result<(), PortError> {
     let refuse = |message: String| Err(PortError::Malformed { what: group.to_string(), message });
-    let wanted = [format!("kubernetes.io/cluster/{cluster}"), format!("k8s.io/cluster/{cluster}")];
+    let wanted = owner_tags(cluster);
     let tags = asg.tags();
     if let Some(nodegroup) = tags.iter().find(|tag| tag.key() == Some(NODEGROUP_TAG)).and_then(|tag| tag.value()) {
         return refuse(format!("belongs to a managed node group: use --nodegroup {nodegroup}"));

@@ -191,7 +191,7 @@ async fn check_profile(name: &str) -> Result<(), PortError> {
     }
     let mut others: Vec<_> = known.profiles().map(str::to_owned).collect();
     others.sort();
-    Err(PortError::NotFound { what: format!("AWS profile {name}"), others })
+    Err(PortError::NotFound { what: format!("AWS profile \"{name}\""), others })
 }
 
 async fn profiles() -> Result<ProfileSet, PortError> {

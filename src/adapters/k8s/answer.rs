@@ -167,7 +167,7 @@ impl Failure {
                 let message = answer.message();
                 match answer.code {
                     401 => PortError::Credentials {
-                        message: format!("{server} does not accept these credentials (to {what}): {message}"),
+                        message: format!("{server} does not accept these credentials: {message}"),
                     },
                     403 => PortError::Forbidden { what: what.to_owned(), message },
                     code => PortError::Other { message: format!("cannot {what}: {code} {message}") },
@@ -222,7 +222,7 @@ impl From<kube::Error> for Failure {
                 if let Some(error) = error.downcast_ref::<AuthError>() {
                     return Self::Credentials(PortError::Credentials { message: auth_text(error) });
                 }
-                let text = chain(error.as_ref());
+                let text = chain(error.as_ref()).trim_start_matches("client error (Connect): ").to_owned();
                 if never_connected(error.as_ref()) { Self::NotSent(text) } else { Self::Lost(text) }
             }
             kube::Error::SerdeError(error) => Self::Garbled(error.to_string()),

@@ -89,7 +89,7 @@ impl Connection {
             let certificates = certificates(pem).map_err(|why| malformed(format!("certificate authority: {why}")))?;
             config.root_cert = Some(certificates);
         }
-        let inner = build(config).map_err(|error| Failure::from(error).port(&endpoint.url, "connect"))?;
+        let inner = build(config).map_err(|error| malformed(chain(&error)))?;
         let client = Client::new(Bearer::new(inner, Arc::clone(&endpoint.token)), "default");
         Ok(Self { client, server: endpoint.url.trim_end_matches('/').into() })
     }
@@ -177,7 +177,7 @@ fn broken(files: &str, error: &KubeconfigError, contexts: &[String]) -> PortErro
             format!("has no current-context; give --context, one of: {}", contexts.join(", "))
         }
         KubeconfigError::LoadContext(name) => {
-            return PortError::NotFound { what: format!("context {name} in {what}"), others: contexts.to_vec() };
+            return PortError::NotFound { what: format!("context \"{name}\" in {what}"), others: contexts.to_vec() };
         }
         KubeconfigError::LoadClusterOfContext(name) => {
             format!("names the cluster {name} in a context, and has no such cluster")

@@ -98,8 +98,10 @@ impl WorldSpec {
     }
 }
 
+/// What is wrong, without the place: that stands before it.
 fn first_line(message: &str) -> String {
-    message.lines().next().unwrap_or_default().to_owned()
+    let line = message.lines().next().unwrap_or_default();
+    line.rsplit_once(" at line ").map_or(line, |(wrong, _)| wrong).to_owned()
 }
 
 /// The YAML with nothing known of it but where things are.

@@ -1,0 +1,129 @@
+//! A server that stands in for the Kubernetes API of a cluster without pods: enough to be refused by.
+
+use std::{
+    collections::BTreeSet,
+    future::pending,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{Method, StatusCode, Uri},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+/// What it knows.
+#[derive(Default)]
+struct Known {
+    denied: BTreeSet<String>,
+    unauthorized: bool,
+    intent: Option<String>,
+    writes: Vec<String>,
+}
+
+/// A running server; it ends when this is dropped.
+pub(crate) struct StandIn {
+    url: String,
+    known: Arc<Mutex<Known>>,
+    runtime: Option<Runtime>,
+}
+
+impl StandIn {
+    pub(crate) fn start() -> Self {
+        let known = Arc::new(Mutex::new(Known::default()));
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let url = format!("http://{}", socket.local_addr().unwrap());
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&known));
+        runtime.spawn(async move {
+            let listener = tokio::net::TcpListener::from_std(socket).unwrap();
+            axum::serve(listener, router).await.unwrap();
+        });
+        Self { url, known, runtime: Some(runtime) }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Takes a right away, `create pods/eviction`.
+    pub(crate) fn deny(&self, right: &str) {
+        self.known.lock().unwrap().denied.insert(right.to_owned());
+    }
+
+    /// Knows nobody any more.
+    pub(crate) fn forget_everybody(&self) {
+        self.known.lock().unwrap().unauthorized = true;
+    }
+
+    /// A run has left this behind.
+    pub(crate) fn remember(&self, intent: &str) {
+        self.known.lock().unwrap().intent = Some(intent.to_owned());
+    }
+
+    /// Requests that would have changed something.
+    pub(crate) fn writes(&self) -> Vec<String> {
+        self.known.lock().unwrap().writes.clone()
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+async fn answer(State(known): State<Arc<Mutex<Known>>>, method: Method, uri: Uri, body: Bytes) -> Response {
+    if uri.query().is_some_and(|query| query.contains("watch=true")) {
+        return pending().await;
+    }
+    let mut known = known.lock().unwrap();
+    if known.unauthorized {
+        return status(401, "Unauthorized");
+    }
+    let path = uri.path();
+    match method {
+        Method::POST if path.ends_with("/selfsubjectaccessreviews") => {
+            let asked: Value = serde_json::from_slice(&body).unwrap();
+            let right = right(&asked["spec"]["resourceAttributes"]);
+            object(json!({ "kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "spec": {},
+                "status": { "allowed": !known.denied.contains(&right) } }))
+        }
+        Method::GET if path.contains("/configmaps/") => match &known.intent {
+            Some(intent) => object(json!({ "kind": "ConfigMap", "apiVersion": "v1",
+                "metadata": { "name": "mngup-workers", "namespace": "kube-system" }, "data": { "intent": intent } })),
+            None => status(404, "not found"),
+        },
+        Method::GET => object(json!({ "kind": "List", "apiVersion": "v1",
+            "metadata": { "resourceVersion": "7" }, "items": [] })),
+        method => {
+            known.writes.push(format!("{method} {path}"));
+            status(403, "nothing is to be written here")
+        }
+    }
+}
+
+fn right(attributes: &Value) -> String {
+    let part = |name: &str| attributes[name].as_str().unwrap_or_default();
+    let (verb, resource) = (part("verb"), part("resource"));
+    match part("subresource") {
+        "" => format!("{verb} {resource}"),
+        subresource => format!("{verb} {resource}/{subresource}"),
+    }
+}
+
+fn object(value: Value) -> Response {
+    ([("content-type", "application/json")], value.to_string()).into_response()
+}
+
+fn status(code: u16, message: &str) -> Response {
+    let body = json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": message });
+    (StatusCode::from_u16(code).unwrap(), [("content-type", "application/json")], body.to_string()).into_response()
+}
