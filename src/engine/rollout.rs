@@ -225,6 +225,12 @@ impl Rollout {
         self.ended.as_ref()
     }
 
+    /// Nodes replaced since it began or was resumed here.
+    #[must_use]
+    pub fn replaced(&self) -> u32 {
+        self.replaced
+    }
+
     /// Nodes in flight, by instance.
     #[must_use]
     pub fn flights(&self) -> &BTreeMap<InstanceId, Flight> {
