@@ -6,6 +6,7 @@ pub mod aws;
 mod bed;
 mod binaries;
 mod control_plane;
+pub mod facts;
 mod files;
 mod process;
 mod run;
