@@ -176,7 +176,11 @@ fn ask_one(
     };
     match draft.run.ledger.turn(pod, &budgets, draft.now) {
         Turn::Underway if !around => Some(WaitingOn::Answers { count: 1 }),
-        Turn::Underway if draft.run.outstanding.contains(&super::effect::EffectKey::Pod(id.uid.clone())) => {
+        // Asked for, or accepted and not seen yet: the watch is always a little behind.
+        Turn::Underway
+            if draft.run.ledger.is_deleted(&id.uid)
+                || draft.run.outstanding.contains(&super::effect::EffectKey::Pod(id.uid.clone())) =>
+        {
             Some(WaitingOn::Answers { count: 1 })
         }
         // Force speaks over an eviction that was accepted and had no effect.

@@ -285,7 +285,7 @@ impl Rollout {
             }
             Event::PodDeleted { pod, node, .. } => {
                 self.asked.remove(&pod.uid);
-                self.ledger.accepted(&pod.uid, at);
+                self.ledger.deleted(&pod.uid, at);
                 self.with_flight(node, |flight| drop(flight.leaving.insert(pod.uid.clone(), pod.clone())));
             }
             Event::PodRefused { pod, refusal, .. } => {

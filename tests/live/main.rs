@@ -5,4 +5,10 @@
 
 mod control_plane;
 mod l01_whole_group;
+mod l02_never_allows;
+mod l05_two_budgets;
+mod l10_no_replacement;
+mod l11_self_managed;
+mod l14_traps;
+mod permits;
 mod support;

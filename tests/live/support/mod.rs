@@ -7,6 +7,7 @@ mod bed;
 mod binaries;
 pub mod checks;
 mod control_plane;
+pub mod facts;
 mod files;
 mod process;
 mod run;
