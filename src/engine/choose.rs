@@ -156,6 +156,11 @@ pub(super) fn next(draft: &mut Draft<'_>, census: &Census) {
     choose(draft, census, seat, required, false);
 }
 
+/// Whether the budget still allows what was chosen: those who are left must be as many as are required.
+pub(super) fn still_fits(draft: &Draft<'_>) -> bool {
+    census(draft).available >= required(draft)
+}
+
 /// Shrinks the group to its size by a member that was drained first; only when no old node is left to shrink by.
 fn shed_one(draft: &mut Draft<'_>, census: &Census) {
     let run = draft.run;

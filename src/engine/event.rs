@@ -408,6 +408,8 @@ pub enum Note {
     OwedMore(u32),
     /// A new instance does not serve, and is no longer waited for.
     ArrivalGivenUp(InstanceId),
+    /// A node that was chosen and not touched yet waits for another turn.
+    Unchosen(InstanceId),
     /// The group keeps the nodes that it has too many of.
     ShedGivenUp,
     /// The group has the size that was asked for.

@@ -8,7 +8,7 @@ use super::{
     choose,
     draft::{Draft, WATCH_LAG, Wait},
     drain,
-    effect::{CloudAct, Effect},
+    effect::{CloudAct, Effect, EffectKey},
     event::{Event, Note, RunOutcome},
     phase::{Call, NodePhase},
     rollout::Flight,
@@ -103,6 +103,12 @@ fn turns_back(draft: &Draft<'_>, flight: &Flight) -> bool {
 /// Cordon, load balancer label and what is remembered of both: one request.
 fn cordon(draft: &mut Draft<'_>, flight: &Flight, node: Option<&Node>) {
     let Some(node) = node else { return };
+    let serves = node.is_ready() && !node.unschedulable;
+    let asked = draft.run.outstanding.contains(&EffectKey::Node(node.name.clone()));
+    if serves && !asked && !choose::still_fits(draft) {
+        // Somebody else took a node out since this one was chosen, and nothing has been done to it.
+        return draft.note(Note::Unchosen(flight.member.instance.clone()));
+    }
     let mut marks = vec![NodeMark::Run(draft.run.intent.run.clone()), NodeMark::Chosen(flight.chosen_at)];
     // What somebody else did is not ours to undo; what we did in an earlier life of this run is.
     if !node.unschedulable || node.marks.cordoned() {
@@ -288,7 +294,7 @@ pub(super) fn give_back(node: &Node) -> NodePatch {
 }
 
 fn release_failed(draft: &Draft<'_>, flight: &Flight) -> bool {
-    let key = flight.member.node.clone().map(super::effect::EffectKey::Node);
+    let key = flight.member.node.clone().map(EffectKey::Node);
     key.is_some_and(|key| draft.run.failures.get(&key).is_some_and(|failures| *failures >= super::tidy::TRIES))
 }
 

@@ -399,6 +399,7 @@ impl Rollout {
             }
             Note::OwedMore(count) => self.owe(*count, at),
             Note::ArrivalGivenUp(instance) => drop(self.arrivals.remove(instance)),
+            Note::Unchosen(instance) => drop(self.flights.remove(instance)),
             Note::ShedGivenUp => self.shed_denied = true,
             Note::Resized => self.resize = None,
             Note::Stopping(outcome) => self.stop = self.stop.take().or(Some(outcome.clone())),

@@ -81,7 +81,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::{domain::GroupName, engine::event::Event};
+    use crate::{domain::GroupName, ports::Event};
 
     fn header(run: &str) -> Header {
         Header::new("prod".into(), GroupName::Nodegroup("apps".into()), run.into())

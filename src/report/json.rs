@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::{history::History, reporter::Reporter, summary::Summary};
-use crate::ports::Record;
+use crate::engine::event::Record;
 
 /// Writes each record as one line of JSON.
 pub struct JsonLines<W>(pub W);

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::ports::Record;
+use crate::engine::event::Record;
 
 /// Is told what happens, one record after the other.
 ///

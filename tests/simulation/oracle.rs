@@ -3,7 +3,7 @@
 use mngup::{
     domain::*,
     engine::event::RunOutcome,
-    sim::{Actor, spec::FaultKind},
+    sim::{Actor, Cordon, Loss, Violation, spec::FaultKind},
 };
 
 use crate::player::{Play, Played};
@@ -33,8 +33,12 @@ pub fn judge(played: &Played, play: &Play) -> Vec<String> {
             ));
         }
     }
-    if !policy.force && !policy.disable_eviction && !lags_behind_losses(played) {
-        for violation in facts.violations_by_client() {
+    if !policy.force && !policy.disable_eviction {
+        // Pods that tolerate everything may land on a machine that is on its way out; those that were there when its
+        // termination was asked for are judged above.
+        let judged =
+            |violation: &&Violation| violation.by != Loss::Terminated && !lags_behind_a_loss(played, violation);
+        for violation in facts.violations_by_client().filter(judged) {
             broken.push(format!("{violation:?}"));
         }
     }
@@ -51,12 +55,14 @@ pub fn judge(played: &Played, play: &Play) -> Vec<String> {
     broken
 }
 
-/// Whether budgets' status may lag behind losses that are not ours: the API server then accepts what it should not, and
-/// no client can know.
-fn lags_behind_losses(played: &Played) -> bool {
+/// Whether this may be a budget whose status lagged behind a loss that is not ours: the API server then accepts what it
+/// should not, and no client can know.
+fn lags_behind_a_loss(played: &Played, violation: &Violation) -> bool {
     let spec = played.world.spec();
-    let losses = spec.faults.iter().any(|fault| {
-        matches!(
+    let shows = spec.delays.node_monitor + spec.delays.budget_lag + std::time::Duration::from_secs(1);
+    spec.faults.iter().any(|fault| {
+        let at = later(played.world.start(), fault.at);
+        let loss = matches!(
             fault.what,
             FaultKind::SpotLoss { .. }
                 | FaultKind::NotReady { .. }
@@ -64,16 +70,21 @@ fn lags_behind_losses(played: &Played) -> bool {
                 | FaultKind::DeletePod { .. }
                 | FaultKind::Scale { .. }
                 | FaultKind::Terminate { .. }
-        )
-    });
-    losses && spec.delays.budget_lag > std::time::Duration::from_millis(500)
+        );
+        loss && at <= violation.at && violation.at <= later(at, shows)
+    })
 }
 
 /// No node is taken out that the budget does not allow.
 fn budget(played: &Played, policy: &Policy) -> Vec<String> {
     let desired = played.before.size.desired;
     let Ok(limits) = Limits::resolve(policy, &played.before, desired) else { return Vec::new() };
-    let cordons = played.world.facts().cordons.iter().filter(|c| c.by == Actor::Client && c.was_available);
+    let facts = played.world.facts();
+    // A node that somebody uncordoned in the middle of its drain is cordoned again: it was out already.
+    let again = |cordon: &Cordon| {
+        facts.cordons.iter().any(|other| other.node == cordon.node && other.by == Actor::Client && other.at < cordon.at)
+    };
+    let cordons = facts.cordons.iter().filter(|c| c.by == Actor::Client && c.was_available && !again(c));
     cordons
         .filter(|cordon| cordon.available < desired.min(cordon.desired).saturating_sub(limits.max_unavailable))
         .map(|cordon| {
