@@ -14,6 +14,9 @@ use crate::{
     plan::{self, Census, Seat},
 };
 
+/// Who waits for a launch that replaces nobody.
+pub(super) const EXTRA: &str = "extra node";
+
 /// Counts the group as it is now.
 pub(super) fn census(draft: &Draft<'_>) -> Census {
     let intent = &draft.run.intent;
@@ -108,13 +111,18 @@ pub(super) fn next(draft: &mut Draft<'_>, census: &Census) {
         let wait = Wait { on: vec![WaitingOn::NodeInterval { until }], until: Some(until), pods_left: None };
         return draft.waits(who, wait);
     }
+    let extra = extra_comes(draft, census);
+    if extra && run.resize.is_some() {
+        let on = vec![WaitingOn::Launch { failure: None }];
+        draft.waits(EXTRA.to_owned(), Wait { on, ..Wait::default() });
+    }
     let required = required(draft);
     let lanes = usize::try_from(run.intent.limits.max_unavailable.max(1)).unwrap_or(usize::MAX);
     let fits = |seat: &Seat| {
         if seat.no_node {
             true
         } else if seat.available {
-            census.available > required
+            census.available > required && !extra
         } else {
             // What does not serve costs the budget nothing, but a whole group that looks dead for a moment must not
             // be drained at once: as many at a time as may be out.
@@ -133,7 +141,7 @@ pub(super) fn next(draft: &mut Draft<'_>, census: &Census) {
     let quiet = run.flights.is_empty() && run.owed.is_empty() && run.arrivals.is_empty();
     let zone_bound = plan::next(census, order, &last_ones, fits);
     let Some(seat) = zone_bound else {
-        if quiet {
+        if quiet && !extra {
             let on = vec![WaitingOn::NodesOut { available: census.available, required }];
             nobody_moves(draft, &who, census, on);
         }
@@ -159,6 +167,16 @@ pub(super) fn next(draft: &mut Draft<'_>, census: &Census) {
 /// Whether the budget still allows what was chosen: those who are left must be as many as are required.
 pub(super) fn still_fits(draft: &Draft<'_>) -> bool {
     census(draft).available >= required(draft)
+}
+
+/// Whether an extra node is on its way and no new one serves yet: what is evicted now would land on an old node and
+/// move twice.
+fn extra_comes(draft: &Draft<'_>, census: &Census) -> bool {
+    let run = draft.run;
+    let comes = run.owed.iter().any(|owed| owed.replaces.is_none())
+        || run.arrivals.values().any(|arrival| arrival.replaces.is_none())
+        || run.resize.is_some();
+    comes && !run.surge_denied && !census.seats.values().any(|seat| !seat.old && seat.available)
 }
 
 /// Shrinks the group to its size by a member that was drained first; only when no old node is left to shrink by.

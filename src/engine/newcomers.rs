@@ -1,6 +1,7 @@
 //! Instances that leave and instances that come: who left, who is new, and who serves.
 
 use super::{
+    choose,
     draft::{Draft, Wait},
     event::{Event, Note, Stuck},
     phase::{Call, NodePhase},
@@ -124,7 +125,7 @@ pub(super) fn patience(draft: &mut Draft<'_>) {
         }
         draft.decision.watch.activities = true;
         let wait = Wait { on: vec![WaitingOn::Launch { failure }], until: Some(ends), pods_left: None };
-        let who = owed.replaces.as_ref().map_or_else(|| "extra node".to_owned(), Member::title);
+        let who = owed.replaces.as_ref().map_or_else(|| choose::EXTRA.to_owned(), Member::title);
         draft.waits(who, wait);
     }
     for (id, arrival) in &run.arrivals {

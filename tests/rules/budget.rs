@@ -73,11 +73,15 @@ fn extra_nodes_that_are_ready_add_to_the_budget() {
 }
 
 #[test]
-fn without_extra_nodes_ready_the_first_node_need_not_wait_but_the_second_does() {
+fn one_extra_node_that_serves_is_enough_to_begin() {
     let mut scene = with_stuck_pods(Scene::new(&[("a", 6)], limits(1, 2)));
     scene.replaces = false;
     scene.settle();
-    assert_eq!(chosen(&scene), 1);
+    assert_eq!(chosen(&scene), 0);
+    scene.launch();
+    scene.read_group();
+    scene.settle();
+    assert_eq!(chosen(&scene), 2);
 }
 
 #[test]

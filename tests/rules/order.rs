@@ -1,5 +1,7 @@
 //! What comes before what.
 
+use std::time::Duration;
+
 use mngup::{
     domain::*,
     engine::event::{Event, RunOutcome},
@@ -110,6 +112,43 @@ fn with_a_surge_the_last_terminations_shrink_the_group_and_no_new_node_goes_agai
         *zones.entry(instance.zone.clone()).or_default() += 1;
     }
     assert!(zones.values().all(|count| *count == 2), "{zones:?}");
+}
+
+#[test]
+fn the_first_node_waits_for_the_first_extra_one_so_that_its_pods_move_once() {
+    let mut scene = waiting_for_the_extra_node();
+    scene.replaces = true;
+    scene.launch();
+    scene.play();
+    scene.position("choose a1");
+    assert_eq!(scene.run.ended(), Some(&RunOutcome::Done));
+}
+
+#[test]
+fn where_no_extra_node_is_to_be_had_the_first_one_does_not_wait() {
+    let mut scene = waiting_for_the_extra_node();
+    let failed = ScalingActivity {
+        id: "1".to_owned(),
+        started_at: scene.now,
+        status: "Failed".to_owned(),
+        description: "Launching a new EC2 instance.  Status Reason: …".to_owned(),
+        message: Some("InsufficientInstanceCapacity".to_owned()),
+    };
+    scene.change_group(|group| group.activities = vec![failed]);
+    scene.settle();
+    assert!(scene.log.iter().any(|line| line.starts_with("choose")), "{:#?}", scene.log);
+}
+
+fn waiting_for_the_extra_node() -> Scene {
+    let policy = Policy { max_surge: Some(IntOrPercent::Int(1)), ..Policy::default() };
+    let mut scene = Scene::new(&[("a", 3)], policy);
+    scene.replaces = false;
+    scene.settle();
+    scene.after(Duration::from_mins(1));
+    scene.settle();
+    scene.position("size 4");
+    assert!(!scene.log.iter().any(|line| line.starts_with("choose")), "{:#?}", scene.log);
+    scene
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod audit;
 pub mod aws;
 mod bed;
 mod binaries;
+pub mod checks;
 mod control_plane;
 pub mod facts;
 mod files;
