@@ -310,7 +310,7 @@ mod tests {
         2>   why    a new instance; the last launch failed: There are not enough free
         2>          addresses in subnet 'subnet-0a1b'. Launching EC2 instance failed.
         2>
-        2> 0 of 3 nodes are new; ip-10-0-1-1 is stuck
+        2> 0 of 3 nodes are new; ip-10-0-1-1 is gone and not replaced
         2> 0 pods moved, 0 evictions refused
         2> Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n apps
         ");

@@ -38,7 +38,7 @@ fn granted(bed: &Bed) -> BTreeSet<String> {
     pairs.collect()
 }
 
-/// `verb resource` of what was asked for and allowed; what RBAC refuses would be a call that is not covered.
+/// `verb resource` of what was asked for.
 fn used(entries: &[AuditEntry]) -> BTreeSet<String> {
     let object = |entry: &AuditEntry| match entry.subresource.as_str() {
         "" => entry.resource.clone(),
@@ -80,6 +80,20 @@ fn permits_are_what_a_managed_group_needs() {
     done(bed.upgrade(&["--force", "--drain-timeout", "8s", "--post-drain-delay", "4s"]));
     assert_ne!(pods_of(&bed, "ledger"), ledger);
     done(bed.command("status", &[]));
+    // Below its maximum the group grows without moving that.
+    bed.aws.with_asg(|asg, now| asg.update_size(None, Some(5), None, now)).unwrap();
+    let (instance, _) = bed.aws.instances().swap_remove(0);
+    let node = bed.aws.node_of(&instance).unwrap();
+    done(bed.upgrade(&[
+        "--all-nodes",
+        "--node",
+        &node,
+        "--force",
+        "--drain-timeout",
+        "8s",
+        "--post-drain-delay",
+        "0s",
+    ]));
 
     let not_covered: Vec<_> = called(&bed.aws).difference(&policy()).cloned().collect();
     assert_eq!(not_covered, Vec::<String>::new());
@@ -88,14 +102,18 @@ fn permits_are_what_a_managed_group_needs() {
     assert_eq!(for_nothing, own, "but for what self-managed groups need");
 
     assert_eq!(forbidden(&bed), []);
-    let entries: Vec<_> = bed.audit().into_iter().filter(|entry| entry.code < 300).collect();
+    let entries = bed.audit();
     // Everybody may ask for their rights.
     let everybody = "create selfsubjectaccessreviews".to_owned();
     let not_granted: Vec<_> = used(&entries).difference(&granted(&bed)).cloned().collect();
     assert_eq!(not_granted, [everybody]);
-    // Applying an object that is not there is a patch in the log and needs the right to create too, as the next test shows.
+    // Applying an object that is not there is a patch in the log and needs the right to create too, as the next test
+    // shows; a Node is read alone only when a change of its taints met another writer's, as tests/k8s_wire shows.
     let for_nothing: Vec<_> = granted(&bed).difference(&used(&entries)).cloned().collect();
-    assert_eq!(for_nothing, ["create configmaps"]);
+    assert!(
+        for_nothing.iter().all(|right| ["create configmaps", "get nodes"].contains(&right.as_str())),
+        "{for_nothing:?}"
+    );
 }
 
 #[test]
