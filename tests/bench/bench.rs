@@ -3,6 +3,11 @@
 //! It prints Markdown and asserts nothing about time. `cargo bench -- engine` and `cargo bench -- contest` do one half.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark fails by panicking, in its helpers too")]
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::wildcard_imports,
+    reason = "what is made for a call may be given to it"
+)]
 #![allow(unreachable_pub, reason = "the support modules mark what they offer to the tests")]
 
 mod cluster;

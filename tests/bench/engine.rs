@@ -57,7 +57,7 @@ fn ticks(cluster: &mut Cluster) -> Vec<(&'static str, Vec<Duration>)> {
     let changed = measure(|| {
         turn += 1;
         let mut pod = pods[turn % pods.len()].clone();
-        pod.ready = turn % 2 == 0;
+        pod.ready = turn.is_multiple_of(2);
         let began = Instant::now();
         cluster.snapshot.apply(Change::Pod(Box::new(pod)));
         black_box(run.decide(now, &cluster.snapshot, Input::Tick));

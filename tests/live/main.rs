@@ -11,4 +11,5 @@ mod l10_no_replacement;
 mod l11_self_managed;
 mod l14_traps;
 mod permits;
+#[allow(dead_code, unused_imports, reason = "benchmarks have this module too; each uses a part of it")]
 mod support;

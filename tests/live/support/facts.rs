@@ -85,7 +85,7 @@ pub fn plain(run: &Ended, text: &str, apps: &[&str]) -> String {
             let pod =
                 apps.iter().find(|app| name.strip_prefix(*app).is_some_and(|rest| rest.matches('-').count() == 2));
             match pod {
-                Some(app) => plain.push_str(&format!("{app}-POD")),
+                Some(app) => plain.extend([app, "-POD"]),
                 None if name.starts_with("ip-10-0-") => plain.push_str("NODE"),
                 None => plain.push_str(name),
             }
