@@ -5,4 +5,11 @@
 
 mod control_plane;
 mod l01_whole_group;
+mod l06_relaxed_budget;
+mod l07_killed;
+mod l08_second_run;
+mod l09_interrupted;
+mod l12_stormy;
+mod l13_other_nodes;
+mod secrets;
 mod support;
