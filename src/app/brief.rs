@@ -32,7 +32,7 @@ pub fn brief(prepared: &Prepared, request: &Request, now: jiff::Timestamp) -> Br
             several => two_budgets.push((pod.id.clone(), several.iter().map(|pdb| pdb.id.clone()).collect())),
         }
         if let Some(toleration) = pod.tolerates_cordon() {
-            let words = toleration.key.as_ref().map_or("every taint".to_owned(), |key| format!("{key}"));
+            let words = toleration.key.as_ref().map_or("every taint".to_owned(), Clone::clone);
             lands_back.push((pod.id.clone(), words));
         }
     }

@@ -103,8 +103,12 @@ pub(super) async fn drive<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         let now = ports.clock.now();
-        let decision = settle(run, snapshot, &mut book, now, pending.take());
+        let heard_now = pending.take();
+        let decision = settle(run, snapshot, &mut book, now, heard_now.as_ref());
         for act in decision.acts {
+            if run.ended().is_some() {
+                break;
+            }
             perform(ports, run, snapshot, &mut book, act, now, &heard_tx);
         }
         if let Some(outcome) = run.ended() {
@@ -171,9 +175,9 @@ fn settle(
     snapshot: &Snapshot,
     book: &mut Book<'_>,
     now: Timestamp,
-    pending: Option<Pending>,
+    pending: Option<&Pending>,
 ) -> crate::engine::Decision {
-    let mut input = match &pending {
+    let mut input = match pending {
         Some(Pending::Answer(effect, outcome)) => Input::Answer { effect, outcome },
         Some(Pending::Stop) => Input::Stop,
         None => Input::Tick,
@@ -201,10 +205,10 @@ fn perform<C: Cluster, A: Cloud, K: Clock, L: Lock>(
 ) {
     let Act { effect, notes } = act;
     if let Err(violation) = invariants::check(run, snapshot, &effect, now) {
-        book.tell(run, now, Event::Warning { message: format!("refused to act: {violation}") });
-        let what = violation.to_string();
-        let stopping = crate::engine::event::Note::Stopping(RunOutcome::InvariantBroken { what });
-        return book.tell(run, now, Event::Noted(stopping));
+        // A fault of mngup's own: nothing more is touched, not even to tidy up.
+        let left = u32::try_from(crate::plan::old_nodes(snapshot, &run.intent().policy).len()).unwrap_or(u32::MAX);
+        let outcome = RunOutcome::InvariantBroken { what: violation.to_string() };
+        return book.tell(run, now, Event::RunEnded { outcome, left, replaced: run.replaced() });
     }
     for note in notes {
         book.tell(run, now, Event::Noted(note));

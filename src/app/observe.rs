@@ -1,6 +1,8 @@
 //! The first look: lists until nothing is missing.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
+
+use futures::FutureExt;
 
 use super::driver::Ports;
 use crate::{
@@ -33,8 +35,8 @@ pub async fn observe<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     let ends = later(ports.clock.now(), PATIENCE);
     snapshot.apply(Change::Group(Box::new(group.clone())));
     see(ports, &mut snapshot, ends, |snapshot| snapshot.gaps().is_empty()).await?;
-    let suspects = group.instances.keys().filter(|id| snapshot.node_of(id).is_none()).cloned().collect();
-    if !Vec::from_iter(&suspects).is_empty() {
+    let suspects: BTreeSet<_> = group.instances.keys().filter(|id| snapshot.node_of(id).is_none()).cloned().collect();
+    if !suspects.is_empty() {
         let without = ports.cluster.without_node(&suspects).await?;
         for instance in group.instances.values_mut().filter(|instance| without.contains(&instance.id)) {
             instance.no_node = true;
@@ -42,6 +44,25 @@ pub async fn observe<C: Cluster, A: Cloud, K: Clock, L: Lock>(
         snapshot.apply(Change::Group(Box::new(group)));
     }
     Ok(Observed { snapshot, intent })
+}
+
+/// Takes in what happened since: what the watches brought, and the group as it is now.
+pub(super) async fn look_again<C: Cluster, A: Cloud, K: Clock, L: Lock>(
+    ports: &Ports<C, A, K, L>,
+    snapshot: &mut Snapshot,
+) -> Result<(), PortError> {
+    while let Some(changes) = ports.cluster.changes().now_or_never() {
+        for change in changes? {
+            snapshot.apply(change);
+        }
+    }
+    let mut group = ports.cloud.read(true).await?;
+    for instance in group.instances.values_mut() {
+        let known = snapshot.group().and_then(|group| group.instances.get(&instance.id));
+        instance.no_node |= known.is_some_and(|known| known.no_node) && snapshot.node_of(&instance.id).is_none();
+    }
+    snapshot.apply(Change::Group(Box::new(group)));
+    Ok(())
 }
 
 /// Looks at the pods too that `watch` asks for.

@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 
 use super::{
     driver::{DriveError, Ports, Stop, drive},
-    observe::{Observed, look_at_pods, observe},
+    observe::{Observed, look_again, look_at_pods, observe},
 };
 use crate::{
     domain::{
@@ -97,8 +97,9 @@ fn judge(snapshot: &Snapshot, intent: Option<Intent>, request: &Request) -> Resu
     };
     let mut objections = plan::objections(snapshot, &request.policy);
     if intent.is_some() {
-        // Our own call to raise the maximum leaves a managed group UPDATING for a moment.
-        objections.retain(|objection| *objection != Objection::Updating);
+        // Our own call to raise the maximum leaves a managed group UPDATING for a moment, and nodes that were named
+        // may be replaced by now.
+        objections.retain(|objection| !matches!(objection, Objection::Updating | Objection::NoSuchNodes(_)));
     }
     if !objections.is_empty() {
         return Err(Refused::Objections { objections, asg: group.asg.to_string() });
@@ -123,19 +124,36 @@ pub async fn upgrade<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     stop: &mut mpsc::Receiver<Stop>,
 ) -> Result<RunOutcome, DriveError> {
     ports.lock.acquire().await?;
-    // What was read before the lock was ours may be an earlier holder's: only what is read now counts.
-    let outcome = match ports.cluster.intent().await {
-        Ok(intent) => {
-            let mut snapshot = prepared.snapshot.clone();
-            let now = ports.clock.now();
-            let (mut run, first) = start(request, &prepared, intent, &snapshot, now);
-            drive(ports, &mut run, &mut snapshot, vec![first], reporter, journal, stop).await
-        }
-        Err(error) => Err(error.into()),
-    };
+    let outcome = run(ports, request, prepared, reporter, journal, stop).await;
     // Whoever left at once still holds what is under way; the lease runs out by itself for everybody else.
     ports.lock.release().await;
     outcome
+}
+
+async fn run<C: Cluster, A: Cloud, K: Clock, L: Lock>(
+    ports: &Ports<C, A, K, L>,
+    request: &Request,
+    prepared: Prepared,
+    reporter: &mut dyn Reporter,
+    journal: &mut dyn Journal,
+    stop: &mut mpsc::Receiver<Stop>,
+) -> Result<RunOutcome, DriveError> {
+    // Somebody may have thought it over for a while, or another run held the lock: only what is seen now counts.
+    let Prepared { mut snapshot, .. } = prepared;
+    let intent = ports.cluster.intent().await?;
+    look_again(ports, &mut snapshot).await?;
+    let judged = match judge(&snapshot, intent, request) {
+        Ok(judged) => judged,
+        Err(Refused::Port(error)) => return Err(error.into()),
+        Err(Refused::Objections { objections, .. }) => {
+            let reasons: Vec<_> = objections.iter().map(ToString::to_string).collect();
+            return Err(PortError::Other { message: reasons.join("; ") }.into());
+        }
+        Err(Refused::Limits(error)) => return Err(PortError::Other { message: error.to_string() }.into()),
+    };
+    let intent = judged.resumes.clone();
+    let (mut rollout, first) = start(request, &judged, intent, &snapshot, ports.clock.now());
+    drive(ports, &mut rollout, &mut snapshot, vec![first], reporter, journal, stop).await
 }
 
 fn start(

@@ -129,23 +129,31 @@ async fn rights(cluster: &KubeCluster, deletes_pods: bool, target: &Target) -> R
     if missing.is_empty() {
         return Ok(());
     }
-    let named: Vec<_> = missing.iter().map(|right| named(right, target)).collect();
-    let message = format!("this identity has no right in cluster/{} to {}", target.cluster, named.join("; "));
+    let message = format!("this identity has no right in cluster/{} to {}", target.cluster, named(&missing, target));
     Err(CliError::refused(message)
         .next("bind docs/rbac.yaml to it (kubectl apply -f rbac.yaml), and give it an access entry with that group"))
 }
 
-/// A right with where and what for, where that is not the same for all.
-fn named(right: &Right, target: &Target) -> String {
-    let place = match right.place {
-        Place::Cluster => String::new(),
-        Place::StateNamespace => format!(" in namespace/{}", target.state_namespace),
-    };
-    let need = match right.need {
-        Need::Always | Need::Optional => "",
-        Need::ToDeletePods => " (for --force and --disable-eviction)",
-    };
-    format!("{right}{place}{need}")
+/// Rights with where and what for, where that is not the same for all: `get, list nodes; create pods/eviction`.
+fn named(rights: &[Right], target: &Target) -> String {
+    let mut objects: Vec<(String, Vec<&str>)> = Vec::new();
+    for right in rights {
+        let place = match right.place {
+            Place::Cluster => String::new(),
+            Place::StateNamespace => format!(" in namespace/{}", target.state_namespace),
+        };
+        let need = match right.need {
+            Need::Always | Need::Optional => "",
+            Need::ToDeletePods => " (for --force and --disable-eviction)",
+        };
+        let object = format!("{}{place}{need}", right.object());
+        match objects.iter_mut().find(|(known, _)| *known == object) {
+            Some((_, verbs)) => verbs.push(right.verb),
+            None => objects.push((object, vec![right.verb])),
+        }
+    }
+    let said: Vec<_> = objects.into_iter().map(|(object, verbs)| format!("{} {object}", verbs.join(", "))).collect();
+    said.join("; ")
 }
 
 /// The API server does not take the credentials: with AWS's own, an access entry is what lacks.

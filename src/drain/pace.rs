@@ -36,6 +36,8 @@ pub enum Attempt {
     Accepted {
         /// When.
         at: Timestamp,
+        /// Whether it was a deletion, past every budget.
+        deleted: bool,
     },
     /// Refused.
     Refused {
@@ -94,7 +96,7 @@ impl Ledger {
     pub fn turn(&self, pod: &Pod, budgets: &[&Pdb], now: Timestamp) -> Turn {
         match self.attempts.get(&pod.id.uid) {
             Some(Attempt::Sent { .. }) => return Turn::Underway,
-            Some(Attempt::Accepted { at }) if later(*at, ACCEPTED_WITHOUT_EFFECT) > now => return Turn::Underway,
+            Some(Attempt::Accepted { at, .. }) if later(*at, ACCEPTED_WITHOUT_EFFECT) > now => return Turn::Underway,
             Some(Attempt::Refused { retry_at, refusal }) if *retry_at > now && !is_budget(refusal) => {
                 return Turn::Held(Hold::Refusal(refusal.clone(), *retry_at));
             }
@@ -140,9 +142,20 @@ impl Ledger {
         self.attempts.insert(pod.clone(), Attempt::Sent { token });
     }
 
+    /// Notes that a deletion was accepted.
+    pub fn deleted(&mut self, pod: &Uid, at: Timestamp) {
+        self.attempts.insert(pod.clone(), Attempt::Accepted { at, deleted: true });
+    }
+
+    /// Whether what was accepted was a deletion: there is nothing stronger to ask for.
+    #[must_use]
+    pub fn is_deleted(&self, pod: &Uid) -> bool {
+        matches!(self.attempts.get(pod), Some(Attempt::Accepted { deleted: true, .. }))
+    }
+
     /// Notes that it was accepted.
     pub fn accepted(&mut self, pod: &Uid, at: Timestamp) {
-        let before = self.attempts.insert(pod.clone(), Attempt::Accepted { at });
+        let before = self.attempts.insert(pod.clone(), Attempt::Accepted { at, deleted: false });
         if let Some(Attempt::Sent { token: Some(Token { pdb, revision, spent: true }) }) = before {
             let entry = self.spent.entry(pdb).or_default();
             let count = if entry.0 == revision { entry.1 + 1 } else { 1 };

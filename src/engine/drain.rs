@@ -85,12 +85,13 @@ pub(super) fn step(
 
 /// Budgets that block are worth a look at all of their pods: who of them is not Ready, and why?
 pub(super) fn look_at_blocking_budgets(draft: &mut Draft<'_>) {
-    let blocking = draft.waits.values().flat_map(|wait| &wait.on).filter_map(|on| match on {
-        WaitingOn::Budget(view) if !view.never => Some(view.pdb.clone()),
-        _ => None,
-    });
-    let blocking: BTreeSet<_> = blocking.collect();
-    draft.decision.watch.pods_of.extend(blocking);
+    for on in draft.waits.values().flat_map(|wait| &wait.on) {
+        if let WaitingOn::Budget(view) = on
+            && !view.never
+        {
+            draft.decision.watch.pods_of.insert(view.pdb.clone());
+        }
+    }
 }
 
 fn note_departed(draft: &mut Draft<'_>, flight: &Flight, node: &Node) {
@@ -175,7 +176,11 @@ fn ask_one(
     };
     match draft.run.ledger.turn(pod, &budgets, draft.now) {
         Turn::Underway if !around => Some(WaitingOn::Answers { count: 1 }),
-        Turn::Underway if draft.run.outstanding.contains(&super::effect::EffectKey::Pod(id.uid.clone())) => {
+        // Asked for, or accepted and not seen yet: the watch is always a little behind.
+        Turn::Underway
+            if draft.run.ledger.is_deleted(&id.uid)
+                || draft.run.outstanding.contains(&super::effect::EffectKey::Pod(id.uid.clone())) =>
+        {
             Some(WaitingOn::Answers { count: 1 })
         }
         // Force speaks over an eviction that was accepted and had no effect.
@@ -248,17 +253,18 @@ fn grouped(held: Vec<HeldPod>) -> Vec<WaitingOn> {
     let mut answers = 0;
     let mut others = Vec::new();
     for HeldPod { on, .. } in held {
-        match on {
-            WaitingOn::PodsStopping { pods, due } => {
-                stopping_pods.extend(pods);
-                last_due = last_due.max(due);
-            }
-            WaitingOn::Budget(view) => match budgets.get_mut(&view.pdb) {
+        if let WaitingOn::PodsStopping { pods, due } = on {
+            stopping_pods.extend(pods);
+            last_due = last_due.max(due);
+        } else if let WaitingOn::Budget(view) = on {
+            match budgets.get_mut(&view.pdb) {
                 Some(known) => known.pods.extend(view.pods),
                 None => drop(budgets.insert(view.pdb.clone(), *view)),
-            },
-            WaitingOn::Answers { count } => answers += count,
-            other => others.push(other),
+            }
+        } else if let WaitingOn::Answers { count } = on {
+            answers += count;
+        } else {
+            others.push(on);
         }
     }
     // Causes that need a person stand before those that time will heal.

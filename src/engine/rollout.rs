@@ -225,6 +225,12 @@ impl Rollout {
         self.ended.as_ref()
     }
 
+    /// Nodes replaced since it began or was resumed here.
+    #[must_use]
+    pub fn replaced(&self) -> u32 {
+        self.replaced
+    }
+
     /// Nodes in flight, by instance.
     #[must_use]
     pub fn flights(&self) -> &BTreeMap<InstanceId, Flight> {
@@ -279,7 +285,7 @@ impl Rollout {
             }
             Event::PodDeleted { pod, node, .. } => {
                 self.asked.remove(&pod.uid);
-                self.ledger.accepted(&pod.uid, at);
+                self.ledger.deleted(&pod.uid, at);
                 self.with_flight(node, |flight| drop(flight.leaving.insert(pod.uid.clone(), pod.clone())));
             }
             Event::PodRefused { pod, refusal, .. } => {

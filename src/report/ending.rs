@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::{PodRef, short},
-    engine::event::{Member, RunOutcome},
+    engine::event::{Member, RunOutcome, Stuck},
 };
 
 /// What the last lines need beyond the records.
@@ -152,6 +152,7 @@ impl Says<'_> {
             .iter()
             .map(|flight| {
                 let what = match flight.stage {
+                    Stage::Stuck if self.is_gone(&flight.member) => "is gone and not replaced",
                     Stage::Stuck => "is stuck",
                     Stage::Replacing => "is gone and not replaced yet",
                     Stage::Cordoning | Stage::Draining | Stage::Settling => "stays cordoned",
@@ -166,6 +167,12 @@ impl Says<'_> {
             parts.push(wording::list(&flying));
         }
         parts.join("; ")
+    }
+
+    /// Whether its replacement, and not itself, is what does not come about.
+    fn is_gone(&self, member: &Member) -> bool {
+        let stuck = &self.progress.history.stuck;
+        stuck.iter().any(|(who, why)| who.as_ref() == Some(member) && matches!(why, Stuck::NodeCreation { .. }))
     }
 
     fn again(&self, when: &str) -> Vec<String> {
@@ -303,7 +310,7 @@ mod tests {
         2>   why    a new instance; the last launch failed: There are not enough free
         2>          addresses in subnet 'subnet-0a1b'. Launching EC2 instance failed.
         2>
-        2> 0 of 3 nodes are new; ip-10-0-1-1 is stuck
+        2> 0 of 3 nodes are new; ip-10-0-1-1 is gone and not replaced
         2> 0 pods moved, 0 evictions refused
         2> Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n apps
         ");

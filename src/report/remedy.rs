@@ -79,8 +79,10 @@ pub(super) fn commands(on: &WaitingOn, ours: &Commands) -> Vec<String> {
         WaitingOn::ExtendedResources { node, .. } => {
             vec![format!("kubectl get node/{node} -o jsonpath='{{.status.allocatable}}'")]
         }
+        WaitingOn::Join { instance, .. } => vec![format!(
+            "aws ec2 get-console-output --instance-id {instance} --latest --output text   (what its bootstrap says)"
+        )],
         WaitingOn::Launch { .. }
-        | WaitingOn::Join { .. }
         | WaitingOn::WrongTemplate { .. }
         | WaitingOn::InstanceLeaving { .. }
         | WaitingOn::Volumes { .. }

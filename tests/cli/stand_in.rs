@@ -119,6 +119,7 @@ fn right(attributes: &Value) -> String {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "every caller makes it for this")]
 fn object(value: Value) -> Response {
     ([("content-type", "application/json")], value.to_string()).into_response()
 }

@@ -185,6 +185,22 @@ fn with_eviction_disabled_pods_are_deleted_at_once() {
 }
 
 #[test]
+fn a_deletion_that_was_accepted_is_not_sent_again_while_the_watch_is_behind() {
+    let mut scene = scene(Policy { disable_eviction: true, ..Policy::default() });
+    scene.see(Change::Pod(Box::new(pod("web-1", "a1"))));
+    // Accepted, and nothing is seen of it.
+    scene.answers.insert("delete web-1".to_owned(), Outcome::Done);
+    let deletions = |scene: &Scene| scene.log.iter().filter(|line| *line == "delete web-1").count();
+    scene.settle();
+    scene.after(Duration::from_secs(5));
+    scene.settle();
+    assert_eq!(deletions(&scene), 1);
+    scene.after(Duration::from_secs(60));
+    scene.settle();
+    assert_eq!(deletions(&scene), 2, "the watch may have been cut");
+}
+
+#[test]
 fn a_node_whose_pods_are_not_known_is_not_called_empty() {
     let mut scene = scene(Policy::default());
     scene.see(Change::PodsUnwatched("a1".into()));

@@ -1,7 +1,6 @@
 //! Random worlds, played through the whole engine with every promise watched.
 //!
 //! `MNGUP_WORLDS=100000 cargo test --release --test simulation` plays more; `MNGUP_SEED=7` plays one and tells it.
-#![expect(clippy::wildcard_imports, reason = "tests speak the whole language of the domain")]
 #![allow(
     missing_docs,
     unreachable_pub,

@@ -26,7 +26,7 @@ pub fn settings(seed: u64) -> Play {
     ];
     let max_surge = rng.percent(70).then(|| *rng.pick(&counts).unwrap());
     let nothing_extra = max_surge == Some(IntOrPercent::Int(0));
-    let fewest = if nothing_extra { 1 } else { 0 };
+    let fewest = usize::from(nothing_extra);
     let max_unavailable = rng.percent(70).then(|| *rng.pick(&counts[fewest..]).unwrap());
     let policy = Policy {
         max_unavailable,

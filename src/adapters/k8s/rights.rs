@@ -94,18 +94,19 @@ impl Right {
         };
         RIGHTS.iter().filter(needed).copied().collect()
     }
+
+    /// What it is about: `pods/eviction`, `leases.coordination.k8s.io`.
+    #[must_use]
+    pub fn object(&self) -> String {
+        let subresource = self.subresource.map_or(String::new(), |name| format!("/{name}"));
+        let group = if self.group.is_empty() { String::new() } else { format!(".{}", self.group) };
+        format!("{}{subresource}{group}", self.resource)
+    }
 }
 
 impl fmt::Display for Right {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.verb, self.resource)?;
-        if let Some(subresource) = self.subresource {
-            write!(f, "/{subresource}")?;
-        }
-        if !self.group.is_empty() {
-            write!(f, ".{}", self.group)?;
-        }
-        Ok(())
+        write!(f, "{} {}", self.verb, self.object())
     }
 }
 

@@ -19,10 +19,13 @@ use super::aws::{AwsServer, Key, World};
 use super::run::{Ended, Running};
 use super::sampler::Sampler;
 use super::slots::Slot;
-use super::{ControlPlane, Options, eventually};
+use super::{ControlPlane, Options, User, eventually};
 
 /// Who mngup is to the API server; its group has the same name.
 pub const USER: &str = "mngup";
+
+/// Somebody with kubectl who may do everything; apart from `admin`, so that what they ask for can be told from the rest.
+pub const PERSON: &str = "person";
 
 /// Time for pods to be placed and Ready on a busy machine.
 const SETTLE: Duration = Duration::from_mins(2);
@@ -66,8 +69,9 @@ impl Bed {
         let target = ["--cluster", &world.cluster, flag, &group].map(str::to_owned).into();
         let label = world.nodegroup.as_ref().map(|name| format!("eks.amazonaws.com/nodegroup={name}"));
         let aws = AwsServer::start(world);
-        let webhook = Options { token_webhook: Some(aws.webhook_url()), ..Options::default() };
-        let plane = ControlPlane::start(binaries, &webhook);
+        let person = User { name: PERSON.to_owned(), groups: vec!["system:masters".to_owned()] };
+        let plane_options = Options { token_webhook: Some(aws.webhook_url()), users: vec![person] };
+        let plane = ControlPlane::start(binaries, &plane_options);
         aws.serve_cluster(plane.url(), &plane.ca_pem());
         plane.apply(&rights());
         aws.bridge(&plane.admin_kubeconfig());

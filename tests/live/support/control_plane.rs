@@ -124,6 +124,12 @@ impl ControlPlane {
         answer(&self.kubectl_command(args).stdin(Stdio::null()).output().expect("kubectl runs"))
     }
 
+    /// What kubectl prints as a user named in the options, or its complaint.
+    #[allow(dead_code, reason = "for the benchmark, which counts kubectl's own requests")]
+    pub fn kubectl_as(&self, user: &str, args: &[&str]) -> Result<String, String> {
+        answer(&self.kubectl_command_as(user, args).stdin(Stdio::null()).output().expect("kubectl runs"))
+    }
+
     /// Creates or changes the objects of a YAML text.
     pub fn apply(&self, yaml: &str) {
         // Server side: one request for each object, and a status in the text is written where creating takes one.
@@ -211,10 +217,14 @@ impl ControlPlane {
     }
 
     fn kubectl_command(&self, args: &[&str]) -> Command {
+        self.kubectl_command_as("admin", args)
+    }
+
+    fn kubectl_command_as(&self, user: &str, args: &[&str]) -> Command {
         let mut command = Command::new(self.binaries.program("kubectl"));
         command
             .arg("--kubeconfig")
-            .arg(self.admin_kubeconfig())
+            .arg(self.kubeconfig(user))
             // Not in the home folder, where another control plane may have had the same port.
             .arg("--cache-dir")
             .arg(self.path("kubectl-cache"))

@@ -7,6 +7,7 @@ mod bed;
 mod binaries;
 pub mod checks;
 mod control_plane;
+pub mod facts;
 mod files;
 mod process;
 mod run;
@@ -17,7 +18,8 @@ pub mod workloads;
 use std::time::{Duration, Instant};
 
 pub use audit::AuditEntry;
-pub use bed::{Bed, BedOptions, USER};
+#[allow(unused_imports, reason = "the benchmark has this module too; each uses a part of it")]
+pub use bed::{Bed, BedOptions, PERSON, USER};
 pub use control_plane::{ControlPlane, Options, User};
 pub use process::processes_that_mention;
 pub use run::{Ended, Running};

@@ -64,6 +64,14 @@ impl Running {
         read(&self.folder, "stderr")
     }
 
+    /// The most memory that it has had in use so far, in KiB; none where the kernel does not tell.
+    #[allow(dead_code, reason = "for the benchmark")]
+    pub fn peak_memory(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().strip_suffix("kB")?.trim().parse().ok()
+    }
+
     /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("the child can be waited for").is_none()

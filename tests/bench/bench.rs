@@ -1,0 +1,33 @@
+//! `cargo bench`: the engine alone, and mngup beside `kubectl drain` by hand on a real control plane.
+//!
+//! It prints Markdown and asserts nothing about time. `cargo bench -- engine` and `cargo bench -- contest` do one half.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark fails by panicking, in its helpers too")]
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::wildcard_imports,
+    reason = "what is made for a call may be given to it"
+)]
+#![allow(unreachable_pub, reason = "the support modules mark what they offer to the tests")]
+
+mod cluster;
+mod contest;
+mod engine;
+mod markdown;
+mod runbook;
+#[path = "../live/support/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "tests/live has this module too; each uses a part of it")]
+mod support;
+
+fn main() {
+    let halves: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let wanted = |half: &str| halves.is_empty() || halves.iter().any(|wanted| wanted == half);
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    println!("mngup {}, {} cores, {}\n", env!("CARGO_PKG_VERSION"), cores, std::env::consts::ARCH);
+    if wanted("engine") {
+        engine::run();
+    }
+    if wanted("contest") {
+        contest::run();
+    }
+}

@@ -1,0 +1,149 @@
+//! L10: the replacement never joins, or could not.
+
+use insta::assert_snapshot;
+use mngup::{domain::Process, sim::asg::FailureReason};
+
+use crate::support::aws::{Joins, World};
+use crate::support::facts::{changes_of_aws, changes_of_cluster, cordoned, terminated, verdict};
+use crate::support::workloads::{all, deployment, pdb};
+use crate::support::{Bed, BedOptions, Ended};
+
+fn bed(world: World) -> Option<Bed> {
+    let workloads = all([deployment("cart", 3).spread().yaml(), pdb("cart", "maxUnavailable: 1")]);
+    Bed::start(BedOptions { world, workloads })
+}
+
+/// One node goes, and nothing comes in its stead.
+fn upgrade(bed: &Bed) -> Ended {
+    let run = bed.upgrade(&["--max-surge", "0", "--post-drain-delay", "0s", "--replacement-timeout", "10s"]);
+    assert_eq!(run.code, Some(6), "{run}");
+    assert!(run.stderr.contains("NodeCreationFailure"), "{run}");
+    assert_eq!(terminated(&bed.aws).len(), 1, "no second node is taken");
+    assert_eq!(cordoned(bed).len(), 0, "{run}");
+    run
+}
+
+#[test]
+fn l10_a_launch_that_fails_is_told_in_the_scaling_activity_s_own_words() {
+    let Some(bed) = bed(World::default()) else { return };
+    bed.aws.fail_launches(FailureReason::Capacity, None);
+    let run = upgrade(&bed);
+    assert!(run.stderr.contains("We currently do not have sufficient m6i.large capacity"), "{run}");
+    assert_snapshot!(verdict(&run, &["cart"]), @"
+    NodeCreationFailure: no new node serves in the stead of node/NODE after 10s
+
+    the group launched no instance
+      why    a new instance; the last launch failed: We currently do not have sufficient m6i.large capacity in the Availability Zone you requested (eu-west-1c). Our system will be working on provisioning additional capacity. You can currently get m6i.large capacity by not specifying an Availability Zone in your request or choosing eu-west-1a, eu-west-1b. Launching EC2 instance failed.
+
+    0 of 3 nodes are new; NODE is gone and not replaced
+    Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n workers
+    ");
+    // When there is capacity again, the same command finishes it.
+    bed.aws.heal_launches();
+    let run = bed.upgrade(&["--max-surge", "0", "--post-drain-delay", "0s"]);
+    assert_eq!(run.code, Some(0), "{run}");
+}
+
+#[test]
+fn l10_a_node_that_is_never_ready_is_told_with_the_kubelet_s_reason() {
+    let Some(bed) = bed(World::default()) else { return };
+    bed.aws.joins(Joins::NotReady);
+    let run = upgrade(&bed);
+    assert!(run.stderr.contains("cni plugin not initialized"), "{run}");
+    assert_snapshot!(verdict(&run, &["cart"]), @"
+    NodeCreationFailure: no new node serves in the stead of node/NODE after 10s
+
+    waited for the new node to be Ready
+      why    NODE to be Ready (KubeletNotReady: container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized)
+      fix    kubectl describe node/NODE
+
+    0 of 3 nodes are new; NODE is gone and not replaced
+    Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n workers
+    ");
+}
+
+#[test]
+fn l10_an_instance_that_never_registers_is_named() {
+    let Some(bed) = bed(World::default()) else { return };
+    bed.aws.joins(Joins::Never);
+    let run = upgrade(&bed);
+    let new = bed.aws.instances().into_iter().find(|(_, version)| version == "2").unwrap().0;
+    assert!(run.stderr.contains(new.as_str()), "{run}");
+    assert_snapshot!(verdict(&run, &["cart"]).replace(new.as_str(), "INSTANCE"), @"
+    NodeCreationFailure: no new node serves in the stead of node/NODE after 10s
+
+    waited for the new instance to join
+      why    INSTANCE to join the cluster (InService)
+      fix    aws ec2 get-console-output --instance-id INSTANCE --latest --output text   (what its bootstrap says)
+
+    0 of 3 nodes are new; NODE is gone and not replaced
+    Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n workers
+    ");
+}
+
+#[test]
+fn l10_a_group_in_no_state_for_it_is_refused_before_anything_is_touched() {
+    let Some(bed) = bed(World::default()) else { return };
+    let refused = |why: &str| {
+        let run = bed.upgrade(&[]);
+        assert_eq!(run.code, Some(4), "{why}: {run}");
+        assert_eq!((run.stdout.as_str(), changes_of_aws(&bed.aws), changes_of_cluster(&bed)), ("", vec![], vec![]));
+        run.stderr
+    };
+
+    bed.aws.with_asg(|asg, now| asg.suspend(&[Process::Launch], now));
+    assert_snapshot!(refused("Launch"), @"
+    error: nodegroup/workers: the process Launch is suspended on the Auto Scaling group, so that no node could be replaced
+      Next: aws autoscaling resume-processes --auto-scaling-group-name eks-workers-8ac7d1b2 --scaling-processes Launch
+    ");
+    bed.aws.with_asg(|asg, now| asg.suspend(&[Process::Terminate], now));
+    assert_snapshot!(refused("Launch and Terminate"), @"
+    error: nodegroup/workers: the processes Launch and Terminate are suspended on the Auto Scaling group, so that no node could be replaced
+      Next: aws autoscaling resume-processes --auto-scaling-group-name eks-workers-8ac7d1b2 --scaling-processes Launch Terminate
+    ");
+    bed.aws.with_asg(|asg, now| asg.resume(&[Process::Launch, Process::Terminate], now));
+
+    bed.aws.describe_as("UPDATING", &[]);
+    assert_snapshot!(refused("UPDATING"), @"
+    error: nodegroup/workers: EKS is updating this node group itself (status UPDATING)
+      Next: wait until EKS is done (aws eks list-updates shows it), then run mngup again
+    ");
+    bed.aws.describe_as("DELETE_FAILED", &[]);
+    assert_snapshot!(refused("DELETE_FAILED"), @"
+    error: nodegroup/workers: the node group's status is DELETE_FAILED, not ACTIVE
+      Next: look at the node group's health: aws eks describe-nodegroup
+    ");
+    bed.aws.describe_as("ACTIVE", &[]);
+
+    let node = bed.upgrade(&["--node", "ip-10-0-9-9.eu-west-1.compute.internal"]);
+    assert_eq!(node.code, Some(4), "{node}");
+    assert_snapshot!(node.stderr, @"
+    error: nodegroup/workers: not a node of this group: ip-10-0-9-9.eu-west-1.compute.internal
+      Next: kubectl get nodes shows the names
+    ");
+    let namespace = bed.upgrade(&["--state-namespace", "nowhere"]);
+    assert_snapshot!(namespace.stderr, @"
+    error: this identity has no right in cluster/prod to get, create, patch, delete configmaps in namespace/nowhere; get, create, update, delete leases.coordination.k8s.io in namespace/nowhere
+      Next: bind docs/rbac.yaml to it (kubectl apply -f rbac.yaml), and give it an access entry with that group
+    ");
+    assert_eq!(namespace.code, Some(4), "{namespace}");
+    assert_eq!((changes_of_aws(&bed.aws), changes_of_cluster(&bed)), (vec![], vec![]));
+}
+
+#[test]
+fn l10_a_group_that_somebody_else_rolls_is_refused() {
+    let world = World {
+        instance_refresh: Some("InProgress".into()),
+        operator: Some("eks.amazonaws.com".into()),
+        ..World::default()
+    };
+    let Some(bed) = bed(world) else { return };
+    let run = bed.upgrade(&[]);
+    assert_eq!(run.code, Some(4), "{run}");
+    assert_snapshot!(run.stderr, @"
+    error: nodegroup/workers: an instance refresh of the Auto Scaling group is under way (InProgress); the Auto Scaling group is operated by eks.amazonaws.com, which alone may change it
+      Next: aws autoscaling cancel-instance-refresh --auto-scaling-group-name eks-workers-8ac7d1b2
+        or: upgrade it through that service
+    ");
+    assert_eq!((changes_of_aws(&bed.aws), changes_of_cluster(&bed)), (vec![], vec![]));
+}

@@ -1,0 +1,142 @@
+//! The rights that we ship are the rights that runs use: each call is covered, and nothing is granted for nothing.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::support::aws::{AwsServer, World};
+use crate::support::facts::pods_of;
+use crate::support::workloads::{all, daemon_set, deployment, pdb};
+use crate::support::{AuditEntry, Bed, BedOptions, Ended};
+
+/// The policy of the repository, action by action.
+fn policy() -> BTreeSet<String> {
+    let policy: Value = serde_json::from_str(include_str!("../../docs/iam-policy.json")).unwrap();
+    let statements = policy["Statement"].as_array().unwrap();
+    let actions = statements.iter().flat_map(|statement| statement["Action"].as_array().unwrap());
+    actions.map(|action| action.as_str().unwrap().to_owned()).collect()
+}
+
+/// What was called, whatever was answered.
+fn called(aws: &AwsServer) -> BTreeSet<String> {
+    aws.calls().into_iter().map(|call| call.action).collect()
+}
+
+/// `verb resource` of every rule of the role and the cluster role of the repository.
+fn granted(bed: &Bed) -> BTreeSet<String> {
+    let roles = [bed.get("clusterrole/mngup"), get_in(bed, "kube-system", "role/mngup")];
+    let rules = roles.iter().flat_map(|role| role["rules"].as_array().unwrap());
+    let texts = |list: &Value| -> Vec<String> {
+        list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+    };
+    let pairs = rules.flat_map(|rule| {
+        let verbs = texts(&rule["verbs"]);
+        texts(&rule["resources"])
+            .into_iter()
+            .flat_map(move |resource| verbs.clone().into_iter().map(move |verb| format!("{verb} {resource}")))
+    });
+    pairs.collect()
+}
+
+/// `verb resource` of what was asked for.
+fn used(entries: &[AuditEntry]) -> BTreeSet<String> {
+    let object = |entry: &AuditEntry| match entry.subresource.as_str() {
+        "" => entry.resource.clone(),
+        subresource => format!("{}/{subresource}", entry.resource),
+    };
+    entries.iter().map(|entry| format!("{} {}", entry.verb, object(entry))).collect()
+}
+
+fn get_in(bed: &Bed, namespace: &str, object: &str) -> Value {
+    serde_json::from_str(&bed.plane.kubectl(&["-n", namespace, "get", object, "-o", "json"])).unwrap()
+}
+
+fn forbidden(bed: &Bed) -> Vec<AuditEntry> {
+    bed.audit().into_iter().filter(|entry| entry.code == 403).collect()
+}
+
+fn done(run: Ended) -> Ended {
+    assert_eq!(run.code, Some(0), "{run}");
+    run
+}
+
+#[test]
+fn permits_are_what_a_managed_group_needs() {
+    let workloads = all([
+        deployment("cart", 3).spread().yaml(),
+        pdb("cart", "maxUnavailable: 1"),
+        deployment("ledger", 1).yaml(),
+        pdb("ledger", "minAvailable: 1"),
+        daemon_set("agent"),
+    ]);
+    let Some(bed) = Bed::start(BedOptions { world: World { headroom: 0, ..World::default() }, workloads }) else {
+        return;
+    };
+    // Names that nobody has: what there is instead is listed.
+    assert_eq!(bed.mngup(&["status", "-c", "prd", "-n", "workers"]).code, Some(2));
+    assert_eq!(bed.mngup(&["status", "-c", "prod", "-n", "wrkers"]).code, Some(2));
+    let ledger = pods_of(&bed, "ledger");
+    // Long enough for the lease to be renewed; the ledger's pod must be deleted, and the group is at its maximum.
+    done(bed.upgrade(&["--force", "--drain-timeout", "8s", "--post-drain-delay", "4s"]));
+    assert_ne!(pods_of(&bed, "ledger"), ledger);
+    done(bed.command("status", &[]));
+    // Below its maximum the group grows without moving that.
+    bed.aws.with_asg(|asg, now| asg.update_size(None, Some(5), None, now)).unwrap();
+    let (instance, _) = bed.aws.instances().swap_remove(0);
+    let node = bed.aws.node_of(&instance).unwrap();
+    done(bed.upgrade(&[
+        "--all-nodes",
+        "--node",
+        &node,
+        "--force",
+        "--drain-timeout",
+        "8s",
+        "--post-drain-delay",
+        "0s",
+    ]));
+
+    let not_covered: Vec<_> = called(&bed.aws).difference(&policy()).cloned().collect();
+    assert_eq!(not_covered, Vec::<String>::new());
+    let own = ["autoscaling:UpdateAutoScalingGroup", "ec2:DescribeLaunchTemplates"];
+    let for_nothing: Vec<_> = policy().difference(&called(&bed.aws)).cloned().collect();
+    assert_eq!(for_nothing, own, "but for what self-managed groups need");
+
+    assert_eq!(forbidden(&bed), []);
+    let entries = bed.audit();
+    // Everybody may ask for their rights.
+    let everybody = "create selfsubjectaccessreviews".to_owned();
+    let not_granted: Vec<_> = used(&entries).difference(&granted(&bed)).cloned().collect();
+    assert_eq!(not_granted, [everybody]);
+    // Applying an object that is not there is a patch in the log and needs the right to create too, as the next test
+    // shows; a Node is read alone only when a change of its taints met another writer's, as tests/k8s_wire shows.
+    let for_nothing: Vec<_> = granted(&bed).difference(&used(&entries)).cloned().collect();
+    assert!(
+        for_nothing.iter().all(|right| ["create configmaps", "get nodes"].contains(&right.as_str())),
+        "{for_nothing:?}"
+    );
+}
+
+#[test]
+fn permits_of_a_self_managed_group_move_its_maximum_and_read_its_templates() {
+    let workloads = all([deployment("cart", 3).spread().yaml(), pdb("cart", "maxUnavailable: 1")]);
+    let world = World { old: 2, headroom: 0, ..World::self_managed() };
+    let Some(bed) = Bed::start(BedOptions { world, workloads }) else { return };
+    done(bed.upgrade(&["--post-drain-delay", "0s"]));
+    let not_covered: Vec<_> = called(&bed.aws).difference(&policy()).cloned().collect();
+    assert_eq!(not_covered, Vec::<String>::new());
+    for action in ["autoscaling:UpdateAutoScalingGroup", "ec2:DescribeLaunchTemplates"] {
+        assert_ne!(bed.aws.calls_of(action), [], "{action}");
+    }
+    assert_eq!(forbidden(&bed), []);
+    assert!(called(&bed.aws).iter().all(|action| !action.starts_with("eks:Update")));
+
+    // Without the right to create, the first word of a run cannot be written.
+    let rules = r#"[{"op":"replace","path":"/rules/0/verbs","value":["get","patch","delete"]}]"#;
+    bed.plane.kubectl(&["-n", "kube-system", "patch", "role/mngup", "--type=json", "-p", rules]);
+    let apply = ["apply", "--server-side", "--as=somebody", "--as-group=mngup", "-f"];
+    let object = bed.plane.folder().join("intent.yaml");
+    std::fs::write(&object, "{apiVersion: v1, kind: ConfigMap, metadata: {name: mngup-x, namespace: kube-system}}")
+        .unwrap();
+    let refused = bed.plane.kubectl_try(&[&apply[..], &[object.to_str().unwrap()]].concat()).unwrap_err();
+    assert!(refused.contains("cannot create resource \"configmaps\"") || refused.contains("is forbidden"), "{refused}");
+}
