@@ -28,7 +28,8 @@ pub(super) async fn abort(args: AbortArgs, can_ask: bool, screen: Screen) -> Res
     let commands = target.commands();
     let consent = Consent::needed(args.yes, args.dry_run, can_ask, &commands.abort())?;
     let now = SystemClock.now();
-    let purpose = if args.dry_run { Purpose::Look } else { Purpose::Run { deletes_pods: false } };
+    let run = Purpose::Run { deletes_pods: false, lease: args.lease.lease_duration };
+    let purpose = if args.dry_run { Purpose::Look } else { run };
     let ports = connect::connect(&target, purpose, &connect::operator(), &connect::run_id(now)).await?;
     let Some(intent) = ports.cluster.intent().await? else {
         anstream::println!("{} has no run to undo", target.group);

@@ -1,6 +1,6 @@
 //! The command line: commands and what they share.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -39,6 +39,16 @@ pub enum Command {
     /// Print a completion script for a shell
     #[command(after_help = "For bash: mngup completions bash > ~/.local/share/bash-completion/completions/mngup")]
     Completions(CompletionsArgs),
+}
+
+/// How a run keeps others out.
+#[derive(Args, Clone, Copy, Debug)]
+#[command(next_help_heading = "Others at work")]
+pub struct LeaseArgs {
+    /// When a run died, another may go on after so long without a sign of life
+    #[arg(long, env = "MNGUP_LEASE_DURATION", hide_env = true, value_name = "TIME", default_value = "30s")]
+    #[arg(value_parser = values::lease)]
+    pub lease_duration: Duration,
 }
 
 /// How to give flags without typing them.
@@ -125,6 +135,9 @@ pub struct UpgradeArgs {
     /// How.
     #[command(flatten)]
     pub policy: PolicyArgs,
+    /// Others.
+    #[command(flatten)]
+    pub lease: LeaseArgs,
     /// Show what would be done and stop, having written nothing
     #[arg(long, env = "MNGUP_DRY_RUN", hide_env = true, value_parser = values::switch, help_heading = "Consent")]
     pub dry_run: bool,
@@ -167,6 +180,9 @@ pub struct AbortArgs {
     /// Which group.
     #[command(flatten)]
     pub target: TargetArgs,
+    /// Others.
+    #[command(flatten)]
+    pub lease: LeaseArgs,
     /// Show what would be undone and stop, having written nothing
     #[arg(long, env = "MNGUP_DRY_RUN", hide_env = true, value_parser = values::switch, help_heading = "Consent")]
     pub dry_run: bool,

@@ -35,6 +35,8 @@ pub(super) enum Purpose {
     Run {
         /// `--force` or `--disable-eviction`.
         deletes_pods: bool,
+        /// How long its Lease outlives it.
+        lease: Duration,
     },
     /// A look.
     Look,
@@ -56,13 +58,13 @@ pub(super) async fn connect(
     let scope = Scope { group: target.group.clone(), state_namespace: target.state_namespace.clone() };
     let lock = KubeLock::new(connection.clone(), &scope, operator.clone(), run);
     let cluster = KubeCluster::new(connection, scope);
-    let cluster = match purpose {
-        Purpose::Run { deletes_pods } => {
+    let (cluster, lock) = match purpose {
+        Purpose::Run { deletes_pods, lease } => {
             rights(&cluster, deletes_pods, target).await?;
-            cluster
+            (cluster, lock.with_duration(lease))
         }
         // Whoever only looks wants the pods of blocking budgets at once.
-        Purpose::Look => cluster.with_pace(Pace { first_look: Duration::ZERO, ..Pace::default() }),
+        Purpose::Look => (cluster.with_pace(Pace { first_look: Duration::ZERO, ..Pace::default() }), lock),
     };
     Ok(Ports { cluster: Arc::new(cluster), cloud: Arc::new(cloud), clock: Arc::new(SystemClock), lock: Arc::new(lock) })
 }

@@ -1,6 +1,6 @@
 //! `mngup upgrade`.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
     args::{Form, UpgradeArgs},
@@ -31,6 +31,8 @@ pub struct UpgradeRequest {
     pub place: Where,
     /// How.
     pub policy: Policy,
+    /// How long the Lease outlives the run.
+    pub lease: Duration,
     /// Show the plan and stop.
     pub dry_run: bool,
     /// Whether to ask first.
@@ -87,6 +89,7 @@ impl UpgradeArgs {
         Ok(UpgradeRequest {
             place,
             policy,
+            lease: self.lease.lease_duration,
             dry_run: self.dry_run,
             consent,
             output: self.output,
@@ -109,7 +112,7 @@ pub(super) async fn upgrade(request: UpgradeRequest, screen: Screen) -> Result<E
             let purpose = if request.dry_run {
                 Purpose::Look
             } else {
-                Purpose::Run { deletes_pods: policy.force || policy.disable_eviction }
+                Purpose::Run { deletes_pods: policy.force || policy.disable_eviction, lease: request.lease }
             };
             let ports = connect::connect(&target, purpose, &operator, &run).await?;
             go(&ports, &request, app_request(&request, &target, operator, run), &screen).await

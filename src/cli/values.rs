@@ -56,6 +56,22 @@ pub(super) fn some_span(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Reads how long a Lease outlives its holder.
+///
+/// # Errors
+/// A sentence that says how to write it.
+pub(super) fn lease(text: &str) -> Result<Duration, String> {
+    match span(text)? {
+        short if short < Duration::from_secs(3) => {
+            Err("a live run could not renew it in time; take 3s or more".to_owned())
+        }
+        long if long > Duration::from_hours(1) => {
+            Err("nobody waits that long for a dead run; take 1h or less".to_owned())
+        }
+        span => Ok(span),
+    }
+}
+
 /// Reads seconds as kubectl takes them (`30`), or a span (`30s`).
 ///
 /// # Errors
@@ -142,6 +158,13 @@ mod tests {
         }
         assert!(span("99999999999999999999d").is_err());
         assert!(span("18446744073709551615d").is_err());
+    }
+
+    #[test]
+    fn a_lease_is_neither_too_short_to_renew_nor_too_long_to_wait_for() {
+        assert_eq!(lease("30s"), Ok(Duration::from_secs(30)));
+        assert!(lease("2s").unwrap_err().contains("3s or more"));
+        assert!(lease("2h").unwrap_err().contains("1h or less"));
     }
 
     #[test]

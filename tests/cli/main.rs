@@ -137,6 +137,10 @@ fn the_short_help_of_upgrade_is_one_screen_of_flags() {
           --max-quarantined <N>
               Nodes that may be quarantined before the run stops [default: 1]
 
+    Others at work:
+          --lease-duration <TIME>  When a run died, another may go on after so long without a sign of
+                                   life [default: 30s]
+
     Consent:
           --dry-run  Show what would be done and stop, having written nothing
       -y, --yes      Do not ask; needed where there is no terminal to ask on [alias: --approve]
@@ -229,6 +233,10 @@ fn the_help_of_the_other_commands() {
                                      bastion, a proxy
           --state-namespace <NAME>   The namespace that holds the run's ConfigMap and Lease [default:
                                      kube-system]
+
+    Others at work:
+          --lease-duration <TIME>  When a run died, another may go on after so long without a sign of
+                                   life [default: 30s]
 
     Consent:
           --dry-run  Show what would be undone and stop, having written nothing

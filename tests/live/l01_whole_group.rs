@@ -6,7 +6,7 @@ use crate::support::workloads::{all, daemon_set, deployment, pdb};
 use crate::support::{Bed, BedOptions};
 
 /// Twenty Deployments of six pods with a budget each, and a DaemonSet.
-pub fn shop() -> String {
+fn shop() -> String {
     let apps = (1..=20).map(|number| format!("app-{number}"));
     let apps = apps.flat_map(|app| [deployment(&app, 6).yaml(), pdb(&app, "maxUnavailable: 1")]);
     all(apps.chain([daemon_set("agent")]))
@@ -21,7 +21,7 @@ fn twelve_nodes_are_replaced_and_every_budget_holds() {
     bed.wait_until_settled();
     let seen = sampler.finish();
     let figures = Figures::of(&bed);
-    println!("L1: {:?}, {figures}, {seen:?}", run.took);
+    println!("L1: {:?}, {figures}, {seen:?}\n{}", run.took, checks::breakdown(&bed));
 
     assert_eq!(run.code, Some(0), "{run}");
     checks::all_are_new(&bed, 12);

@@ -7,9 +7,16 @@ mod control_plane;
 mod l01_whole_group;
 mod l02_never_allows;
 mod l05_two_budgets;
+mod l06_relaxed_budget;
+mod l07_killed;
+mod l08_second_run;
+mod l09_interrupted;
 mod l10_no_replacement;
 mod l11_self_managed;
+mod l12_stormy;
+mod l13_other_nodes;
 mod l14_traps;
 mod permits;
+mod secrets;
 #[allow(dead_code, unused_imports, reason = "benchmarks have this module too; each uses a part of it")]
 mod support;

@@ -139,3 +139,15 @@ pub fn traces(node: &Value) -> Vec<String> {
         })
         .collect()
 }
+
+/// What was asked of the API server how often, the most frequent first.
+pub fn breakdown(bed: &Bed) -> String {
+    let mut counts = BTreeMap::<String, usize>::new();
+    for entry in bed.audit() {
+        let what = format!("{} {}/{} {} {}", entry.verb, entry.resource, entry.subresource, entry.code, entry.stage);
+        *counts.entry(what).or_default() += 1;
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    counts.into_iter().map(|(what, count)| format!("{count:6} {what}\n")).collect()
+}

@@ -1,0 +1,119 @@
+//! L7: the machine under mngup loses its power, again and again.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use crate::support::aws::World;
+use crate::support::checks::{self, Figures};
+use crate::support::workloads::{all, daemon_set, deployment, pdb};
+use crate::support::{AuditEntry, Bed, BedOptions, Running, eventually};
+
+/// Short, so that the next run need not wait half a minute for a dead one.
+const ARGS: [&str; 6] = ["--max-surge", "1", "--post-drain-delay", "1s", "--lease-duration", "3s"];
+
+/// For a moment to come. An eviction that broke off in the middle has used up its budget, although its pod stays: the
+/// API server keeps it in `status.disruptedPods`, and the disruption controller believes it for two minutes. Nobody may
+/// evict a pod of that budget meanwhile.
+const PATIENCE: Duration = Duration::from_secs(160);
+
+/// A moment to die at: the first of a kind since this run began, once more for each that came before it.
+type Moment = (&'static str, fn(&Bed, usize) -> bool);
+
+/// Between any two acts of a run, and some in the middle of a drain.
+const MOMENTS: [Moment; 10] = [
+    ("the Lease is taken", |bed, since| wrote(bed, since, |entry| entry.resource == "leases")),
+    ("the intent is written", |bed, since| wrote(bed, since, |entry| entry.resource == "configmaps")),
+    ("the group was asked to grow", |bed, _| {
+        !bed.aws.calls_of("eks:UpdateNodegroupConfig").is_empty() || bed.aws.size().desired > 6
+    }),
+    ("a node was patched", |bed, since| wrote(bed, since, |entry| entry.resource == "nodes")),
+    ("an eviction was granted", |bed, since| wrote(bed, since, |entry| entry.subresource == "eviction")),
+    ("three evictions were granted", |bed, since| evicted(bed, since) >= 3),
+    ("a termination was asked for", |bed, _| terminated(bed) >= 1),
+    ("another eviction was granted", |bed, since| evicted(bed, since) >= 2),
+    ("three terminations were asked for", |bed, _| terminated(bed) >= 3),
+    ("five terminations were asked for", |bed, _| terminated(bed) >= 5),
+];
+
+#[test]
+fn ten_deaths_do_no_harm() {
+    let apps = (1..=6).map(|number| format!("app-{number}"));
+    let apps = apps.flat_map(|app| [deployment(&app, 4).yaml(), pdb(&app, "maxUnavailable: 1")]);
+    let workloads = all(apps.chain([daemon_set("agent")]));
+    let world = World { old: 6, ..World::default() };
+    let Some(bed) = Bed::start(BedOptions { world, workloads }) else { return };
+    let sampler = bed.sample();
+    for (what, has_come) in MOMENTS {
+        let (mut run, since) = start(&bed);
+        let began = Instant::now();
+        while !has_come(&bed, since) {
+            let stuck = !run.is_running() || began.elapsed() > PATIENCE;
+            assert!(
+                !stuck,
+                "not before mngup ended or {PATIENCE:?} passed: {what}\n{}\n{}",
+                run.stdout(),
+                run.stderr()
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let died = run.kill();
+        println!("L7: died when {what}, after {:?}", died.took);
+    }
+    let (run, _) = start(&bed);
+    let run = run.wait(PATIENCE * 2);
+    bed.wait_until_settled();
+    let seen = sampler.finish();
+    let figures = Figures::of(&bed);
+    println!("L7: the last run took {:?}; {figures}, {seen:?}\n{}", run.took, checks::breakdown(&bed));
+
+    assert_eq!(run.code, Some(0), "{run}");
+    checks::all_are_new(&bed, 6);
+    checks::nothing_is_left_behind(&bed, &[]);
+    checks::no_harm_was_done(&bed);
+    assert_eq!(terminated(&bed), 6, "each old node once, and no new one");
+    assert!(seen.fewest_serving >= 5, "one may be out: {seen:?}");
+    assert!(seen.most_nodes <= 7, "one extra: {seen:?}");
+    assert_eq!(seen.broken_budgets, [] as [String; 0]);
+    // 24 pods, each moved once; a death between two evictions costs none of them a second move.
+    assert!(figures.evictions <= 26, "{figures}");
+}
+
+/// Starts it from an empty home folder as soon as the Lease of a dead one lets it in.
+fn start(bed: &Bed) -> (Running, usize) {
+    // Whoever comes earlier is told that somebody is at work, and may not look on.
+    eventually(Duration::from_secs(30), "the Lease runs out by the clock", || {
+        let leases = bed.list("leases");
+        let ours = leases.iter().find(|lease| checks::name(lease).starts_with("mngup"));
+        let renewed = ours.and_then(|lease| lease["spec"]["renewTime"].as_str()?.parse::<Timestamp>().ok());
+        renewed.is_none_or(|renewed| Timestamp::now().duration_since(renewed).as_secs() > 3).then_some(())
+    });
+    let since = bed.plane.audit().len();
+    let mut run = bed.spawn_upgrade(&ARGS);
+    eventually(Duration::from_secs(30), "it is let in", || {
+        assert!(run.is_running(), "{}\n{}", run.stdout(), run.stderr());
+        wrote(bed, since, |entry| entry.resource == "leases").then_some(())
+    });
+    (run, since)
+}
+
+/// Whether mngup has written something of the kind since the log had so many lines.
+fn wrote(bed: &Bed, since: usize, what: impl Fn(&AuditEntry) -> bool) -> bool {
+    let audit = bed.plane.audit();
+    audit.iter().skip(since).any(|entry| {
+        let write = ["create", "update", "patch", "delete"].contains(&entry.verb.as_str());
+        write && entry.user == crate::support::USER && (200..300).contains(&entry.code) && what(entry)
+    })
+}
+
+fn evicted(bed: &Bed, since: usize) -> usize {
+    let audit = bed.plane.audit();
+    audit.iter().skip(since).filter(|entry| entry.subresource == "eviction" && entry.code == 201).count()
+}
+
+/// How many instances were terminated so far.
+fn terminated(bed: &Bed) -> usize {
+    let calls = bed.aws.calls_of("autoscaling:TerminateInstanceInAutoScalingGroup");
+    calls.iter().filter(|call| call.status == 200).map(|call| &call.params["InstanceId"]).collect::<BTreeSet<_>>().len()
+}
