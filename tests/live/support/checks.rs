@@ -149,5 +149,5 @@ pub fn breakdown(bed: &Bed) -> String {
     }
     let mut counts: Vec<_> = counts.into_iter().collect();
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    counts.into_iter().map(|(what, count)| format!("{count:6} {what}\n")).collect()
+    counts.into_iter().map(|(what, count)| format!("{count:6} {what}")).collect::<Vec<_>>().join("\n")
 }
