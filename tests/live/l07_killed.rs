@@ -1,12 +1,12 @@
 //! L7: the machine under mngup loses its power, again and again.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use crate::support::aws::World;
 use crate::support::checks::{self, Figures};
+use crate::support::facts;
 use crate::support::workloads::{all, daemon_set, deployment, pdb};
 use crate::support::{AuditEntry, Bed, BedOptions, Running, eventually};
 
@@ -114,6 +114,5 @@ fn evicted(bed: &Bed, since: usize) -> usize {
 
 /// How many instances were terminated so far.
 fn terminated(bed: &Bed) -> usize {
-    let calls = bed.aws.calls_of("autoscaling:TerminateInstanceInAutoScalingGroup");
-    calls.iter().filter(|call| call.status == 200).map(|call| &call.params["InstanceId"]).collect::<BTreeSet<_>>().len()
+    facts::terminated(&bed.aws).len()
 }

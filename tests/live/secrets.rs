@@ -25,7 +25,9 @@ fn no_secret_is_ever_shown() {
     bed.aws.throttle(10, 3);
     let run = bed.upgrade(&["-vvv", "--post-drain-delay", "1s"]);
     assert_eq!(run.code, Some(0), "{run}");
-    assert!(run.stderr.contains("mngup"), "-vvv tells something\n{run}");
+    for told in ["EKS DescribeCluster: 200", "kubernetes POST", "kubernetes PATCH", "kubernetes WATCH"] {
+        assert!(run.stderr.contains(told), "-vvv does not tell {told:?}\n{run}");
+    }
     let journal = run.files();
     assert!(
         journal

@@ -16,6 +16,7 @@ mod parse;
 mod redact;
 mod session;
 mod target;
+mod telling;
 mod token;
 
 pub use actions::ACTIONS;

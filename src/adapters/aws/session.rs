@@ -16,6 +16,7 @@ use super::{
     ec2::Ec2,
     error::{Account, CallError, credentials_trouble},
     group,
+    telling::Telling,
     token::EksToken,
 };
 use crate::{
@@ -88,10 +89,12 @@ impl Session {
             return Err(PortError::Other { message: no_region(profile.as_deref()) });
         };
         let account = Account { profile, region, endpoint: config.endpoint_url().map(str::to_owned) };
+        let eks = aws_sdk_eks::config::Builder::from(&config).interceptor(Telling).build();
+        let autoscaling = aws_sdk_autoscaling::config::Builder::from(&config).interceptor(Telling).build();
         let session = Self {
             inner: Arc::new(Inner {
-                eks: aws_sdk_eks::Client::new(&config),
-                autoscaling: aws_sdk_autoscaling::Client::new(&config),
+                eks: aws_sdk_eks::Client::from_conf(eks),
+                autoscaling: aws_sdk_autoscaling::Client::from_conf(autoscaling),
                 ec2: Ec2::new(&config, &account),
                 account,
                 config,

@@ -51,6 +51,7 @@ pub(super) async fn send(
     request: Result<Request<Vec<u8>>, kube::core::request::Error>,
 ) -> Result<Vec<u8>, Failure> {
     let request = request.map_err(|error| Failure::NotSent(error.to_string()))?.map(Body::from);
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let answered = tokio::time::timeout(PATIENCE, async {
         let response = client.send(request).await?;
         let (head, body) = response.into_parts();
@@ -62,8 +63,9 @@ pub(super) async fn send(
         };
         Ok((head, body))
     });
-    let (head, body) =
-        answered.await.map_err(|_| Failure::Lost(format!("no answer within {} s", PATIENCE.as_secs())))??;
+    let answered = answered.await.map_err(|_| Failure::Lost(format!("no answer within {} s", PATIENCE.as_secs())));
+    let (head, body) = answered.flatten().inspect_err(|_| tracing::info!("kubernetes {method} {path}: no answer"))?;
+    tracing::info!("kubernetes {method} {path}: {}", head.status.as_u16());
     if head.status.is_success() {
         return Ok(body);
     }

@@ -187,6 +187,7 @@ async fn watch<K: Kind>(
         Ok(request) => request,
         Err(error) => return Ended::Broken(Failure::NotSent(error.to_string())),
     };
+    tracing::info!("kubernetes WATCH {}", request.uri().path());
     let began = Instant::now();
     let opened = timeout(PATIENCE, source.client.request_events::<K::Object>(request)).await;
     let events = match opened {
