@@ -26,9 +26,10 @@ impl Intercept for Telling {
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let (service, operation) = cfg.load::<Metadata>().map_or(("aws", "?"), |named| (named.service(), named.name()));
-        match context.response().map(|response| response.status().as_u16()) {
-            Some(status) => tracing::info!("{service} {operation}: {status}"),
-            None => tracing::info!("{service} {operation}: no answer"),
+        if let Some(status) = context.response().map(|response| response.status().as_u16()) {
+            tracing::info!("{service} {operation}: {status}");
+        } else {
+            tracing::info!("{service} {operation}: no answer");
         }
         Ok(())
     }
