@@ -1,5 +1,7 @@
 //! A large cluster in memory, and a puppet that carries out what the engine wants until one percent is in flight.
 
+#![allow(clippy::wildcard_imports, reason = "it is made of nearly all nouns")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,

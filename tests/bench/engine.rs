@@ -33,7 +33,7 @@ pub fn run() {
         memory.push((what, cluster.pods, held));
         cluster.roll();
         for (tick, times) in ticks(&mut cluster) {
-            rows.push(times_row(what, tick, times));
+            rows.push(times_row(what, tick, &times));
         }
     }
     markdown::print(&rows);
@@ -98,7 +98,7 @@ fn measure(mut once: impl FnMut() -> Duration) -> Vec<Duration> {
     times
 }
 
-fn times_row(what: &str, tick: &str, times: Vec<Duration>) -> Vec<String> {
+fn times_row(what: &str, tick: &str, times: &[Duration]) -> Vec<String> {
     let shown = |time: Duration| format!("{:.2} ms", time.as_secs_f64() * 1000.0);
     let (min, max) = (times[0], times[times.len() - 1]);
     vec![what.to_owned(), tick.to_owned(), shown(times[times.len() / 2]), shown(min), shown(max)]
