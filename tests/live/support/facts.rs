@@ -27,7 +27,7 @@ pub fn changes_of_cluster(bed: &Bed) -> Vec<AuditEntry> {
     let mut entries = bed.audit();
     entries.retain(|entry| {
         ["create", "update", "patch", "delete", "deletecollection"].contains(&entry.verb.as_str())
-            && entry.resource != "selfsubjectaccessreviews"
+            && !matches!(entry.resource.as_str(), "selfsubjectaccessreviews" | "selfsubjectrulesreviews")
     });
     entries
 }
