@@ -26,10 +26,8 @@ impl Intercept for Telling {
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let (service, operation) = cfg.load::<Metadata>().map_or(("aws", "?"), |named| (named.service(), named.name()));
-        match context.response().map(|response| response.status().as_u16()) {
-            Some(status) => tracing::info!("{service} {operation}: {status}"),
-            None => tracing::info!("{service} {operation}: no answer"),
-        }
+        let status = context.response().map(|response| response.status().to_string());
+        tracing::info!("{service} {operation}: {}", status.as_deref().unwrap_or("no answer"));
         Ok(())
     }
 }
