@@ -1,6 +1,6 @@
 //! Whose turn it is: the budget of nodes, the extra nodes, and the last ones that go without a replacement.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, rc::Rc};
 
 use super::{
     draft::{Draft, Wait},
@@ -18,10 +18,13 @@ use crate::{
 pub(super) const EXTRA: &str = "extra node";
 
 /// Counts the group as it is now.
-pub(super) fn census(draft: &Draft<'_>) -> Census {
-    let intent = &draft.run.intent;
-    let arriving = draft.run.arrivals.keys().collect();
-    Census::take(draft.snapshot, &intent.policy, intent.started_at, &draft.run.taken(), &draft.run.given_up, &arriving)
+pub(super) fn census(draft: &Draft<'_>) -> Rc<Census> {
+    let (run, intent) = (draft.run, &draft.run.intent);
+    let count = || {
+        let arriving = run.arrivals.keys().collect();
+        Census::take(draft.snapshot, &intent.policy, intent.started_at, &run.taken(), &run.given_up, &arriving)
+    };
+    Rc::clone(draft.census.get_or_init(|| Rc::new(count())))
 }
 
 /// By how many members the group is larger than it was, or than it should stay, less those on their way out.

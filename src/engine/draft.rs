@@ -1,16 +1,24 @@
 //! A decision while it is made: what every rule looks at, and where it puts what it wants.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 
 use super::{
-    effect::{CloudAct, Effect, KubeAct, Watch},
+    effect::{CloudAct, Effect, EffectKey, KubeAct, Watch},
     event::{Event, Note},
     rollout::Rollout,
     waiting::WaitingOn,
 };
-use crate::domain::{Group, NodeName, NodePatch, Snapshot, later};
+use crate::{
+    domain::{Group, NodeName, NodePatch, Snapshot, later},
+    plan::Census,
+};
 
 /// What the engine wants now.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +58,10 @@ pub(super) struct Draft<'a> {
     pub(super) now: Timestamp,
     pub(super) decision: Decision,
     pub(super) waits: BTreeMap<String, Wait>,
+    /// What the acts so far are about: thousands of nodes may be tainted in one step.
+    wanted: BTreeSet<EffectKey>,
+    /// Counted once for a decision, which changes nothing that is counted.
+    pub(super) census: OnceCell<Rc<Census>>,
 }
 
 /// What was done is not done again for so long, while the watch has yet to show it.
@@ -57,7 +69,8 @@ pub(super) const WATCH_LAG: Duration = Duration::from_secs(5);
 
 impl<'a> Draft<'a> {
     pub(super) fn new(run: &'a Rollout, snapshot: &'a Snapshot, group: &'a Group, now: Timestamp) -> Self {
-        Self { run, snapshot, group, now, decision: Decision::default(), waits: BTreeMap::new() }
+        let (decision, waits, wanted) = (Decision::default(), BTreeMap::new(), BTreeSet::new());
+        Self { run, snapshot, group, now, decision, waits, wanted, census: OnceCell::new() }
     }
 
     pub(super) fn event(&mut self, event: Event) {
@@ -75,7 +88,7 @@ impl<'a> Draft<'a> {
     /// Wants an act, unless one about the same thing is under way or has to wait after a failure.
     pub(super) fn act(&mut self, effect: Effect, note: Option<Note>) {
         let key = effect.key();
-        if self.run.outstanding.contains(&key) || self.decision.acts.iter().any(|act| act.effect.key() == key) {
+        if self.run.outstanding.contains(&key) || self.wanted.contains(&key) {
             return;
         }
         if let Some(moment) = self.run.retry_at.get(&key).copied().filter(|moment| *moment > self.now) {
@@ -90,6 +103,7 @@ impl<'a> Draft<'a> {
                 return self.wake_at(later(*at, WATCH_LAG), &WaitingOn::Answers { count: 1 });
             }
         }
+        self.wanted.insert(key.clone());
         let notes = std::iter::once(Note::Issued(key)).chain(note).collect();
         self.decision.acts.push(Act { effect, notes });
     }

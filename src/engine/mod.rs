@@ -11,6 +11,7 @@ mod flight;
 pub mod invariants;
 mod newcomers;
 pub mod phase;
+mod resume;
 mod rollout;
 mod tidy;
 pub mod waiting;

@@ -47,6 +47,9 @@ pub fn next<'a>(
 /// Uneven zones would have `AZRebalance` move nodes again once it is resumed, and it ignores every budget.
 #[must_use]
 pub fn shed_by(census: &Census, count: u32, eligible: impl Fn(&Seat) -> bool) -> BTreeSet<InstanceId> {
+    if count == 0 {
+        return BTreeSet::new();
+    }
     let mut in_zone: BTreeMap<&Zone, usize> = BTreeMap::new();
     for seat in census.seats.values() {
         *in_zone.entry(&seat.member.zone).or_default() += 1;

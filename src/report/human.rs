@@ -210,7 +210,7 @@ mod tests {
     use crate::{
         engine::{effect::EffectKey, event::RunOutcome},
         report::{
-            Commands, JsonLines, Notes, Terminal,
+            Commands, JsonLines, Notes,
             fixtures::{Tale, blocked, budget, failed, member, node, pod},
         },
     };
@@ -300,37 +300,6 @@ mod tests {
             let replayed = Tale(replayed.collect::<Result<_, _>>().unwrap());
             assert_eq!(replayed.0, tale.0);
             assert_eq!(told_plainly(&replayed), told_plainly(&tale));
-        }
-    }
-
-    /// For eyes, in a terminal: `cargo test --lib bars_in_a_terminal -- --ignored --nocapture`.
-    #[test]
-    #[ignore = "moves for half a minute, for somebody to look at"]
-    fn bars_in_a_terminal() {
-        let mut tale = blocked();
-        tale.tell(480, Event::StopRequested);
-        let failed = failed();
-        for tale in [tale, failed] {
-            let screen = Screen {
-                stdout_terminal: true,
-                stderr_terminal: true,
-                bars: true,
-                color_stdout: true,
-                color_stderr: true,
-                zone: TimeZone::UTC,
-            };
-            let commands = Commands::new(["-c", "prod", "-n", "apps"].map(str::to_owned).into());
-            let mut human = Human::new(Terminal::stderr(), &screen, Closing { commands, journal: None });
-            let mut now = tale.0[0].at;
-            for record in &tale.0 {
-                while now < record.at {
-                    now = crate::domain::later(now, Duration::from_secs(5)).min(record.at);
-                    human.tick(now);
-                    std::thread::sleep(Duration::from_millis(40));
-                }
-                human.record(record);
-            }
-            human.finish();
         }
     }
 

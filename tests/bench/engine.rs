@@ -15,7 +15,7 @@ use crate::{
     markdown::{self, row},
 };
 
-const TIMES: usize = 200;
+const TIMES: usize = 100;
 
 /// Measures and prints the table.
 pub fn run() {

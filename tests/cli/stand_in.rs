@@ -96,6 +96,11 @@ async fn answer(State(known): State<Arc<Mutex<Known>>>, method: Method, uri: Uri
             object(json!({ "kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "spec": {},
                 "status": { "allowed": !known.denied.contains(&right) } }))
         }
+        // As where another authorizer than RBAC decides.
+        Method::POST if path.ends_with("/selfsubjectrulesreviews") => {
+            object(json!({ "kind": "SelfSubjectRulesReview", "apiVersion": "authorization.k8s.io/v1", "spec": {},
+                "status": { "resourceRules": [], "nonResourceRules": [], "incomplete": true } }))
+        }
         Method::GET if path.contains("/configmaps/") => match &known.intent {
             Some(intent) => object(json!({ "kind": "ConfigMap", "apiVersion": "v1",
                 "metadata": { "name": "mngup-workers", "namespace": "kube-system" }, "data": { "intent": intent } })),

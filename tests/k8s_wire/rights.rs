@@ -11,6 +11,9 @@ use crate::server::{Reply, Server};
 async fn missing_rights_are_named() {
     let server = Server::start(|seen| {
         let review = seen.json();
+        if review["kind"] == "SelfSubjectRulesReview" {
+            return rules(&review, &[]);
+        }
         let asked = &review["spec"]["resourceAttributes"];
         let allowed = asked["subresource"] != "eviction" && asked["resource"] != "leases";
         Reply::Json(
@@ -34,13 +37,56 @@ async fn missing_rights_are_named() {
             "delete leases.coordination.k8s.io",
         ]
     );
-    let asked: Vec<_> = server.log().iter().map(|seen| seen.json()["spec"]["resourceAttributes"].clone()).collect();
+    let asked = server.log();
+    let asked: Vec<_> = asked.iter().map(|seen| seen.json()["spec"]["resourceAttributes"].clone()).collect();
     assert!(
         asked.contains(&json!({ "verb": "get", "group": "", "resource": "configmaps", "namespace": "kube-system" }))
     );
     assert!(asked.contains(&json!({ "verb": "create", "group": "", "resource": "pods", "subresource": "eviction" })));
     assert!(!asked.iter().any(|asked| asked["verb"] == "delete" && asked["resource"] == "pods"));
     assert!(Right::needed(true).iter().any(|right| right.to_string() == "delete pods"));
+}
+
+fn rules(review: &Value, rules: &[Value]) -> Reply {
+    Reply::Json(
+        201,
+        json!({
+            "kind": "SelfSubjectRulesReview", "apiVersion": "authorization.k8s.io/v1", "spec": review["spec"],
+            "status": { "resourceRules": rules, "nonResourceRules": [], "incomplete": true },
+        }),
+    )
+}
+
+#[tokio::test]
+async fn what_the_rules_show_is_not_asked_for_again() {
+    let server = Server::start(|seen| {
+        let review = seen.json();
+        if review["kind"] == "SelfSubjectRulesReview" {
+            let of_state = json!({ "verbs": ["*"], "apiGroups": ["*"], "resources": ["configmaps", "leases"] });
+            let of_names = json!({
+                "verbs": ["patch"], "apiGroups": [""], "resources": ["nodes"], "resourceNames": ["one"],
+            });
+            let of_cluster = json!({
+                "verbs": ["get", "list", "watch", "create"], "apiGroups": ["", "policy", "apps"],
+                "resources": ["nodes", "pods", "poddisruptionbudgets", "daemonsets"],
+            });
+            let here = review["spec"]["namespace"] == "kube-system";
+            return rules(&review, &if here { vec![of_state] } else { vec![of_cluster, of_names] });
+        }
+        Reply::Json(
+            201,
+            json!({
+                "kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1",
+                "spec": review["spec"], "status": { "allowed": false },
+            }),
+        )
+    })
+    .await;
+    let missing = server.cluster().missing_rights(&Right::needed(false)).await.unwrap();
+    let names: Vec<_> = missing.iter().map(ToString::to_string).collect();
+    // A rule for one node, or for pods without their subresource, grants neither.
+    assert_eq!(names, ["patch nodes", "create pods/eviction"]);
+    assert_eq!(server.log().len(), 4);
 }
 
 /// `verb group/resource` of each rule of a role.

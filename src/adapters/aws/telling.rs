@@ -26,8 +26,11 @@ impl Intercept for Telling {
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let (service, operation) = cfg.load::<Metadata>().map_or(("aws", "?"), |named| (named.service(), named.name()));
-        let status = context.response().map(|response| response.status().to_string());
-        tracing::info!("{service} {operation}: {}", status.as_deref().unwrap_or("no answer"));
+        if let Some(status) = context.response().map(|response| response.status().as_u16()) {
+            tracing::info!("{service} {operation}: {status}");
+        } else {
+            tracing::info!("{service} {operation}: no answer");
+        }
         Ok(())
     }
 }

@@ -21,19 +21,26 @@ use super::{
 };
 use crate::domain::{Change, PdbRef, Selector};
 
+/// A budget that never stands still, since its pods come and go, is looked at after so many turns all the same.
+const RESTLESS: u32 = 4;
+
 /// What is known of the looks at one budget.
 struct Look {
     /// When the next one is due, unless the budget changes before.
     due: Instant,
-    /// No earlier, however often the budget changes.
-    earliest: Instant,
-    /// The revision at the last look.
+    /// No later, however often the budget changes.
+    latest: Instant,
+    /// The newest revision that was seen.
     revision: Option<String>,
 }
 
 impl Look {
-    fn due(&self, revision: Option<&String>) -> Instant {
-        if self.revision.is_some() && self.revision.as_ref() != revision { self.earliest } else { self.due }
+    /// A budget that moves lets pods go and needs no explanation: the wait begins anew.
+    fn note(&mut self, revision: Option<&String>, due: Instant) {
+        if self.revision.as_ref() != revision {
+            self.revision = revision.cloned();
+            self.due = due.min(self.latest);
+        }
     }
 }
 
@@ -51,15 +58,17 @@ pub(super) async fn run(
         let ids = wanted.borrow_and_update().clone();
         looks.retain(|id, _| ids.contains(id));
         for id in ids {
-            let due = now + pace.first_look;
-            looks.entry(id).or_insert(Look { due, earliest: due, revision: None });
+            let (due, latest) = (now + pace.first_look, now + pace.look_again * RESTLESS);
+            let revision = budgets.get(&id).map(|(revision, _)| revision);
+            looks.entry(id).or_insert(Look { due, latest, revision });
         }
         let mut next: Option<Instant> = None;
         for (id, look) in &mut looks {
             let known = budgets.get(id);
-            let due = look.due(known.as_ref().map(|(revision, _)| revision));
+            look.note(known.as_ref().map(|(revision, _)| revision), now + pace.first_look);
+            let due = look.due;
             if due <= now
-                && let Some((revision, selector)) = known
+                && let Some((_, selector)) = known
             {
                 if let Some(pods) = pods(&source, id, &selector).await
                     && out.send(Ok(vec![pods])).await.is_err()
@@ -67,7 +76,7 @@ pub(super) async fn run(
                     return;
                 }
                 let now = Instant::now();
-                *look = Look { due: now + pace.look_again, earliest: now + pace.first_look, revision: Some(revision) };
+                (look.due, look.latest) = (now + pace.look_again, now + pace.look_again * RESTLESS);
                 next = next.min(Some(look.due)).or(Some(look.due));
             } else if due > now {
                 next = next.min(Some(due)).or(Some(due));

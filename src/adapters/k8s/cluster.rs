@@ -66,7 +66,7 @@ impl Scope {
 /// How often the pods of blocking budgets are looked at.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// Only at a budget that has blocked for so long, and no sooner after the last look when it changed.
+    /// Only at a budget that has blocked for so long and not changed meanwhile.
     pub first_look: Duration,
     /// And again after so long while it is wanted.
     pub look_again: Duration,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
+use k8s_openapi::api::authorization::v1::{ResourceRule, SelfSubjectAccessReview, SelfSubjectRulesReview};
 use kube::{Resource, api::PostParams, core::Request};
 use serde_json::json;
 
@@ -12,6 +12,9 @@ use crate::ports::PortError;
 
 /// Questions asked at once.
 const AT_ONCE: usize = 8;
+
+/// A namespace that does not exist: the rules that hold there are those that hold in the whole cluster.
+const NOWHERE: &str = "mngup-asks-what-holds-in-every-namespace";
 
 /// One right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,6 +105,21 @@ impl Right {
         let group = if self.group.is_empty() { String::new() } else { format!(".{}", self.group) };
         format!("{}{subresource}{group}", self.resource)
     }
+
+    /// Whether one of these rules grants it, for objects of every name.
+    fn is_in(&self, rules: &[ResourceRule]) -> bool {
+        let has = |list: &[String], wanted: &str| list.iter().any(|one| one == "*" || one == wanted);
+        let resource = match self.subresource {
+            Some(subresource) => format!("{}/{subresource}", self.resource),
+            None => self.resource.to_owned(),
+        };
+        rules.iter().any(|rule| {
+            rule.resource_names.as_ref().is_none_or(Vec::is_empty)
+                && has(&rule.verbs, self.verb)
+                && has(rule.api_groups.as_deref().unwrap_or_default(), self.group)
+                && has(rule.resources.as_deref().unwrap_or_default(), &resource)
+        })
+    }
 }
 
 impl fmt::Display for Right {
@@ -113,19 +131,42 @@ impl fmt::Display for Right {
 impl KubeCluster {
     /// Asks the API server which of these rights we do not have; everybody may ask that.
     ///
-    /// As the first thing that is sent it also finds out whether the server answers and takes our credentials.
+    /// Two requests where RBAC says yes to all of it; what its rules do not show (another authorizer may know more) is
+    /// asked for one by one. As the first thing that is sent it also finds out whether the server answers and takes our credentials.
     ///
     /// # Errors
     /// When the server does not answer, or does not know us.
     pub async fn missing_rights(&self, rights: &[Right]) -> Result<Vec<Right>, PortError> {
+        let (everywhere, here) = tokio::try_join!(self.rules(NOWHERE), self.rules(&self.scope.state_namespace))?;
+        let shown = |right: &Right| match right.place {
+            Place::Cluster => right.is_in(&everywhere),
+            Place::StateNamespace => right.is_in(&here),
+        };
         let asked = stream::iter(
             rights
                 .iter()
                 .copied()
+                .filter(|right| !shown(right))
                 .map(|right| async move { Ok::<_, PortError>((right, self.is_allowed(&right).await?)) }),
         );
         let answers: Vec<_> = asked.buffered(AT_ONCE).try_collect().await?;
         Ok(answers.into_iter().filter(|(_, allowed)| !allowed).map(|(right, _)| right).collect())
+    }
+
+    /// Our rules in a namespace; none where the server does not tell them.
+    async fn rules(&self, namespace: &str) -> Result<Vec<ResourceRule>, PortError> {
+        let review = json!({
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectRulesReview",
+            "spec": { "namespace": namespace },
+        });
+        let request = Request::new(SelfSubjectRulesReview::url_path(&(), None));
+        let request = request.create(&PostParams::default(), review.to_string().into_bytes());
+        match fetch::<SelfSubjectRulesReview>(&self.connection.client, request).await {
+            Ok(answer) => Ok(answer.status.map(|status| status.resource_rules).unwrap_or_default()),
+            Err(failure) if failure.code().is_some_and(|code| code != 401) => Ok(Vec::new()),
+            Err(failure) => Err(failure.port(self.connection.server(), "ask for our rights")),
+        }
     }
 
     async fn is_allowed(&self, right: &Right) -> Result<bool, PortError> {

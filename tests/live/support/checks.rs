@@ -149,6 +149,5 @@ pub fn breakdown(bed: &Bed) -> String {
     }
     let mut counts: Vec<_> = counts.into_iter().collect();
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let lines: Vec<_> = counts.into_iter().map(|(what, count)| format!("{count:6} {what}")).collect();
-    lines.join("\n")
+    counts.into_iter().map(|(what, count)| format!("{count:6} {what}")).collect::<Vec<_>>().join("\n")
 }

@@ -1,0 +1,86 @@
+//! Going on from what the cluster remembers.
+
+use jiff::Timestamp;
+
+use super::{
+    event::RunOutcome,
+    phase::{Call, NodePhase, RunPhase},
+    rollout::{Arrival, Flight, Goal, Owed, Rollout},
+};
+use crate::domain::{Intent, IntentState, Lifecycle, Member, Node, Process, Snapshot, later};
+
+impl Rollout {
+    /// A run that goes on from what the cluster remembers: the intent, the marks on its nodes, the group itself.
+    ///
+    /// Patience begins anew: a run that was down overnight must not fail its first node at once.
+    #[must_use]
+    pub fn resume(intent: Intent, goal: Goal, snapshot: &Snapshot, now: Timestamp) -> Self {
+        let mut run = Self { goal, saved: Some(intent.clone()), ..Self::begin(intent, snapshot) };
+        if goal == Goal::Abort {
+            run.phase = RunPhase::Roll;
+            run.stop = Some(RunOutcome::Aborted);
+        }
+        let Some(group) = snapshot.group() else { return run };
+        let mut present = 0;
+        for instance in group.instances.values() {
+            let node = snapshot.node_of(&instance.id);
+            let member = Member {
+                instance: instance.id.clone(),
+                node: node.map(|n| n.name.clone()),
+                zone: instance.zone.clone(),
+            };
+            if matches!(instance.lifecycle, Lifecycle::Terminating(_)) {
+                continue;
+            }
+            present += 1;
+            if let Some(flight) = node.and_then(|node| run.flight_of(&member, node, now)) {
+                match flight.phase {
+                    NodePhase::Quarantined => drop(run.quarantined.insert(instance.id.clone(), member)),
+                    NodePhase::Cordoning
+                    | NodePhase::Draining { .. }
+                    | NodePhase::Settling { .. }
+                    | NodePhase::Terminating { .. }
+                    | NodePhase::Replacing { .. }
+                    | NodePhase::Releasing => drop(run.flights.insert(instance.id.clone(), flight)),
+                }
+                continue;
+            }
+            let serves = instance.lifecycle == Lifecycle::InService && node.is_some_and(Node::is_ready);
+            if !serves && crate::plan::evidence(instance, group).is_none() {
+                let arrival = Arrival { replaces: None, owed_since: now, first_seen: now, joined: None };
+                run.arrivals.insert(instance.id.clone(), arrival);
+            }
+        }
+        let missing = group.size.desired.saturating_sub(present);
+        run.owed = (0..missing).map(|_| Owed { replaces: None, since: now }).collect();
+        if run.intent.state != IntentState::Rolling {
+            // A run that stopped in good order had given AZRebalance back.
+            run.intent.suspended_az_rebalance = !group.suspended.contains(&Process::AzRebalance);
+            run.intent.state = IntentState::Rolling;
+        }
+        run
+    }
+
+    fn flight_of(&self, member: &Member, node: &Node, now: Timestamp) -> Option<Flight> {
+        let marks = &node.marks;
+        let chosen_at = marks.chosen_at()?;
+        // Whoever starts a stopped run again has mended something: its quarantined nodes get another turn.
+        let died = self.intent.state == IntentState::Rolling;
+        if self.goal == Goal::Upgrade && died && marks.quarantined_at().is_some() {
+            return Some(Flight { phase: NodePhase::Quarantined, ..Flight::new(member.clone(), chosen_at) });
+        }
+        let deadline = later(now, self.intent.policy.drain_timeout);
+        let phase = match marks.terminating() {
+            // The call may have been sent just before the end: only a younger reading of the group tells.
+            Some((since, decrement)) => NodePhase::Terminating { since, decrement, call: Call::Lost { at: now } },
+            None if self.goal == Goal::Abort => NodePhase::Releasing,
+            None => NodePhase::Draining { deadline },
+        };
+        Some(Flight {
+            phase,
+            cordoned_at: Some(chosen_at),
+            extended: node.extended.clone(),
+            ..Flight::new(member.clone(), chosen_at)
+        })
+    }
+}
