@@ -9,10 +9,12 @@
 //! assert!(sampler.finish().broken_budgets.is_empty());
 //! ```
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::Value;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
 
 use super::audit::AuditEntry;
 use super::aws::{AwsServer, Key, World};
@@ -169,6 +171,34 @@ impl Bed {
             nodes.retain(|node| node["metadata"]["labels"][key] == value);
         }
         nodes
+    }
+
+    /// Lets two minutes pass for budgets whose eviction broke off in the middle, because who asked died, or the server.
+    ///
+    /// Such a pod stays, but the API server has put it into `status.disruptedPods`, and the disruption controller counts
+    /// it as gone for two minutes: nobody may evict a pod of that budget meanwhile, and a test need not wait for it.
+    pub fn forget_broken_evictions(&self) {
+        let staying: BTreeSet<_> = self
+            .list("pods")
+            .iter()
+            .filter(|pod| pod["metadata"]["deletionTimestamp"].is_null())
+            .filter_map(|pod| pod["metadata"]["name"].as_str().map(str::to_owned))
+            .collect();
+        for budget in self.list("pdb") {
+            let disrupted = budget["status"]["disruptedPods"].as_object().cloned().unwrap_or_default();
+            let broken = disrupted.iter().filter(|(pod, since)| {
+                let since = since.as_str().and_then(|since| since.parse::<Timestamp>().ok());
+                let age = since.map(|since| Timestamp::now().duration_since(since).as_secs());
+                staying.contains(*pod) && age.is_some_and(|age| age >= 3)
+            });
+            let gone: Map<_, _> = broken.map(|(pod, _)| (pod.clone(), Value::Null)).collect();
+            if !gone.is_empty() {
+                let name = budget["metadata"]["name"].as_str().expect("a name");
+                println!("pdb/{name}: an eviction broke off in the middle");
+                let patch = json!({ "status": { "disruptedPods": gone } }).to_string();
+                self.plane.kubectl(&["patch", "pdb", name, "--subresource=status", "--type=merge", "-p", &patch]);
+            }
+        }
     }
 
     /// Waits until every workload runs as it should and every budget knows it.
