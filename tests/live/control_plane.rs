@@ -277,8 +277,7 @@ fn control_plane_ends_with_a_test_program_that_is_killed() {
     assert!(next.is_some() && !Path::new(&folder).exists());
 }
 
-/// The servers of the control plane with this folder; one that was started last may still be about to exec,
-/// and has no command line then.
+/// Waits for the servers of the control plane with this folder: for a moment, one that is about to exec has no command line.
 fn all_five_run(folder: &str) {
     eventually(SOON, "all five servers run", || (processes_that_mention(folder).len() == 5).then_some(()));
 }

@@ -91,8 +91,11 @@ pub fn tied_to_us(program: &Path) -> Command {
         try_it.is_ok_and(|status| status.success())
     });
     if has_setpriv {
+        // We may die before setpriv has asked for the signal, so the shell looks whether we still are its parent.
+        const UNLESS_ORPHANED: &str = r#"[ "$PPID" = "$0" ] && exec "$@""#;
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+        command.args(["--pdeathsig", "KILL", "sh", "-c", UNLESS_ORPHANED, &std::process::id().to_string()]);
+        command.arg(program);
         command
     } else {
         Command::new(program)
