@@ -3,8 +3,9 @@
 use tokio::sync::mpsc;
 
 use super::{
-    driver::{DriveError, Ports, Stop, drive},
-    observe::observe,
+    driver::{Desk, DriveError, Ports, Stop, drive},
+    lease::{give_back, regain},
+    observe::{Observed, observe},
 };
 use crate::{
     engine::{
@@ -27,23 +28,32 @@ pub async fn abort<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     journal: &mut dyn Journal,
     stop: &mut mpsc::Receiver<Stop>,
 ) -> Result<Option<RunOutcome>, DriveError> {
-    ports.lock.acquire().await?;
-    let outcome = undo(ports, reporter, journal, stop).await;
-    ports.lock.release().await;
+    let mut desk = Desk { reporter, journal, stop };
+    desk.unless_stopped(ports.lock.acquire()).await?;
+    let mut outcome = Box::pin(undo(ports, &mut desk, false)).await;
+    let mut ports = ports.clone();
+    while let Err(DriveError::Adrift { stopping }) = outcome {
+        outcome = match regain(&ports, &mut desk).await {
+            Ok(regained) => {
+                ports = regained;
+                Box::pin(undo(&ports, &mut desk, stopping)).await
+            }
+            Err(error) => Err(error),
+        };
+    }
+    give_back(&*ports.lock, outcome.as_ref().err()).await;
     outcome
 }
 
 async fn undo<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     ports: &Ports<C, A, K, L>,
-    reporter: &mut dyn Reporter,
-    journal: &mut dyn Journal,
-    stop: &mut mpsc::Receiver<Stop>,
+    desk: &mut Desk<'_>,
+    stopping: bool,
 ) -> Result<Option<RunOutcome>, DriveError> {
-    let seen = observe(ports).await?;
-    let Some(intent) = seen.intent else { return Ok(None) };
-    let mut snapshot = seen.snapshot;
+    let Observed { mut snapshot, intent } = desk.unless_stopped(observe(ports)).await?;
+    let Some(intent) = intent else { return Ok(None) };
     let old = plan::old_nodes(&snapshot, &intent.policy);
-    let mut run = Rollout::resume(intent, Goal::Abort, &snapshot, ports.clock.now());
+    let mut run = Rollout::resume(intent.clone(), intent, Goal::Abort, &snapshot, ports.clock.now());
     let first = Event::RunResumed { intent: Box::new(run.intent().clone()), old };
-    drive(ports, &mut run, &mut snapshot, vec![first], reporter, journal, stop).await.map(Some)
+    drive(ports, &mut run, &mut snapshot, first, desk, stopping).await.map(Some)
 }

@@ -4,11 +4,14 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinSet};
 
-use super::polling::{Nudge, Poller};
+use super::{
+    lease::renew,
+    polling::{Nudge, Poller},
+};
 use crate::{
-    domain::{Change, Group, InstanceId, Snapshot},
+    domain::{Change, Group, InstanceId, Snapshot, elapsed, later},
     engine::{
         Act, Input, Rollout,
         event::{Event, Record, RunOutcome},
@@ -63,6 +66,40 @@ pub enum DriveError {
     /// The user left at once.
     #[error("stopped at once; nodes in flight are as they were, the cluster remembers them")]
     Left,
+    /// The lock could not be renewed in time: whoever wants it may take it, and nothing may be done before it is ours
+    /// again and everything was looked at anew.
+    #[error("the lock could not be renewed in time")]
+    Adrift {
+        /// Whether the user had asked to stop.
+        stopping: bool,
+    },
+}
+
+/// Where a run tells what happens, and hears the user.
+pub(super) struct Desk<'a> {
+    pub(super) reporter: &'a mut dyn Reporter,
+    pub(super) journal: &'a mut dyn Journal,
+    pub(super) stop: &'a mut mpsc::Receiver<Stop>,
+}
+
+impl Desk<'_> {
+    pub(super) fn warn(&mut self, at: Timestamp, message: String) {
+        let record = Record { at, event: Event::Warning { message } };
+        // Whoever drives tells that the journal cannot be written.
+        drop(self.journal.record(&record));
+        self.reporter.record(&record);
+    }
+
+    /// Waits for this, unless the user stops first.
+    pub(super) async fn unless_stopped<T, E: Into<DriveError>>(
+        &mut self,
+        wait: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, DriveError> {
+        tokio::select! {
+            done = wait => done.map_err(Into::into),
+            Some(_) = self.stop.recv() => Err(DriveError::Left),
+        }
+    }
 }
 
 /// How often reporters that show clocks are told the time.
@@ -75,33 +112,45 @@ enum Heard {
     LockLost(LockError),
 }
 
-/// Drives a run to its end. The lock is held and renewed meanwhile; the caller acquires and releases it.
+/// Rights or credentials that are missing may come back: a session is renewed, a network is there again.
+const UNREAD_PATIENCE: Duration = Duration::from_mins(5);
+
+/// Drives a run to its end. The lock is held and renewed meanwhile; the caller acquires and releases it. Nothing that
+/// was begun here is still under way when this returns.
 pub(super) async fn drive<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     ports: &Ports<C, A, K, L>,
     run: &mut Rollout,
     snapshot: &mut Snapshot,
-    first: Vec<Event>,
-    reporter: &mut dyn Reporter,
-    journal: &mut dyn Journal,
-    stop: &mut mpsc::Receiver<Stop>,
+    first: Event,
+    desk: &mut Desk<'_>,
+    stopping: bool,
 ) -> Result<RunOutcome, DriveError> {
     let (heard_tx, mut heard) = mpsc::unbounded_channel();
-    let mut book = Book { reporter, journal, journal_failed: false };
-    for event in first {
-        book.tell(run, ports.clock.now(), event);
-    }
+    let stop = &mut *desk.stop;
+    let mut book = Book { reporter: desk.reporter, journal: desk.journal, journal_failed: false };
+    book.tell(run, ports.clock.now(), first);
+    // Dropped with us, and so is what is under way: without the lock nothing goes on.
+    let mut acts = JoinSet::new();
+    let mut unread = Unread::default();
     let mut poller = Poller::start(Arc::clone(&ports.cloud), Arc::clone(&ports.clock), {
         let heard = heard_tx.clone();
         move |group| drop(heard.send(Heard::Group(Box::new(group))))
     });
-    let _renewal =
-        AbortOnDrop(tokio::spawn(renew(Arc::clone(&ports.lock), Arc::clone(&ports.clock), heard_tx.clone())));
+    let renewal = renew(Arc::clone(&ports.lock), Arc::clone(&ports.clock));
+    let _renewal = AbortOnDrop(tokio::spawn({
+        let heard = heard_tx.clone();
+        async move { drop(heard.send(Heard::LockLost(renewal.await))) }
+    }));
     let mut watched: Option<Watch> = None;
     let mut nodeless = Nodeless::default();
-    let mut pending: Option<Pending> = None;
+    let mut pending = stopping.then_some(Pending::Stop);
     let mut seconds = tokio::time::interval(TICK);
     seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
+        if !ports.lock.is_held() {
+            return Err(DriveError::Adrift { stopping: run.is_stopped_by_user() });
+        }
+        while acts.try_join_next().is_some() {}
         let now = ports.clock.now();
         let heard_now = pending.take();
         let decision = settle(run, snapshot, &mut book, now, heard_now.as_ref());
@@ -109,7 +158,9 @@ pub(super) async fn drive<C: Cluster, A: Cloud, K: Clock, L: Lock>(
             if run.ended().is_some() {
                 break;
             }
-            perform(ports, run, snapshot, &mut book, act, now, &heard_tx);
+            if may(run, snapshot, &mut book, &act, now) {
+                perform(ports, run, act, &mut acts, &heard_tx);
+            }
         }
         if let Some(outcome) = run.ended() {
             return Ok(outcome.clone());
@@ -140,13 +191,24 @@ pub(super) async fn drive<C: Cluster, A: Cloud, K: Clock, L: Lock>(
                 }
                 Heard::Group(read) => match *read {
                     Ok(mut group) => {
-                        nodeless.mark(&mut group, snapshot);
+                        unread = Unread::default();
+                        nodeless.mark(&mut group, snapshot, run);
                         snapshot.apply(Change::Group(Box::new(group)));
                     }
-                    Err(error @ (PortError::Forbidden { .. } | PortError::Credentials { .. } | PortError::NotFound { .. })) => {
-                        return Err(error.into());
+                    Err(error @ PortError::NotFound { .. }) => return Err(error.into()),
+                    Err(error) => {
+                        if unread.is_news(&error) {
+                            book.warn(run, now, &error);
+                        }
+                        if matches!(error, PortError::Forbidden { .. } | PortError::Credentials { .. }) {
+                            match unread.for_how_long(now) {
+                                // Nodes can be given back without AWS.
+                                long if long >= UNREAD_PATIENCE * 2 => return Err(error.into()),
+                                long if long >= UNREAD_PATIENCE => pending = Some(Pending::Stop),
+                                _ => {}
+                            }
+                        }
                     }
-                    Err(error) => book.warn(run, now, &error),
                 },
                 Heard::Nodeless(answer) => match answer {
                     Ok(instances) => nodeless.found(instances),
@@ -194,25 +256,29 @@ fn settle(
     }
 }
 
-fn perform<C: Cluster, A: Cloud, K: Clock, L: Lock>(
-    ports: &Ports<C, A, K, L>,
-    run: &mut Rollout,
-    snapshot: &Snapshot,
-    book: &mut Book<'_>,
-    act: Act,
-    now: Timestamp,
-    heard: &mpsc::UnboundedSender<Heard>,
-) {
-    let Act { effect, notes } = act;
-    if let Err(violation) = invariants::check(run, snapshot, &effect, now) {
+/// Whether this act keeps every promise; notes that it is sent, or ends the run.
+fn may(run: &mut Rollout, snapshot: &Snapshot, book: &mut Book<'_>, act: &Act, now: Timestamp) -> bool {
+    if let Err(violation) = invariants::check(run, snapshot, &act.effect, now) {
         // A fault of mngup's own: nothing more is touched, not even to tidy up.
         let left = u32::try_from(crate::plan::old_nodes(snapshot, &run.intent().policy).len()).unwrap_or(u32::MAX);
         let outcome = RunOutcome::InvariantBroken { what: violation.to_string() };
-        return book.tell(run, now, Event::RunEnded { outcome, left, replaced: run.replaced() });
+        book.tell(run, now, Event::RunEnded { outcome, left, replaced: run.replaced() });
+        return false;
     }
-    for note in notes {
-        book.tell(run, now, Event::Noted(note));
+    for note in &act.notes {
+        book.tell(run, now, Event::Noted(note.clone()));
     }
+    true
+}
+
+fn perform<C: Cluster, A: Cloud, K: Clock, L: Lock>(
+    ports: &Ports<C, A, K, L>,
+    run: &Rollout,
+    act: Act,
+    acts: &mut JoinSet<()>,
+    heard: &mpsc::UnboundedSender<Heard>,
+) {
+    let effect = act.effect;
     let nodeless = match &effect {
         Effect::Cloud(CloudAct::Terminate { instance, .. }) => {
             run.flights().get(instance).is_some_and(|flight| flight.member.node.is_none()).then(|| instance.clone())
@@ -220,7 +286,7 @@ fn perform<C: Cluster, A: Cloud, K: Clock, L: Lock>(
         Effect::Cloud(_) | Effect::Kube(_) => None,
     };
     let (cluster, cloud, heard) = (Arc::clone(&ports.cluster), Arc::clone(&ports.cloud), heard.clone());
-    tokio::spawn(async move {
+    acts.spawn(async move {
         let outcome = match (&effect, nodeless) {
             (Effect::Kube(act), _) => cluster.act(act).await,
             (Effect::Cloud(act), None) => cloud.act(act).await,
@@ -243,19 +309,23 @@ async fn look_again<C: Cluster>(cluster: &C, instance: &InstanceId) -> Option<Ou
     Some(Outcome::Refused(Refusal::Failed { code: 0, message }))
 }
 
-async fn renew<L: Lock, K: Clock>(lock: Arc<L>, clock: Arc<K>, heard: mpsc::UnboundedSender<Heard>) {
-    let mut failures = 0;
-    loop {
-        clock.sleep_until(crate::domain::later(clock.now(), lock.renew_every())).await;
-        match lock.renew().await {
-            Ok(()) => failures = 0,
-            // A lease lasts three renewals: after two that failed, somebody else may take it before the next.
-            Err(LockError::Port(error)) if failures < 2 => {
-                failures += 1;
-                tracing::warn!(%error, "the lease could not be renewed");
-            }
-            Err(error) => return drop(heard.send(Heard::LockLost(error))),
-        }
+/// Since when the group cannot be read, and what was said about it.
+#[derive(Default)]
+struct Unread {
+    since: Option<Timestamp>,
+    said: String,
+}
+
+impl Unread {
+    fn for_how_long(&mut self, now: Timestamp) -> Duration {
+        elapsed(*self.since.get_or_insert(now), now)
+    }
+
+    fn is_news(&mut self, error: &PortError) -> bool {
+        let said = error.to_string();
+        let news = said != self.said;
+        self.said = said;
+        news
     }
 }
 
@@ -300,7 +370,7 @@ impl Nodeless {
     const EVERY: std::time::Duration = std::time::Duration::from_mins(1);
 
     fn ask(&mut self, snapshot: &Snapshot, now: Timestamp) -> Option<BTreeSet<InstanceId>> {
-        if self.suspects.is_empty() || self.asked_at.is_some_and(|at| crate::domain::later(at, Self::EVERY) > now) {
+        if self.suspects.is_empty() || self.asked_at.is_some_and(|at| later(at, Self::EVERY) > now) {
             return None;
         }
         self.asked_at = Some(now);
@@ -312,11 +382,17 @@ impl Nodeless {
         self.known.extend(instances);
     }
 
-    fn mark(&mut self, group: &mut Group, snapshot: &Snapshot) {
-        for instance in group.instances.values_mut() {
-            if snapshot.node_of(&instance.id).is_some() {
-                self.known.remove(&instance.id);
-            } else if self.known.contains(&instance.id) {
+    fn mark(&mut self, group: &mut Group, snapshot: &Snapshot, run: &Rollout) {
+        let mut suspects = BTreeSet::new();
+        for instance in group.instances.values().filter(|instance| snapshot.node_of(&instance.id).is_none()) {
+            // Of what the run launched nobody asks: it joins when it does.
+            if run.may_take(instance, group) {
+                suspects.insert(instance.id.clone());
+            }
+        }
+        self.known.retain(|known| suspects.contains(known));
+        for instance in group.instances.values_mut().filter(|instance| suspects.contains(&instance.id)) {
+            if self.known.contains(&instance.id) {
                 instance.no_node = true;
             } else if !instance.no_node {
                 self.suspects.insert(instance.id.clone());

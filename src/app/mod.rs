@@ -3,6 +3,7 @@
 mod abort;
 mod brief;
 mod driver;
+mod lease;
 mod observe;
 mod polling;
 mod status;

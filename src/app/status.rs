@@ -58,7 +58,7 @@ fn rehearse(intent: &Intent, snapshot: &Snapshot, now: Timestamp) -> (Watch, Vec
     if intent.state != IntentState::Rolling {
         return (Watch::default(), records);
     }
-    let mut run = Rollout::resume(intent.clone(), Goal::Upgrade, snapshot, now);
+    let mut run = Rollout::resume(intent.clone(), intent.clone(), Goal::Upgrade, snapshot, now);
     for flight in run.flights().values() {
         let Some(node) = flight.member.node.clone() else { continue };
         let chosen = Event::NodeChosen {

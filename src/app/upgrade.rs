@@ -3,7 +3,8 @@
 use tokio::sync::mpsc;
 
 use super::{
-    driver::{DriveError, Ports, Stop, drive},
+    driver::{Desk, DriveError, Ports, Stop, drive},
+    lease::{give_back, regain},
     observe::{Observed, look_again, look_at_pods, observe},
 };
 use crate::{
@@ -123,25 +124,46 @@ pub async fn upgrade<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     journal: &mut dyn Journal,
     stop: &mut mpsc::Receiver<Stop>,
 ) -> Result<RunOutcome, DriveError> {
-    ports.lock.acquire().await?;
-    let outcome = run(ports, request, prepared, reporter, journal, stop).await;
-    // Whoever left at once still holds what is under way; the lease runs out by itself for everybody else.
-    ports.lock.release().await;
+    let mut desk = Desk { reporter, journal, stop };
+    desk.unless_stopped(ports.lock.acquire()).await?;
+    let outcome = legs(ports, request, prepared, &mut desk).await;
+    give_back(&*ports.lock, outcome.as_ref().err()).await;
     outcome
 }
 
-async fn run<C: Cluster, A: Cloud, K: Clock, L: Lock>(
+/// One leg after the other: whenever nothing could be heard for a while, the run goes on as if another had begun it.
+async fn legs<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     ports: &Ports<C, A, K, L>,
     request: &Request,
     prepared: Prepared,
-    reporter: &mut dyn Reporter,
-    journal: &mut dyn Journal,
-    stop: &mut mpsc::Receiver<Stop>,
+    desk: &mut Desk<'_>,
 ) -> Result<RunOutcome, DriveError> {
-    // Somebody may have thought it over for a while, or another run held the lock: only what is seen now counts.
     let Prepared { mut snapshot, .. } = prepared;
-    let intent = ports.cluster.intent().await?;
-    look_again(ports, &mut snapshot).await?;
+    // Somebody may have thought it over for a while, or another run held the lock: only what is seen now counts.
+    let again = async {
+        let intent = ports.cluster.intent().await?;
+        look_again(ports, &mut snapshot).await?;
+        Ok::<_, PortError>(intent)
+    };
+    let intent = desk.unless_stopped(again).await?;
+    let mut ended = Box::pin(leg(ports, request, Observed { snapshot, intent }, desk, false)).await;
+    let mut ports = ports.clone();
+    while let Err(DriveError::Adrift { stopping }) = ended {
+        ports = regain(&ports, desk).await?;
+        let observed = desk.unless_stopped(observe(&ports)).await?;
+        ended = Box::pin(leg(&ports, request, observed, desk, stopping)).await;
+    }
+    ended
+}
+
+async fn leg<C: Cluster, A: Cloud, K: Clock, L: Lock>(
+    ports: &Ports<C, A, K, L>,
+    request: &Request,
+    observed: Observed,
+    desk: &mut Desk<'_>,
+    stopping: bool,
+) -> Result<RunOutcome, DriveError> {
+    let Observed { mut snapshot, intent } = observed;
     let judged = match judge(&snapshot, intent, request) {
         Ok(judged) => judged,
         Err(Refused::Port(error)) => return Err(error.into()),
@@ -153,7 +175,7 @@ async fn run<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     };
     let intent = judged.resumes.clone();
     let (mut rollout, first) = start(request, &judged, intent, &snapshot, ports.clock.now());
-    drive(ports, &mut rollout, &mut snapshot, vec![first], reporter, journal, stop).await
+    drive(ports, &mut rollout, &mut snapshot, first, desk, stopping).await
 }
 
 fn start(
@@ -164,15 +186,15 @@ fn start(
     now: jiff::Timestamp,
 ) -> (Rollout, Event) {
     let old = prepared.old.clone();
-    if let Some(intent) = intent {
+    if let Some(remembered) = intent {
         let intent = Intent {
             policy: request.policy.clone(),
             limits: prepared.limits,
             operator: request.operator.clone(),
             version: request.version.clone(),
-            ..intent
+            ..remembered.clone()
         };
-        let run = Rollout::resume(intent, Goal::Upgrade, snapshot, now);
+        let run = Rollout::resume(intent, remembered, Goal::Upgrade, snapshot, now);
         let event = Event::RunResumed { intent: Box::new(run.intent().clone()), old };
         return (run, event);
     }

@@ -123,6 +123,9 @@ impl CliError {
         let code = ExitCode::from(&error);
         match error {
             LockError::Port(error) => error.into(),
+            LockError::Lost { .. } => {
+                Self::new(code, error.to_string()).next(format!("{status}   (what there is to know of it)"))
+            }
             LockError::Held { lease, holder, since, renewed } => {
                 let age = |moment| short(crate::domain::elapsed(moment, now));
                 let message = format!(

@@ -78,7 +78,7 @@ impl From<&PortError> for ExitCode {
 impl From<&LockError> for ExitCode {
     fn from(error: &LockError) -> Self {
         match error {
-            LockError::Held { .. } => Self::Locked,
+            LockError::Held { .. } | LockError::Lost { .. } => Self::Locked,
             LockError::Port(error) => Self::from(error),
         }
     }

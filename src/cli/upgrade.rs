@@ -115,7 +115,7 @@ pub(super) async fn upgrade(request: UpgradeRequest, screen: Screen) -> Result<E
                 Purpose::Run { deletes_pods: policy.force || policy.disable_eviction, lease: request.lease }
             };
             let ports = connect::connect(&target, purpose, &operator, &run).await?;
-            go(&ports, &request, app_request(&request, &target, operator, run), &screen).await
+            Box::pin(go(&ports, &request, app_request(&request, &target, operator, run), &screen)).await
         }
         Where::Sandbox { world, speed } => {
             let spec = match &world {
@@ -143,7 +143,7 @@ pub(super) async fn upgrade(request: UpgradeRequest, screen: Screen) -> Result<E
                 run,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             };
-            go(&ports, &request, asked, &screen).await
+            Box::pin(go(&ports, &request, asked, &screen)).await
         }
     }
 }
@@ -202,9 +202,11 @@ pub(super) fn ended(
         Err(DriveError::Port(error)) => {
             Err(CliError::from(error).next(commands.upgrade("   (goes on where it stopped)")))
         }
-        Err(error @ DriveError::Left) => Err(CliError::new(ExitCode::Interrupted, error.to_string())
-            .next(commands.upgrade("   (goes on)"))
-            .next(format!("{}   (undoes what was done)", commands.abort()))),
+        Err(error @ (DriveError::Left | DriveError::Adrift { .. })) => {
+            Err(CliError::new(ExitCode::Interrupted, error.to_string())
+                .next(commands.upgrade("   (goes on)"))
+                .next(format!("{}   (undoes what was done)", commands.abort())))
+        }
     }
 }
 

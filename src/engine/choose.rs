@@ -38,7 +38,15 @@ pub(super) fn to_shed(draft: &Draft<'_>) -> u32 {
     let underway =
         run.flights.values().filter(|flight| matches!(flight.phase, NodePhase::Terminating { decrement: true, .. }));
     let underway = u32::try_from(underway.count()).unwrap_or(u32::MAX);
-    draft.group.size.desired.saturating_sub(run.intent.size.desired + stand_ins).saturating_sub(underway)
+    extra(draft).saturating_sub(stand_ins).saturating_sub(underway)
+}
+
+/// How many members more than at the start the group has, but no more than this run asked for: what others added is
+/// theirs.
+pub(super) fn extra(draft: &Draft<'_>) -> u32 {
+    let intent = &draft.run.intent;
+    let more = draft.group.size.desired.saturating_sub(intent.size.desired);
+    more.min(intent.surge)
 }
 
 /// Whether the group shrinks by this member when it goes, so that no new node is ever scaled down again.
@@ -132,10 +140,7 @@ pub(super) fn next(draft: &mut Draft<'_>, census: &Census) {
             run.flights.len() < lanes
         }
     };
-    let last_of_zone = |seat: &Seat| {
-        let zone = &seat.member.zone;
-        seat.available && draft.snapshot.zonal_volumes().contains(zone) && census.available_in(zone) <= 1
-    };
+    let last_of_zone = |seat: &Seat| is_last_of_zone(draft, census, seat);
     let last_ones = last_ones(draft, census);
     let order = run.intent.policy.order;
     if let Some(seat) = plan::next(census, order, &last_ones, |seat| fits(seat) && !last_of_zone(seat)) {
@@ -167,6 +172,12 @@ pub(super) fn next(draft: &mut Draft<'_>, census: &Census) {
     choose(draft, census, seat, required, false);
 }
 
+/// Whether it is the last one that serves in a zone whose volumes can go nowhere else.
+fn is_last_of_zone(draft: &Draft<'_>, census: &Census, seat: &Seat) -> bool {
+    let zone = &seat.member.zone;
+    seat.available && draft.snapshot.zonal_volumes().contains(zone) && census.available_in(zone) <= 1
+}
+
 /// Whether the budget still allows what was chosen: those who are left must be as many as are required.
 pub(super) fn still_fits(draft: &Draft<'_>) -> bool {
     census(draft).available >= required(draft)
@@ -189,7 +200,7 @@ fn shed_one(draft: &mut Draft<'_>, census: &Census) {
     if !quiet || to_shed(draft) == 0 || run.stop.as_ref().is_some_and(|stop| *stop != RunOutcome::Aborted) {
         return;
     }
-    let shed = plan::shed_by(census, 1, |seat| !seat.taken && !seat.spared);
+    let shed = plan::shed_by(census, 1, |seat| !seat.taken && !seat.spared && !is_last_of_zone(draft, census, seat));
     let Some(seat) = shed.first().and_then(|instance| census.seats.get(instance)) else {
         return keep_size(draft, "no node could be drained");
     };
@@ -210,10 +221,9 @@ fn choose(draft: &mut Draft<'_>, census: &Census, seat: &Seat, required: u32, sh
 
 /// How many members must be available after a choice.
 fn required(draft: &Draft<'_>) -> u32 {
-    let intent = &draft.run.intent;
-    // Somebody may have made the group smaller since: its size then is what there is to keep.
-    let desired = intent.size.desired.min(draft.group.size.desired);
-    desired.saturating_sub(intent.limits.max_unavailable)
+    // Others may have made the group smaller or larger since: its size without our extra nodes is what there is to keep.
+    let desired = draft.group.size.desired.saturating_sub(extra(draft));
+    desired.saturating_sub(draft.run.intent.limits.max_unavailable)
 }
 
 fn interval(draft: &Draft<'_>) -> Option<jiff::Timestamp> {

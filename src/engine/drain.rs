@@ -238,8 +238,12 @@ fn patience_ends(draft: &mut Draft<'_>, instance: &InstanceId, flight: &Flight, 
         return draft.note(Note::ForceBegan(instance.clone()));
     }
     let why = Stuck::PodEviction { after: policy.drain_timeout, held: held.to_vec() };
+    let just_now = draft.decision.events.iter().filter(|event| matches!(event, Event::NodeStuck { .. })).count();
     draft.event(Event::NodeStuck { member: Some(flight.member.clone()), why });
-    let full = run.quarantined.len() >= usize::try_from(policy.max_quarantined).unwrap_or(usize::MAX);
+    // Those on their way into quarantine count, too: nodes that were chosen together run out of patience together.
+    let on_their_way = run.flights.values().filter(|flight| flight.phase == super::phase::NodePhase::Releasing).count();
+    let full = run.quarantined.len() + on_their_way + just_now
+        >= usize::try_from(policy.max_quarantined).unwrap_or(usize::MAX);
     if flight.shrink || full || policy.undrainable == Undrainable::Stop {
         draft.note(Note::Stopping(RunOutcome::EvictionFailed));
     }

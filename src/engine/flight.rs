@@ -102,7 +102,7 @@ fn turns_back(draft: &Draft<'_>, flight: &Flight) -> bool {
 
 /// Cordon, load balancer label and what is remembered of both: one request.
 fn cordon(draft: &mut Draft<'_>, flight: &Flight, node: Option<&Node>) {
-    let Some(node) = node else { return };
+    let Some(node) = node else { return node_vanished(draft, &flight.member.instance, flight) };
     let serves = node.is_ready() && !node.unschedulable;
     let asked = draft.run.outstanding.contains(&EffectKey::Node(node.name.clone()));
     if serves && !asked && !choose::still_fits(draft) {
@@ -147,6 +147,16 @@ pub(super) fn cordon_again(draft: &mut Draft<'_>, flight: &Flight, node: &Node) 
     true
 }
 
+/// Whether the list of the node's pods has yet to come: a node of which nothing is known is not an empty one.
+fn pods_unknown(draft: &mut Draft<'_>, flight: &Flight, node: &Node) -> bool {
+    let unknown = !draft.snapshot.knows_pods_of(&node.name);
+    if unknown {
+        let on = vec![WaitingOn::PodList { node: node.name.clone() }];
+        draft.waits(flight.member.title(), Wait { on, ..Wait::default() });
+    }
+    unknown
+}
+
 fn settle(draft: &mut Draft<'_>, instance: &InstanceId, flight: &Flight, node: Option<&Node>, drained_at: Timestamp) {
     let Some(node) = node else {
         return if flight.member.node.is_some() {
@@ -155,7 +165,7 @@ fn settle(draft: &mut Draft<'_>, instance: &InstanceId, flight: &Flight, node: O
             begin_termination(draft, instance, flight);
         };
     };
-    if cordon_again(draft, flight, node) {
+    if cordon_again(draft, flight, node) || pods_unknown(draft, flight, node) {
         return;
     }
     if drain::holds(draft, flight, node).next().is_some() {
@@ -210,6 +220,7 @@ fn terminate(
             draft.patch(&node.name, NodePatch { marks, ..NodePatch::default() });
         }
         (Call::Unmarked, None) => draft.note(Note::TerminationMarked(instance.clone())),
+        (Call::Marked, Some(node)) if cordon_again(draft, flight, node) || pods_unknown(draft, flight, node) => {}
         (Call::Marked, node) => {
             let refilled = node.is_some_and(|node| drain::holds(draft, flight, node).next().is_some());
             if refilled {
@@ -259,11 +270,11 @@ fn node_vanished(draft: &mut Draft<'_>, instance: &InstanceId, flight: &Flight) 
 /// Gives a node back, or puts it into quarantine where that is wanted: one request.
 fn release(draft: &mut Draft<'_>, flight: &Flight, node: Option<&Node>) {
     let Some(node) = node else {
-        return draft.event(Event::Replaced {
-            member: flight.member.clone(),
-            by: None,
-            took: crate::domain::elapsed(flight.chosen_at, draft.now),
-        });
+        // Its Node is gone: there is nothing left to give back.
+        return match &flight.member.node {
+            Some(node) => draft.event(Event::NodeReleased { node: node.clone() }),
+            None => draft.note(Note::Unchosen(flight.member.instance.clone())),
+        };
     };
     draft.waits(flight.member.title(), Wait { on: vec![WaitingOn::Answers { count: 1 }], ..Wait::default() });
     // It may be done though its answer was lost: what is seen counts.

@@ -24,6 +24,8 @@ pub enum Violation {
     TerminatedTwice(InstanceId),
     /// A pod that must be evicted still runs on the instance.
     StillRuns(InstanceId, PodRef),
+    /// What runs on the instance is not known.
+    Unseen(InstanceId),
     /// A pod is to be evicted from a node that is not in flight, or not cordoned.
     NotDraining(PodRef),
     /// A node would be uncordoned that somebody else cordoned.
@@ -92,6 +94,9 @@ fn terminate(run: &Rollout, snapshot: &Snapshot, id: &InstanceId, now: jiff::Tim
     if let Some(node) = snapshot.node_of(id)
         && !policy.force
     {
+        if !snapshot.knows_pods_of(&node.name) {
+            return Err(Violation::Unseen(id.clone()));
+        }
         let runs = snapshot.pods_on(&node.name).find(|pod| match fate(pod, Some(node), policy, now) {
             Fate::Stays(_) => false,
             Fate::Leaves | Fate::Stopping | Fate::Unmanaged => true,
@@ -127,6 +132,7 @@ impl fmt::Display for Violation {
             Self::ForeignInstance(id) => write!(f, "instance/{id} is not in flight and would be terminated"),
             Self::TerminatedTwice(id) => write!(f, "instance/{id} would be terminated twice"),
             Self::StillRuns(id, pod) => write!(f, "instance/{id} would be terminated while {pod} runs on it"),
+            Self::Unseen(id) => write!(f, "instance/{id} would be terminated before the pods on it are known"),
             Self::NotDraining(pod) => write!(f, "{pod} would be evicted from a node that is not being drained"),
             Self::ForeignCordon(node) => write!(f, "node/{node} was cordoned by somebody else and would be uncordoned"),
             Self::OverBudget { out, may } => write!(f, "{out} nodes would be out, {may} may be"),

@@ -12,10 +12,11 @@ use crate::domain::{Intent, IntentState, Lifecycle, Member, Node, Process, Snaps
 impl Rollout {
     /// A run that goes on from what the cluster remembers: the intent, the marks on its nodes, the group itself.
     ///
-    /// Patience begins anew: a run that was down overnight must not fail its first node at once.
+    /// `remembered` is the intent as it was read, `intent` with what was asked for now; where they differ, the cluster
+    /// is told. Patience begins anew: a run that was down overnight must not fail its first node at once.
     #[must_use]
-    pub fn resume(intent: Intent, goal: Goal, snapshot: &Snapshot, now: Timestamp) -> Self {
-        let mut run = Self { goal, saved: Some(intent.clone()), ..Self::begin(intent, snapshot) };
+    pub fn resume(intent: Intent, remembered: Intent, goal: Goal, snapshot: &Snapshot, now: Timestamp) -> Self {
+        let mut run = Self { goal, saved: Some(remembered), ..Self::begin(intent, snapshot) };
         if goal == Goal::Abort {
             run.phase = RunPhase::Roll;
             run.stop = Some(RunOutcome::Aborted);
@@ -54,8 +55,8 @@ impl Rollout {
         let missing = group.size.desired.saturating_sub(present);
         run.owed = (0..missing).map(|_| Owed { replaces: None, since: now }).collect();
         if run.intent.state != IntentState::Rolling {
-            // A run that stopped in good order had given AZRebalance back.
-            run.intent.suspended_az_rebalance = !group.suspended.contains(&Process::AzRebalance);
+            // A run that stopped had given AZRebalance back, unless it could not.
+            run.intent.suspended_az_rebalance |= !group.suspended.contains(&Process::AzRebalance);
             run.intent.state = IntentState::Rolling;
         }
         run

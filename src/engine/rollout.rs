@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{
+    choose::asked,
     effect::{Effect, EffectKey},
     event::{Event, Note, RunOutcome, Stuck},
     phase::{Call, NodePhase, RunPhase},
     waiting::WaitingOn,
 };
 use crate::{
-    domain::{InstanceId, Intent, Member, NodeName, PodRef, Size, Snapshot, Uid, later},
+    domain::{Group, Instance, InstanceId, Intent, Member, NodeName, PodRef, Size, Snapshot, Uid, later},
     drain::Ledger,
+    plan::evidence,
 };
 
 /// What a run is for.
@@ -182,6 +184,20 @@ impl Rollout {
     #[must_use]
     pub fn flights(&self) -> &BTreeMap<InstanceId, Flight> {
         &self.flights
+    }
+
+    /// Whether the user has asked it to stop.
+    #[must_use]
+    pub fn is_stopped_by_user(&self) -> bool {
+        self.stop == Some(RunOutcome::Interrupted)
+    }
+
+    /// Whether its turn may come, or has come, so that it matters whether it is a Node under other labels.
+    #[must_use]
+    pub fn may_take(&self, instance: &Instance, group: &Group) -> bool {
+        let launched_by_us = self.fresh.contains(&instance.id);
+        let old = evidence(instance, group).is_some() || self.intent.policy.all_nodes && !launched_by_us;
+        old || self.flights.contains_key(&instance.id)
     }
 
     /// Members that the run has taken out: in flight, or quarantined.
@@ -448,6 +464,11 @@ impl Flight {
             shrink: false,
             extended: BTreeMap::new(),
         }
+    }
+
+    /// Whether its termination was asked for, or may have been.
+    pub(super) fn is_asked_to_leave(&self) -> bool {
+        matches!(self.phase, NodePhase::Terminating { call, .. } if asked(call))
     }
 
     /// Pods that left since its turn came.

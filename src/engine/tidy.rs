@@ -7,6 +7,7 @@ use super::{
     event::{Event, Note, RunOutcome, SurgeFor},
     flight,
     phase::RunPhase,
+    rollout::Flight,
     waiting::WaitingOn,
 };
 use crate::{
@@ -82,7 +83,7 @@ pub(super) fn scale_up(draft: &mut Draft<'_>) {
     let census = choose::census(draft);
     let old = census.seats.values().filter(|seat| seat.old).count();
     let wanted = run.intent.limits.surge.min(u32::try_from(old).unwrap_or(u32::MAX));
-    let extra = draft.group.size.desired.saturating_sub(run.intent.size.desired);
+    let extra = choose::extra(draft);
     if extra < wanted && run.stop.is_none() && !run.surge_denied {
         choose::ask_for(draft, wanted - extra, SurgeFor::Load);
     }
@@ -91,7 +92,9 @@ pub(super) fn scale_up(draft: &mut Draft<'_>) {
 
 /// Takes everything of ours off again and ends the run.
 pub(super) fn scale_down(draft: &mut Draft<'_>) {
-    let waiting = give_nodes_back(draft) + restore_max(draft) + resume_az_rebalance(draft);
+    // What is on its way may put a mark where there is none to be seen yet.
+    let waiting =
+        give_nodes_back(draft) + restore_max(draft) + resume_az_rebalance(draft) + draft.run.outstanding.len();
     if waiting > 0 {
         return answers(draft);
     }
@@ -121,7 +124,9 @@ pub(super) fn scale_down(draft: &mut Draft<'_>) {
         return end(draft, outcome, &left_behind);
     }
     let state = IntentState::Stopped { at: draft.now, why: why(&outcome) };
-    draft.kube(KubeAct::SaveIntent(Box::new(Intent { state, ..run.intent.clone() })));
+    let suspended_az_rebalance =
+        run.intent.suspended_az_rebalance && draft.group.suspended.contains(&Process::AzRebalance);
+    draft.kube(KubeAct::SaveIntent(Box::new(Intent { suspended_az_rebalance, state, ..run.intent.clone() })));
     answers(draft);
 }
 
@@ -163,6 +168,7 @@ fn marked_nodes<'a>(draft: &Draft<'a>) -> Vec<&'a Node> {
     let nodes = draft.snapshot.nodes().values().filter(|node| {
         let Some(instance) = node.instance.as_ref().and_then(|id| draft.group.instances.get(id)) else { return false };
         let leaving = matches!(instance.lifecycle, Lifecycle::Terminating(_));
+        let leaving = leaving || draft.run.flights.get(&instance.id).is_some_and(Flight::is_asked_to_leave);
         let kept = draft.run.quarantined.contains_key(&instance.id);
         let clean = node.marks.is_empty() && !node.taints.contains(&taint);
         !leaving && !kept && !clean

@@ -13,6 +13,11 @@ pub use crate::engine::{
 
 /// The Kubernetes side of one group.
 pub trait Cluster: Send + Sync + 'static {
+    /// Another view of the same cluster, which has seen nothing yet: after a time in which nothing could be heard, what
+    /// this one saw may be old.
+    #[must_use]
+    fn anew(&self) -> Self;
+
     /// Waits until something was seen and returns all of it; the first calls bring the lists.
     ///
     /// # Errors
@@ -83,8 +88,12 @@ pub trait Lock: Send + Sync + 'static {
     /// Renews it; to be called well within [`Lock::renew_every`].
     ///
     /// # Errors
-    /// [`LockError::Held`] when somebody else took it meanwhile: stop acting at once.
+    /// [`LockError::Held`] or [`LockError::Lost`] when somebody else took it meanwhile: stop acting at once.
     fn renew(&self) -> impl Future<Output = Result<(), LockError>> + Send;
+
+    /// Whether nobody else can have taken it by now. While that is not so (it could not be renewed for a while, or this
+    /// machine slept), nothing may be done; a renewal that succeeds makes it so again.
+    fn is_held(&self) -> bool;
 
     /// Gives it back.
     fn release(&self) -> impl Future<Output = ()> + Send;
@@ -107,6 +116,12 @@ pub enum LockError {
         since: Timestamp,
         /// When they last said so.
         renewed: Timestamp,
+    },
+    /// It was ours and could not be renewed in time; somebody else has had it since.
+    #[error("{lease} ran out while it could not be renewed, and another run has had it since")]
+    Lost {
+        /// `lease/namespace/name`
+        lease: String,
     },
     /// It could not be asked for.
     #[error(transparent)]

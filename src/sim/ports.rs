@@ -164,6 +164,10 @@ impl Clock for SimClock {
 }
 
 impl Cluster for SimCluster {
+    fn anew(&self) -> Self {
+        self.sim.cluster()
+    }
+
     async fn changes(&self) -> Result<Vec<Change>, PortError> {
         loop {
             let mut acts = self.sim.shared.acts.subscribe();
@@ -249,6 +253,11 @@ impl Lock for SimLock {
 
     async fn renew(&self) -> Result<(), LockError> {
         self.take()
+    }
+
+    /// Virtual time may run faster than the runtime can renew: what counts is whether somebody took it.
+    fn is_held(&self) -> bool {
+        hold(&self.sim.shared.lease).as_ref().is_some_and(|held| held.session == self.session)
     }
 
     async fn release(&self) {

@@ -53,6 +53,11 @@ impl Seen {
     pub(crate) fn is_watch(&self) -> bool {
         self.param("watch") == "true"
     }
+
+    /// A watch that is to begin with everything there is.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.param("sendInitialEvents") == "true"
+    }
 }
 
 /// An answer.
@@ -79,7 +84,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// One that has the feature `WatchList` switched off, as Kubernetes 1.31 and 1.33 have it.
     pub(crate) async fn start(answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
+        Self::with_streams(move |seen| if seen.is_stream() { no_streams() } else { answer(seen) }).await
+    }
+
+    /// One that leaves watches with a list in them to the test, too.
+    pub(crate) async fn with_streams(answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
         let log = Arc::new(Mutex::new(Vec::new()));
         let (answer, written): (Answer, _) = (Arc::new(answer), Arc::clone(&log));
         let app = Router::new().fallback(move |Query(query): Query<BTreeMap<String, String>>, request: Request| {
@@ -189,6 +200,20 @@ pub(crate) fn list(version: &str, items: &[Value]) -> Reply {
         200,
         json!({ "kind": "List", "apiVersion": "v1", "metadata": { "resourceVersion": version }, "items": items }),
     )
+}
+
+/// What `ValidateListOptions` in apimachinery answers.
+fn no_streams() -> Reply {
+    let message = "ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: Forbidden: sendInitialEvents is forbidden \
+                   for watch unless the WatchList feature gate is enabled";
+    Reply::Json(422, status(422, "Invalid", message, Value::Null))
+}
+
+/// The mark behind the last object of a streamed list.
+pub(crate) fn all_sent(version: u32) -> Value {
+    json!({ "type": "BOOKMARK", "object": { "kind": "Pod", "apiVersion": "v1", "metadata": {
+        "resourceVersion": version.to_string(), "annotations": { "k8s.io/initial-events-end": "true" },
+    } } })
 }
 
 /// A refusal.

@@ -17,7 +17,7 @@ use mngup::{
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::server::{Reply, Seen, Server, event, eventually, gone, list, node, pod, quiet, status, until};
+use crate::server::{Reply, Seen, Server, all_sent, event, eventually, gone, list, node, pod, quiet, status, until};
 
 const NODES: &str = "GET /api/v1/nodes";
 const PODS: &str = "GET /api/v1/pods";
@@ -34,8 +34,13 @@ fn lists(server: &Server, line: &str) -> usize {
     server.of(line).iter().filter(|seen| !seen.is_watch()).count()
 }
 
+/// Watches that begin where something else ended.
 fn watches(server: &Server, line: &str) -> Vec<Seen> {
-    server.of(line).into_iter().filter(Seen::is_watch).collect()
+    server.of(line).into_iter().filter(|seen| seen.is_watch() && !seen.is_stream()).collect()
+}
+
+fn streams(server: &Server) -> usize {
+    server.of(PODS).iter().filter(|seen| seen.is_stream()).count()
 }
 
 /// Everything that the adapter asks for in the beginning has been answered.
@@ -180,7 +185,7 @@ async fn a_broken_connection_goes_on_from_the_last_version_without_a_list() {
 }
 
 #[tokio::test]
-async fn the_pods_of_a_wanted_node_cost_one_list_and_one_watch() {
+async fn without_streamed_lists_the_pods_of_a_wanted_node_cost_one_list_and_one_watch() {
     let (tell, told) = mpsc::unbounded_channel();
     let told = Mutex::new(Some(told));
     let server = Server::start(move |seen| match seen.line().as_str() {
@@ -203,7 +208,7 @@ async fn the_pods_of_a_wanted_node_cost_one_list_and_one_watch() {
     }
     tell.send(Ok(event("DELETED", &pod("cart-1", "u-1", 8)))).unwrap();
     until(&cluster, |change| *change == Change::PodGone("u-1".into())).await;
-    assert_eq!(server.of(PODS).len(), 2);
+    assert_eq!((lists(&server, PODS), watches(&server, PODS).len()), (1, 1));
     assert!(server.of(PODS).iter().all(|seen| seen.param("fieldSelector") == "spec.nodeName=n1"));
 
     cluster.watch(&on(&[]));
@@ -221,6 +226,90 @@ async fn the_pods_of_a_wanted_node_cost_one_list_and_one_watch() {
     }
     let last = all.iter().rfind(|change| matches!(change, Change::PodsListed(_) | Change::PodsUnwatched(_)));
     assert_eq!(last, Some(&listed));
+    assert_eq!(streams(&server), 1, "once refused, streams are not asked for again, for whatever node");
+}
+
+#[tokio::test]
+async fn the_pods_of_a_wanted_node_cost_one_request() {
+    let (tell, told) = mpsc::unbounded_channel();
+    let told = Mutex::new(Some(told));
+    let server = Server::with_streams(move |seen| {
+        let told = (seen.line() == PODS).then(|| told.lock().unwrap().take()).flatten();
+        match told {
+            Some(told) => Reply::Watch(vec![event("ADDED", &pod("cart-1", "u-1", 7))], told),
+            None => quiet(seen),
+        }
+    })
+    .await;
+    let cluster = server.cluster();
+    cluster.watch(&on(&["n1"]));
+    tell.send(Ok(event("ADDED", &pod("cart-2", "u-2", 5)))).unwrap();
+    tell.send(Ok(all_sent(9))).unwrap();
+    let listed = Change::PodsListed("n1".into());
+    let changes = until(&cluster, |change| *change == listed).await;
+    assert_eq!(changes.iter().filter(|change| matches!(change, Change::Pod(_))).count(), 2);
+    tell.send(Ok(event("DELETED", &pod("cart-1", "u-1", 10)))).unwrap();
+    until(&cluster, |change| *change == Change::PodGone("u-1".into())).await;
+
+    let all = server.of(PODS);
+    assert_eq!(all.len(), 1);
+    let wanted = [
+        ("fieldSelector", "spec.nodeName=n1"),
+        ("sendInitialEvents", "true"),
+        ("resourceVersionMatch", "NotOlderThan"),
+        ("allowWatchBookmarks", "true"),
+        ("resourceVersion", ""),
+    ];
+    assert_eq!(wanted.map(|(name, _)| (name, all[0].param(name))), wanted);
+    // In order it ends and goes on from the last version, without what there is.
+    drop(tell);
+    eventually("the next watch", || watches(&server, PODS).iter().any(|seen| seen.param("resourceVersion") == "10"))
+        .await;
+}
+
+#[tokio::test]
+async fn a_streamed_list_that_breaks_off_tells_nothing_and_is_begun_again() {
+    let round = AtomicUsize::new(0);
+    let server = Server::with_streams(move |seen| match (seen.line().as_str(), seen.is_stream()) {
+        (PODS, true) => match round.fetch_add(1, Ordering::SeqCst) {
+            0 => Reply::Cut(vec![
+                event("ADDED", &pod("old", "u-1", 7)),
+                event("ADDED", &pod("stays", "u-2", 7)),
+                all_sent(7),
+                gone(),
+            ]),
+            1 => Reply::Cut(vec![event("ADDED", &pod("stays", "u-2", 7))]),
+            _ => {
+                let now = [pod("stays", "u-2", 7), pod("new", "u-3", 8)].map(|pod| event("ADDED", &pod));
+                Reply::Hold(now.into_iter().chain([all_sent(9)]).collect())
+            }
+        },
+        _ => quiet(seen),
+    })
+    .await;
+    let cluster = server.cluster();
+    cluster.watch(&on(&["n1"]));
+    let is = |change: &Change, uid: &str| matches!(change, Change::Pod(pod) if pod.id.uid.as_str() == uid);
+    let changes = until(&cluster, |change| is(change, "u-3")).await;
+    let gone: Vec<_> = changes.iter().filter(|change| matches!(change, Change::PodGone(_))).collect();
+    assert_eq!(gone, [&Change::PodGone("u-1".into())]);
+    assert_eq!(changes.iter().filter(|change| is(change, "u-2")).count(), 1);
+    assert_eq!((streams(&server), lists(&server, PODS)), (3, 0));
+}
+
+#[tokio::test]
+async fn a_server_that_never_says_that_all_was_sent_is_asked_for_lists() {
+    let server = Server::with_streams(|seen| match seen.line().as_str() {
+        // Before 1.27 the parameter was unknown, and unknown parameters are passed over.
+        PODS if seen.is_watch() => Reply::Hold(vec![event("ADDED", &pod("cart-1", "u-1", 7))]),
+        PODS => list("7", &[pod("cart-1", "u-1", 7)]),
+        _ => quiet(seen),
+    })
+    .await;
+    let cluster = server.cluster().with_pace(Pace { first_events: Duration::from_millis(200), ..Pace::default() });
+    cluster.watch(&on(&["n1"]));
+    until(&cluster, |change| *change == Change::PodsListed("n1".into())).await;
+    assert_eq!((streams(&server), lists(&server, PODS)), (1, 1));
 }
 
 #[tokio::test]
@@ -313,7 +402,8 @@ async fn the_pods_of_a_budget_are_looked_at_once_it_blocks_for_a_while() {
         _ => quiet(seen),
     })
     .await;
-    let pace = Pace { first_look: Duration::from_millis(200), look_again: Duration::from_millis(1500) };
+    let pace =
+        Pace { first_look: Duration::from_millis(200), look_again: Duration::from_millis(1500), ..Pace::default() };
     let cluster = server.cluster().with_pace(pace);
     all_listed(&cluster).await;
     let id = PdbRef { namespace: "shop".to_owned(), name: "cart".to_owned() };

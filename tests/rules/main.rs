@@ -13,6 +13,7 @@
 mod budget;
 mod drain;
 mod order;
+mod others;
 mod resume;
 mod scene;
 mod stop;

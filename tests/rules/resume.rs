@@ -16,7 +16,7 @@ use crate::scene::{Scene, pdb, pod};
 /// The process dies; another begins with an empty head.
 fn crash(scene: &mut Scene, goal: Goal) {
     let intent = scene.run.intent().clone();
-    scene.run = Rollout::resume(intent, goal, &scene.snapshot, scene.now);
+    scene.run = Rollout::resume(intent.clone(), intent, goal, &scene.snapshot, scene.now);
 }
 
 #[test]

@@ -170,7 +170,7 @@ impl Player {
         self.see();
         let now = self.world.now();
         match self.world.intent().cloned() {
-            Some(intent) => Rollout::resume(intent, Goal::Upgrade, &self.snapshot, now),
+            Some(intent) => Rollout::resume(intent.clone(), intent, Goal::Upgrade, &self.snapshot, now),
             None => self.begin(play).expect("nothing had been touched that would be refused"),
         }
     }

@@ -7,7 +7,6 @@ use std::{
     sync::Arc,
 };
 
-use k8s_openapi::api::core::v1 as core;
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
@@ -101,8 +100,8 @@ async fn pods(source: &Source, id: &PdbRef, selector: &Selector) -> Option<Chang
         return Some(Change::PdbPods(id.clone(), Vec::new()));
     }
     let source = Source { labels: Some(selector.to_query()), fields: None, ..source.clone() };
-    match source.list::<core::Pod>(Some(&id.namespace)).await {
-        Ok((pods, _)) => Some(Change::PdbPods(id.clone(), pods.into_iter().map(convert::pod).collect())),
+    match source.list(Some(&id.namespace), convert::pod).await {
+        Ok((pods, _)) => Some(Change::PdbPods(id.clone(), pods)),
         Err(failure) => {
             // Only an explanation is missing; the next look will tell.
             tracing::debug!(%id, reason = failure.line(), "cannot list the pods of a budget");

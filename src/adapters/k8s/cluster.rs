@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     future::Future,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -17,7 +17,7 @@ use super::{
     budget_pods,
     client::Connection,
     convert,
-    follow::{Sender, Source, follow},
+    follow::{Sender, Source, Streams, follow},
     kinds::{Budgets, DaemonSets, Nodes, Pdbs},
     names::object_name,
     node_cache::NodeCache,
@@ -63,18 +63,24 @@ impl Scope {
     }
 }
 
-/// How often the pods of blocking budgets are looked at.
+/// How often the pods of blocking budgets are looked at, and how long a server is waited for.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     /// Only at a budget that has blocked for so long and not changed meanwhile.
     pub first_look: Duration,
     /// And again after so long while it is wanted.
     pub look_again: Duration,
+    /// A server that does not begin a streamed list within this is asked for lists.
+    pub first_events: Duration,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { first_look: Duration::from_secs(5), look_again: Duration::from_secs(15) }
+        Self {
+            first_look: Duration::from_secs(5),
+            look_again: Duration::from_secs(15),
+            first_events: Duration::from_secs(10),
+        }
     }
 }
 
@@ -91,6 +97,8 @@ pub struct KubeCluster {
     out: Sender,
     inbox: AsyncMutex<Inbox>,
     pods: Mutex<(Watch, PodWatches)>,
+    /// Nodes come into flight one by one, each with a list of its own: there it pays to have the list in the watch.
+    streams: Arc<AtomicBool>,
     budgets_wanted: watch::Sender<BTreeSet<PdbRef>>,
 }
 
@@ -127,6 +135,7 @@ impl KubeCluster {
             out,
             inbox: AsyncMutex::new(Inbox { batches, error: None, started: None, budgets_wanted: wanted }),
             pods: Mutex::default(),
+            streams: Arc::new(AtomicBool::new(true)),
             budgets_wanted,
         }
     }
@@ -174,6 +183,10 @@ async fn nodes(source: Source, kind: Nodes, out: Sender) {
 }
 
 impl Cluster for KubeCluster {
+    fn anew(&self) -> Self {
+        Self::new(self.connection.clone(), self.scope.clone()).with_pace(self.pace)
+    }
+
     async fn changes(&self) -> Result<Vec<Change>, PortError> {
         let mut inbox = self.inbox.lock().await;
         if inbox.started.is_none() {
@@ -201,7 +214,10 @@ impl Cluster for KubeCluster {
         let mut pods = self.pods.lock().unwrap_or_else(PoisonError::into_inner);
         let (wanted, watches) = &mut *pods;
         if wanted.pods_on != watch.pods_on {
-            watches.want(&watch.pods_on, &self.source(), &self.out, &self.runtime);
+            let offered = Arc::clone(&self.streams);
+            let streams = Some(Streams { offered, first_events: self.pace.first_events });
+            let source = Source { streams, ..self.source() };
+            watches.want(&watch.pods_on, &source, &self.out, &self.runtime);
         }
         if wanted.pods_of != watch.pods_of {
             self.budgets_wanted.send_replace(watch.pods_of.clone());
@@ -215,13 +231,10 @@ impl Cluster for KubeCluster {
 
     /// One paged list of all Nodes, whatever their labels.
     async fn without_node(&self, instances: &BTreeSet<InstanceId>) -> Result<BTreeSet<InstanceId>, PortError> {
-        let nodes = self.source().list::<core::Node>(None).await;
-        let (nodes, _) = nodes.map_err(|failure| failure.port(self.connection.server(), "list nodes"))?;
-        let joined: BTreeSet<InstanceId> = nodes
-            .into_iter()
-            .filter_map(|node| node.spec.and_then(|spec| spec.provider_id))
-            .filter_map(|provider_id| convert::instance_of(&provider_id))
-            .collect();
+        let instance_of = |node: core::Node| convert::instance_of(&node.spec?.provider_id?);
+        let nodes = self.source().list(None, instance_of).await;
+        let (joined, _) = nodes.map_err(|failure| failure.port(self.connection.server(), "list nodes"))?;
+        let joined: BTreeSet<InstanceId> = joined.into_iter().flatten().collect();
         Ok(instances.difference(&joined).cloned().collect())
     }
 

@@ -3,7 +3,15 @@
 //! Own code, not `kube::runtime::watcher`: what disappeared during a gap must be told by name, a refusal must surface as
 //! the right that is missing, and a watch that ends in order goes on from where it was without a list.
 
-use std::{collections::BTreeMap, fmt::Debug, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt::Debug,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::StreamExt;
 use kube::{
@@ -60,6 +68,19 @@ pub(super) trait Kind: Send {
     fn complete(&self) -> Change;
 }
 
+/// The annotation of the bookmark behind which a streamed list is complete
+/// (`metav1.InitialEventsAnnotationKey` in apimachinery).
+const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
+
+/// Watches that begin with everything there is, which saves the list.
+#[derive(Clone)]
+pub(super) struct Streams {
+    /// False once the server turned out not to have them; shared by all that ask it.
+    pub(super) offered: Arc<AtomicBool>,
+    /// A server that is silent for so long in the beginning does not know them, or is so busy that a list is no worse.
+    pub(super) first_events: Duration,
+}
+
 /// What is listed and watched.
 #[derive(Clone)]
 pub(super) struct Source {
@@ -67,16 +88,33 @@ pub(super) struct Source {
     pub(super) server: Arc<str>,
     pub(super) fields: Option<String>,
     pub(super) labels: Option<String>,
+    pub(super) streams: Option<Streams>,
 }
 
 impl Source {
     /// Everything of this kind.
     pub(super) fn all(client: Client, server: Arc<str>) -> Self {
-        Self { client, server, fields: None, labels: None }
+        Self { client, server, fields: None, labels: None, streams: None }
     }
 
-    /// All objects page by page, and the version they were read at.
-    pub(super) async fn list<K>(&self, namespace: Option<&str>) -> Result<(Vec<K>, String), Failure>
+    fn streams(&self) -> bool {
+        self.streams.as_ref().is_some_and(|streams| streams.offered.load(Ordering::Relaxed))
+    }
+
+    fn never_stream_again(&self) {
+        tracing::info!(server = %self.server, "no streamed lists here (feature WatchList), listing instead");
+        if let Some(streams) = &self.streams {
+            streams.offered.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// What is read of all objects, and the version they were read at. Page by page: of a page no more is kept than
+    /// what is read, for the objects themselves are ten times that.
+    pub(super) async fn list<K, T>(
+        &self,
+        namespace: Option<&str>,
+        mut read: impl FnMut(K) -> T,
+    ) -> Result<(Vec<T>, String), Failure>
     where
         K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug,
     {
@@ -98,7 +136,7 @@ impl Source {
                 }
                 page => page?,
             };
-            items.extend(page.items);
+            items.extend(page.items.into_iter().map(&mut read));
             match page.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => params.continue_token = Some(token),
                 None => return Ok((items, page.metadata.resource_version.unwrap_or_default())),
@@ -108,106 +146,168 @@ impl Source {
 }
 
 /// Lists, watches, and tells of every change until nobody listens or a right is missing for good.
-pub(super) async fn follow<K: Kind>(source: Source, mut kind: K, out: Sender) {
-    let mut known: BTreeMap<K::Key, K::Value> = BTreeMap::new();
+pub(super) async fn follow<K: Kind>(source: Source, kind: K, out: Sender) {
+    let mut view = View { kind, known: BTreeMap::new(), version: None, complete: false, out };
     let mut trouble = Trouble::default();
-    let mut complete = false;
     loop {
-        let (objects, mut version) = match source.list::<K::Object>(None).await {
-            Ok(listed) => listed,
-            Err(failure) => match trouble.wait(failure, &source.server, "list", K::WHAT).await {
-                Ok(()) => continue,
-                Err(error) => return drop(out.send(Err(error)).await),
-            },
+        let ended = match view.version {
+            None if !source.streams() => list(&source, &mut view, &mut trouble).await,
+            _ => watch(&source, &mut view, &mut trouble).await,
         };
-        trouble.over();
-        let mut changes = relist(&mut kind, &mut known, objects);
-        if !complete {
-            complete = true;
-            changes.push(kind.complete());
-        }
-        if !changes.is_empty() && out.send(Ok(changes)).await.is_err() {
-            return;
-        }
-        // One watch after the other, each from where the last one ended, until the server has forgotten that place.
-        loop {
-            match watch(&source, &mut kind, &mut known, &mut version, &mut trouble, &out).await {
-                Ended::InOrder => {}
-                Ended::Expired => break,
-                Ended::Unheard => return,
-                Ended::Broken(failure) => match trouble.wait(failure, &source.server, "watch", K::WHAT).await {
-                    // A server that keeps refusing this place may have lost its history: look at everything again.
-                    Ok(()) if trouble.answers > 3 => break,
-                    Ok(()) => {}
-                    Err(error) => return drop(out.send(Err(error)).await),
-                },
-            }
+        match ended {
+            Ended::InOrder => {}
+            Ended::Expired => view.version = None,
+            Ended::NoStream => source.never_stream_again(),
+            Ended::Unheard => return,
+            Ended::Broken(verb, failure) => match trouble.wait(failure, &source.server, verb, K::WHAT).await {
+                // A server that keeps refusing this place may have lost its history: look at everything again.
+                Ok(()) if trouble.answers > 3 => view.version = None,
+                Ok(()) => {}
+                Err(error) => return drop(view.out.send(Err(error)).await),
+            },
         }
     }
 }
 
-/// Compares a whole list with what was known: tells of what is new or different, and of what disappeared unseen.
-fn relist<K: Kind>(kind: &mut K, known: &mut BTreeMap<K::Key, K::Value>, objects: Vec<K::Object>) -> Vec<Change> {
-    let mut before = std::mem::take(known);
-    let mut changes = Vec::new();
-    for object in objects {
-        let (key, value) = kind.read(object);
-        if before.remove(&key).as_ref() != Some(&value) {
-            changes.push(kind.change(value.clone()));
-        }
-        known.insert(key, value);
-    }
-    // What is gone is told first: a pod's name may have come back under another uid.
-    let gone = before.into_keys().map(|key| kind.gone(&key));
-    gone.collect::<Vec<_>>().into_iter().chain(changes).collect()
-}
-
+/// How a list or a watch came to its end.
 enum Ended {
     InOrder,
+    /// The server no longer knows what happened since our version.
     Expired,
+    /// The server cannot begin a watch with what there is.
+    NoStream,
+    /// Nobody listens any more.
     Unheard,
-    Broken(Failure),
+    /// With the verb that failed.
+    Broken(&'static str, Failure),
 }
 
-async fn watch<K: Kind>(
-    source: &Source,
-    kind: &mut K,
-    known: &mut BTreeMap<K::Key, K::Value>,
-    version: &mut String,
-    trouble: &mut Trouble,
-    out: &Sender,
-) -> Ended {
+impl Ended {
+    fn watching(failure: Failure) -> Self {
+        match failure.code() {
+            Some(410) => Self::Expired,
+            _ => Self::Broken("watch", failure),
+        }
+    }
+}
+
+/// What is known of a kind.
+struct View<K: Kind> {
+    kind: K,
+    known: BTreeMap<K::Key, K::Value>,
+    /// Where the next watch begins; none before everything was looked at.
+    version: Option<String>,
+    /// Whether it was told that the first list is complete.
+    complete: bool,
+    out: Sender,
+}
+
+impl<K: Kind> View<K> {
+    /// Tells of changes; false when nobody listens.
+    async fn tell(&self, changes: Vec<Change>) -> bool {
+        changes.is_empty() || self.out.send(Ok(changes)).await.is_ok()
+    }
+
+    /// Compares everything there is with what was known: what is new or different, and what disappeared unseen.
+    fn relist(&mut self, all: Vec<(K::Key, K::Value)>, version: String) -> Vec<Change> {
+        let mut before = std::mem::take(&mut self.known);
+        let mut changed = Vec::new();
+        for (key, value) in all {
+            if before.remove(&key).as_ref() != Some(&value) {
+                changed.push(self.kind.change(value.clone()));
+            }
+            self.known.insert(key, value);
+        }
+        self.version = Some(version);
+        // What is gone is told first: a pod's name may have come back under another uid.
+        let mut changes: Vec<Change> = before.into_keys().map(|key| self.kind.gone(&key)).collect();
+        changes.extend(changed);
+        if !self.complete {
+            self.complete = true;
+            changes.push(self.kind.complete());
+        }
+        changes
+    }
+
+    fn saw(&mut self, object: K::Object) -> Option<Change> {
+        self.note(object.resource_version());
+        let (key, value) = self.kind.read(object);
+        if self.known.get(&key) == Some(&value) {
+            return None;
+        }
+        self.known.insert(key, value.clone());
+        Some(self.kind.change(value))
+    }
+
+    fn lost(&mut self, object: K::Object) -> Option<Change> {
+        self.note(object.resource_version());
+        let (key, _) = self.kind.read(object);
+        let told = self.kind.gone(&key);
+        self.known.remove(&key).map(|_| told)
+    }
+
+    fn note(&mut self, seen: Option<String>) {
+        self.version = seen.or(self.version.take());
+    }
+}
+
+async fn list<K: Kind>(source: &Source, view: &mut View<K>, trouble: &mut Trouble) -> Ended {
+    match source.list(None, |object| view.kind.read(object)).await {
+        Ok((all, version)) => {
+            trouble.over();
+            let changes = view.relist(all, version);
+            if view.tell(changes).await { Ended::InOrder } else { Ended::Unheard }
+        }
+        Err(failure) => Ended::Broken("list", failure),
+    }
+}
+
+/// Watches from the version on; without one, the watch begins with everything there is.
+async fn watch<K: Kind>(source: &Source, view: &mut View<K>, trouble: &mut Trouble) -> Ended {
+    let mut gathered = view.version.is_none().then(BTreeMap::new);
+    let first_events = source.streams.as_ref().map_or(SILENCE, |streams| streams.first_events);
     let params = WatchParams {
         label_selector: source.labels.clone(),
         field_selector: source.fields.clone(),
         timeout: Some(WATCH_SECONDS),
+        send_initial_events: gathered.is_some(),
         ..WatchParams::default()
     };
+    let version = view.version.as_deref().unwrap_or_default();
     let request = match Request::new(K::Object::url_path(&(), None)).watch(&params, version) {
         Ok(request) => request,
-        Err(error) => return Ended::Broken(Failure::NotSent(error.to_string())),
+        Err(error) => return Ended::Broken("watch", Failure::NotSent(error.to_string())),
     };
     tracing::info!("kubernetes WATCH {}", request.uri().path());
     let began = Instant::now();
     let opened = timeout(PATIENCE, source.client.request_events::<K::Object>(request)).await;
-    let events = match opened {
-        Err(_) => return Ended::Broken(Failure::Lost("the watch does not begin".to_owned())),
+    let events = match opened.map(|opened| opened.map_err(Failure::from)) {
+        Err(_) => return Ended::Broken("watch", Failure::Lost("the watch does not begin".to_owned())),
         Ok(Ok(events)) => events,
-        Ok(Err(error)) => return ended(error.into()),
+        // Invalid, or a bad request: this server does not know the parameter or has it switched off.
+        Ok(Err(failure)) if gathered.is_some() && matches!(failure.code(), Some(400 | 422)) => return Ended::NoStream,
+        Ok(Err(failure)) => return Ended::watching(failure),
     };
     let mut events = Box::pin(events.ready_chunks(BATCH));
     let mut heard = false;
     loop {
-        let Ok(next) = timeout(SILENCE, events.next()).await else {
+        let patience = if gathered.is_some() { first_events } else { SILENCE };
+        let Ok(next) = timeout(patience, events.next()).await else {
+            if gathered.is_some() {
+                return Ended::NoStream;
+            }
             // It did work: whatever was wrong before is over.
             trouble.over();
-            return Ended::Broken(Failure::Lost("the watch fell silent".to_owned()));
+            return Ended::Broken("watch", Failure::Lost("the watch fell silent".to_owned()));
         };
         let Some(batch) = next else {
+            if gathered.is_some() {
+                return Ended::Broken("watch", Failure::Lost("the watch ended before everything was sent".to_owned()));
+            }
             // A server that ends watches at once would otherwise be asked again in a tight loop.
             let at_once = !heard && began.elapsed() < Duration::from_secs(1);
             return if at_once {
-                Ended::Broken(Failure::Lost("the watch ended at once".to_owned()))
+                Ended::Broken("watch", Failure::Lost("the watch ended at once".to_owned()))
             } else {
                 Ended::InOrder
             };
@@ -215,21 +315,19 @@ async fn watch<K: Kind>(
         let mut changes = Vec::new();
         let mut end = None;
         for event in batch {
-            match event {
-                Ok(event) => match take(event, kind, known, version, &mut changes) {
-                    None => heard = true,
-                    Some(failure) => end = Some(ended(failure)),
-                },
-                Err(error) => end = Some(ended(error.into())),
-            }
-            if end.is_some() {
-                break;
+            let event = event.map_err(Failure::from);
+            match event.and_then(|event| take(event, view, &mut gathered, &mut changes)) {
+                Ok(()) => heard = true,
+                Err(failure) => {
+                    end = Some(Ended::watching(failure));
+                    break;
+                }
             }
         }
         if heard {
             trouble.over();
         }
-        if !changes.is_empty() && out.send(Ok(changes)).await.is_err() {
+        if !view.tell(changes).await {
             return Ended::Unheard;
         }
         if let Some(end) = end {
@@ -238,47 +336,29 @@ async fn watch<K: Kind>(
     }
 }
 
+/// Takes in an event; until the mark that it was all, what there is is gathered.
 fn take<K: Kind>(
     event: WatchEvent<K::Object>,
-    kind: &mut K,
-    known: &mut BTreeMap<K::Key, K::Value>,
-    version: &mut String,
+    view: &mut View<K>,
+    gathered: &mut Option<BTreeMap<K::Key, K::Value>>,
     changes: &mut Vec<Change>,
-) -> Option<Failure> {
-    match event {
-        WatchEvent::Added(object) | WatchEvent::Modified(object) => {
-            note(version, object.resource_version());
-            let (key, value) = kind.read(object);
-            if known.get(&key) != Some(&value) {
-                changes.push(kind.change(value.clone()));
-                known.insert(key, value);
+) -> Result<(), Failure> {
+    match (event, &mut *gathered) {
+        (WatchEvent::Error(status), _) => return Err(status.into()),
+        (WatchEvent::Added(object) | WatchEvent::Modified(object), Some(all)) => all.extend([view.kind.read(object)]),
+        (WatchEvent::Deleted(object), Some(all)) => drop(all.remove(&view.kind.read(object).0)),
+        (WatchEvent::Bookmark(mark), Some(all)) => {
+            if mark.metadata.annotations.contains_key(INITIAL_EVENTS_END) {
+                let all = std::mem::take(all).into_iter().collect();
+                changes.extend(view.relist(all, mark.metadata.resource_version));
+                *gathered = None;
             }
         }
-        WatchEvent::Deleted(object) => {
-            note(version, object.resource_version());
-            let (key, _) = kind.read(object);
-            let told = kind.gone(&key);
-            if known.remove(&key).is_some() {
-                changes.push(told);
-            }
-        }
-        WatchEvent::Bookmark(mark) => *version = mark.metadata.resource_version,
-        WatchEvent::Error(status) => return Some(status.into()),
+        (WatchEvent::Added(object) | WatchEvent::Modified(object), None) => changes.extend(view.saw(object)),
+        (WatchEvent::Deleted(object), None) => changes.extend(view.lost(object)),
+        (WatchEvent::Bookmark(mark), None) => view.version = Some(mark.metadata.resource_version),
     }
-    None
-}
-
-fn ended(failure: Failure) -> Ended {
-    match failure.code() {
-        Some(410) => Ended::Expired,
-        _ => Ended::Broken(failure),
-    }
-}
-
-fn note(version: &mut String, seen: Option<String>) {
-    if let Some(seen) = seen {
-        *version = seen;
-    }
+    Ok(())
 }
 
 /// How long to wait before the next attempt, and when a refusal counts as final.

@@ -1,13 +1,14 @@
 //! One run a group: a Lease of `coordination.k8s.io/v1`.
 //!
 //! Whether another holder is dead is judged by watching, not by the clock alone: clocks differ. A Lease that does not
-//! change for its whole duration while we look has a dead holder. A Lease whose last renewal is further back than ten
-//! durations by our clock is taken without looking on, and one that was renewed within its duration by our clock is
-//! held, without waiting. So a clock that goes ahead of the holder's by minutes costs a wait of one duration, and never
-//! takes a live holder's Lease; one that goes behind refuses for so much longer.
+//! change for its whole duration while we look has a dead holder. A Lease whose last renewal is a quarter of an hour back
+//! by our clock is taken without looking on, and one that was renewed within its duration by our clock is held, without
+//! waiting. So a clock that goes ahead of the holder's by minutes costs a wait of one duration, and never takes a live
+//! holder's Lease; one that goes behind refuses for so much longer.
 
 use std::{
     hash::{BuildHasher, RandomState},
+    sync::PoisonError,
     time::Duration,
 };
 
@@ -37,8 +38,9 @@ use crate::{
 /// A holder that has not renewed for so long is dead.
 const DURATION: Duration = Duration::from_secs(30);
 
-/// A Lease that ran out so many durations ago is taken without looking on.
-const LONG_DEAD: u32 = 10;
+/// A Lease that was last renewed so long ago is taken without looking on. AWS refuses requests whose time is more than
+/// five minutes off, so that neither our clock nor the holder's can be so wrong, nor both together.
+const LONG_DEAD: Duration = Duration::from_mins(15);
 
 /// Tells one process from another that works under the same name: a dead run's successor must not take itself for it.
 const SESSION: &str = "mngup.dev/session";
@@ -56,6 +58,15 @@ pub struct KubeLock {
     session: String,
     duration: Duration,
     state: Mutex<State>,
+    /// When the last renewal that succeeded was sent.
+    renewed: std::sync::Mutex<Option<Renewed>>,
+}
+
+/// A moment by both clocks: the wall's goes on while the machine sleeps, the other is never set back.
+#[derive(Clone, Copy)]
+struct Renewed {
+    wall: Timestamp,
+    steady: Instant,
 }
 
 #[derive(Default)]
@@ -89,6 +100,7 @@ impl KubeLock {
             operator,
             duration: DURATION,
             state: Mutex::default(),
+            renewed: std::sync::Mutex::default(),
         }
     }
 
@@ -123,6 +135,7 @@ impl KubeLock {
     /// Writes the Lease as ours: over what was read, or new. None when somebody else wrote in between.
     async fn write(&self, over: Option<&coordination::Lease>) -> Result<Option<coordination::Lease>, LockError> {
         let now = Timestamp::now();
+        let sent = Renewed { wall: now, steady: Instant::now() };
         let ours = over.filter(|lease| self.is_ours(lease)).and_then(|lease| lease.spec.as_ref());
         let spec = over.and_then(|lease| lease.spec.as_ref());
         let transitions = spec.and_then(|spec| spec.lease_transitions).unwrap_or_default();
@@ -158,7 +171,10 @@ impl KubeLock {
         };
         let verb = if over.is_some() { "update" } else { "create" };
         match fetch(&self.connection.client, request).await {
-            Ok(written) => Ok(Some(written)),
+            Ok(written) => {
+                *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = Some(sent);
+                Ok(Some(written))
+            }
             Err(failure) if failure.code() == Some(409) => Ok(None),
             // Gone between reading and writing. A namespace that is not there is a 404 to `create` and no such gap.
             Err(failure) if failure.code() == Some(404) && over.is_some() => Ok(None),
@@ -192,7 +208,7 @@ impl KubeLock {
             }
         };
         let silent = elapsed(renewed, Timestamp::now());
-        if unchanged >= duration || silent >= duration.saturating_mul(LONG_DEAD) {
+        if unchanged >= duration || silent >= LONG_DEAD.max(duration) {
             Verdict::Take
         } else if silent > duration {
             Verdict::LookOn
@@ -261,19 +277,27 @@ impl Lock for KubeLock {
         }
         // Our last answer was lost, somebody touched or deleted it, or it was taken: looking tells. Another holder is
         // no matter of patience here: it may act already.
-        state.held = None;
-        if let Some(lease) = self.get().await?
-            && holder(&lease).is_some()
-            && !self.is_ours(&lease)
-        {
-            return Err(self.held(&lease));
+        match self.get().await? {
+            Some(lease) if self.is_ours(&lease) => {}
+            Some(lease) if holder(&lease).is_some() => return Err(self.held(&lease)),
+            // Whoever had it since gave it back, and may have undone our run.
+            Some(_) | None if !self.is_held() => return Err(LockError::Lost { lease: self.title() }),
+            Some(_) | None => {}
         }
         self.take(&mut state).await
+    }
+
+    fn is_held(&self) -> bool {
+        // Not to the last moment: an act that is sent just before must arrive, too.
+        let good = self.duration.mul_f64(5.0 / 6.0);
+        let renewed = *self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
+        renewed.is_some_and(|at| elapsed(at.wall, Timestamp::now()) < good && at.steady.elapsed() < good)
     }
 
     async fn release(&self) {
         let mut state = self.state.lock().await;
         let Some(held) = state.held.take() else { return };
+        *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = None;
         // Deleted, not emptied: a run that is over leaves nothing behind.
         let preconditions = Preconditions { uid: held.metadata.uid, resource_version: held.metadata.resource_version };
         let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };

@@ -1,4 +1,4 @@
-//! The pods of the nodes that matter now: one list and one watch a node, for as long as it is wanted.
+//! The pods of the nodes that matter now: one watch a node that begins with what is there, for as long as it is wanted.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -16,8 +16,9 @@ pub(super) async fn zones(client: &Client, server: &Arc<str>) -> Result<BTreeSet
     let source = Source::all(client.clone(), Arc::clone(server));
     let mut trouble = Trouble::default();
     loop {
-        match source.list::<core::PersistentVolume>(None).await {
-            Ok((volumes, _)) => return Ok(volumes.into_iter().flat_map(convert::zone_of_volume).collect()),
+        let zones = |volume: core::PersistentVolume| convert::zone_of_volume(volume).into_iter().collect::<Vec<_>>();
+        match source.list(None, zones).await {
+            Ok((zones, _)) => return Ok(zones.into_iter().flatten().collect()),
             Err(failure) if failure.code() == Some(403) => {
                 tracing::warn!(
                     reason = failure.line(),
