@@ -125,7 +125,7 @@ async fn a_group_that_eks_resizes_for_us_does_not_count_as_being_updated() {
     let cloud = workers(&server).await;
     let act = CloudAct::SetSize { desired: 4, max: Some(8) };
     let (outcome, group) = tokio::join!(cloud.act(&act), async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        asked_to_resize(&server).await;
         cloud.read(false).await.unwrap()
     });
     assert_eq!(outcome, Outcome::Done);
@@ -138,7 +138,7 @@ async fn a_second_update_of_eks_is_a_conflict() {
     let (one, two) = (workers(&server).await, workers(&server).await);
     let act = CloudAct::SetSize { desired: 4, max: Some(8) };
     let other = tokio::spawn(async move { one.act(&CloudAct::SetSize { desired: 4, max: Some(8) }).await });
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    asked_to_resize(&server).await;
     let outcome = two.act(&act).await;
     other.abort();
     assert!(
@@ -156,4 +156,11 @@ async fn the_maximum_of_a_self_managed_group_moves_through_auto_scaling() {
     let call = &server.calls_of("autoscaling:UpdateAutoScalingGroup")[0];
     let named: Vec<_> = call.params.keys().map(String::as_str).collect();
     assert_eq!(named, ["AutoScalingGroupName", "DesiredCapacity", "MaxSize"]);
+}
+
+/// Waits until EKS was asked for another size.
+async fn asked_to_resize(server: &AwsServer) {
+    while server.calls_of("eks:UpdateNodegroupConfig").is_empty() {
+        tokio::task::yield_now().await;
+    }
 }
