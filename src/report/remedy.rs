@@ -27,6 +27,7 @@ pub(super) fn headline(on: &WaitingOn) -> String {
         | WaitingOn::WrongTemplate { .. }
         | WaitingOn::NodesOut { .. }
         | WaitingOn::ZoneVolumes { .. }
+        | WaitingOn::GroupBusy { .. }
         | WaitingOn::NodeInterval { .. }
         | WaitingOn::Answers { .. }
         | WaitingOn::Reading => format!("waited for {}", wording::title(on)),
@@ -91,6 +92,7 @@ pub(super) fn commands(on: &WaitingOn, ours: &Commands) -> Vec<String> {
         | WaitingOn::LoadBalancers { .. }
         | WaitingOn::NodesOut { .. }
         | WaitingOn::ZoneVolumes { .. }
+        | WaitingOn::GroupBusy { .. }
         | WaitingOn::NodeInterval { .. }
         | WaitingOn::Answers { .. }
         | WaitingOn::Reading => Vec::new(),

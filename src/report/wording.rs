@@ -38,6 +38,7 @@ pub fn blocks(on: &WaitingOn) -> bool {
         | WaitingOn::Unmanaged { .. }
         | WaitingOn::Refused { .. }
         | WaitingOn::LandsBack { .. }
+        | WaitingOn::GroupBusy { .. }
         | WaitingOn::Launch { failure: Some(_) }
         | WaitingOn::WrongTemplate { .. } => true,
         WaitingOn::PodsStopping { .. }
@@ -83,6 +84,7 @@ pub fn title(on: &WaitingOn) -> String {
         WaitingOn::WrongTemplate { .. } => "an instance from the right template".to_owned(),
         WaitingOn::NodesOut { .. } => "a node to come back".to_owned(),
         WaitingOn::ZoneVolumes { zone } => format!("a new node in {zone}"),
+        WaitingOn::GroupBusy { .. } => "somebody else's work on the group".to_owned(),
         WaitingOn::NodeInterval { .. } => "the node interval".to_owned(),
         WaitingOn::Answers { .. } => "answers".to_owned(),
         WaitingOn::Reading => "the group's state".to_owned(),
@@ -145,6 +147,7 @@ pub fn cause(on: &WaitingOn, names: &Names, now: Timestamp) -> String {
         WaitingOn::NodesOut { available, required } => {
             format!("a node to come back: {available} are available and {required} must be")
         }
+        WaitingOn::GroupBusy { why } => format!("somebody else's work on the group to end: {why}"),
         WaitingOn::ZoneVolumes { zone } => {
             format!("a new node in {zone}: volumes there need the last Ready one")
         }
@@ -246,6 +249,7 @@ mod tests {
             WaitingOn::WrongTemplate { instance: text("i-0f3a"), has: text("lt-0a1c version 3") },
             WaitingOn::NodesOut { available: 11, required: 11 },
             WaitingOn::ZoneVolumes { zone: "eu-west-1a".into() },
+            WaitingOn::GroupBusy { why: text("EKS is updating this node group itself (status UPDATING)") },
             WaitingOn::NodeInterval { until },
             WaitingOn::Answers { count: 2 },
             WaitingOn::Reading,
@@ -272,6 +276,7 @@ mod tests {
         waits for an instance from the group's template: i-0f3a came from lt-0a1c version 3
         waits for a node to come back: 11 are available and 11 must be
         waits for a new node in eu-west-1a: volumes there need the last Ready one
+        waits for somebody else's work on the group to end: EKS is updating this node group itself (status UPDATING)
         waits for the node interval, 41s left
         waits for 2 answers of a server
         waits for the group's state to be read
@@ -300,6 +305,7 @@ mod tests {
         ! an instance from the right template
         - a node to come back
         - a new node in eu-west-1a
+        ! somebody else's work on the group
         - the node interval
         - answers
         - the group's state
