@@ -214,13 +214,19 @@ fn shed_one(draft: &mut Draft<'_>, census: &Census) {
     if draft.group.missing() > 0 {
         return want_fewer(draft);
     }
-    let shed = plan::shed_by(census, 1, |seat| !seat.taken && !seat.spared && !is_last_of_zone(draft, census, seat));
-    let Some(seat) = shed.first().and_then(|instance| census.seats.get(instance)) else {
-        return keep_size(draft, "no node could be drained");
-    };
     let required = required(draft);
-    if !seat.available || census.available > required {
+    let spare = census.available > required;
+    let may_go = |seat: &Seat| !seat.taken && !seat.spared && !is_last_of_zone(draft, census, seat);
+    let pick = |allowed: &dyn Fn(&Seat) -> bool| {
+        let shed = plan::shed_by(census, 1, |seat| may_go(seat) && allowed(seat));
+        shed.first().and_then(|instance| census.seats.get(instance))
+    };
+    // Where none of those that serve may go, one that does not is as good.
+    if let Some(seat) = pick(&|seat| spare || !seat.available) {
         return choose(draft, census, seat, required, true);
+    }
+    if pick(&|_| true).is_none() {
+        return keep_size(draft, "no node could be drained");
     }
     let on = vec![WaitingOn::NodesOut { available: census.available, required }];
     nobody_moves(draft, &run.intent.group.to_string(), census, on);

@@ -32,7 +32,9 @@ pub(super) fn preflight(draft: &mut Draft<'_>) {
         if untouched {
             return end(draft, stop.clone(), &[]);
         }
-        return draft.event(Event::Phase { phase: RunPhase::ScaleDown });
+        // What an earlier life of this run had in flight is brought to a safe place first.
+        let phase = if draft.run.flights.is_empty() { RunPhase::ScaleDown } else { RunPhase::Roll };
+        return draft.event(Event::Phase { phase });
     }
     if !remember(draft) {
         return answers(draft);
