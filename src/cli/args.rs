@@ -7,6 +7,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use super::{
     exit_code,
     policy_args::PolicyArgs,
+    upgrade::SANDBOX_SPEED,
     values::{self, World},
 };
 
@@ -157,7 +158,7 @@ pub struct UpgradeArgs {
     #[arg(default_missing_value = "true", value_parser = values::world, help_heading = "Sandbox")]
     pub sandbox: Option<World>,
     /// How many times faster than the clock the sandbox runs
-    #[arg(long, env = "MNGUP_SANDBOX_SPEED", hide_env = true, value_name = "FACTOR", default_value = "40")]
+    #[arg(long, env = "MNGUP_SANDBOX_SPEED", hide_env = true, value_name = "FACTOR", default_value_t = SANDBOX_SPEED)]
     #[arg(value_parser = values::speed, help_heading = "Sandbox")]
     pub sandbox_speed: f64,
 }
