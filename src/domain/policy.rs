@@ -267,3 +267,43 @@ impl fmt::Display for Order {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEGAN: Limits = Limits {
+        max_unavailable: 3,
+        max_unavailable_said: IntOrPercent::Int(3),
+        max_unavailable_from: Source::UpdateConfig,
+        surge: 2,
+        surge_said: IntOrPercent::Int(2),
+        surge_from: Source::Policy,
+    };
+
+    fn group() -> Group {
+        Group {
+            asg: "workers".into(),
+            observed_at: jiff::Timestamp::UNIX_EPOCH,
+            size: super::super::Size { min: 1, desired: 12, max: 12 },
+            target: super::super::LaunchTarget::default(),
+            instances: std::collections::BTreeMap::new(),
+            suspended: BTreeSet::new(),
+            operator: None,
+            instance_refresh: None,
+            zones: BTreeSet::new(),
+            activities: Vec::new(),
+            nodegroup: None,
+        }
+    }
+
+    #[test]
+    fn a_run_that_goes_on_keeps_its_numbers_but_for_those_given_now() {
+        let resume = |given: &Settings| BEGAN.resume(given, &given.over(&Policy::default()), &group(), 12);
+        // The group's own number is another by now; nobody asked for that here.
+        assert_eq!(resume(&Settings::default()), Ok(BEGAN));
+        let surge = Settings { max_surge: Some(IntOrPercent::Percent(25)), ..Settings::default() };
+        let expected = Limits { surge: 3, surge_said: IntOrPercent::Percent(25), ..BEGAN };
+        assert_eq!(resume(&surge), Ok(expected));
+    }
+}

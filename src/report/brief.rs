@@ -328,6 +328,22 @@ mod tests {
     }
 
     #[test]
+    fn a_number_above_everything_is_said_as_what_it_means() {
+        let limits = Limits { max_unavailable: 50, max_unavailable_said: IntOrPercent::Int(50), ..intent(3).limits };
+        let lines = Brief { limits, ..brief() }.lines(80).join("\n");
+        assert!(lines.contains("all 3 nodes may be out at once (--max-unavailable 50) + 1 extra"), "{lines}");
+    }
+
+    #[test]
+    fn pods_of_which_the_same_is_to_be_said_share_a_line() {
+        let two = (1..=7).map(|n| (pod(&format!("cart-{n}")), vec![never().pdb])).collect();
+        let lines = Brief { two_budgets: two, ..brief() }.lines(usize::MAX).join("\n");
+        let said = "count 7 pods (shop/cart-1, shop/cart-2, shop/cart-3, shop/cart-4, shop/cart-5, +2): the eviction API \
+                    refuses such pods for ever";
+        assert!(lines.contains(said), "{lines}");
+    }
+
+    #[test]
     fn a_dry_run_shows_each_node() {
         assert_snapshot!(brief().long(80).join("\n"), @"
         cluster/prod  nodegroup/apps   managed, AL2023, on-demand, 3 nodes in 3 zones

@@ -511,4 +511,91 @@ mod tests {
         ");
         assert_eq!(at(0), tale.0[0].at);
     }
+
+    #[test]
+    fn a_group_that_stays_larger_says_so_and_who_gives_that_back() {
+        let mut tale = blocked();
+        tale.end(520, RunOutcome::Interrupted, 10, 2);
+        let size = crate::domain::Size { min: 3, desired: 13, max: 20 };
+        let progress = Progress::of(&tale.0).at_size(Some(size));
+        assert_snapshot!(said_of(&progress, prod(), None), @"
+        2> nodegroup/apps stopped after 8m40s
+        2> 2 of 12 nodes are new; ip-10-0-1-3 stays cordoned, ip-10-0-1-4 stays cordoned
+        2> the group stays at 13 nodes instead of 12; abort gives that back, and so does
+        2>   the end of the run
+        2> Next, to go on where it stopped: mngup upgrade -c prod -n apps
+        2>   or, to undo what this run did (new nodes stay): mngup abort -c prod -n apps
+        ");
+    }
+
+    #[test]
+    fn an_undone_run_says_what_was_taken_back_and_counts_only_what_the_run_replaced() {
+        let mut tale = Tale::default();
+        let old = (2..=3).map(|n| crate::engine::event::OldNode {
+            member: member(n),
+            evidence: crate::engine::event::Evidence::NoTemplate,
+        });
+        let intent = crate::report::fixtures::intent(3);
+        tale.tell(700, Event::RunResumed { intent: Box::new(intent), old: old.collect() });
+        tale.tell(
+            701,
+            Event::NodeChosen {
+                member: member(4),
+                available: 3,
+                required: 3,
+                shrink: true,
+                extended: std::collections::BTreeMap::new(),
+            },
+        );
+        let took = std::time::Duration::from_secs(99);
+        tale.tell(800, Event::Replaced { member: member(4), by: None, took });
+        let undone = |tale: &Tale| {
+            let mut progress = Progress::undoing();
+            tale.0.iter().for_each(|record| progress.record(record));
+            said_of(&progress, prod().with(vec!["--force".to_owned()]), Some(crate::report::undoing::sample()))
+        };
+        tale.end(801, RunOutcome::Aborted, 2, 0);
+        assert_snapshot!(undone(&tale), @"
+        nodegroup/apps is as it was before the run, but for 1 node that a new one
+          replaced
+        taken back: the cordon of ip-10-0-1-2, the load balancer label of ip-10-0-1-2,
+          the soft taint of 2 nodes, the shield against the cluster autoscaler of 1
+          node, the suspension of AZRebalance, the maximum of 4, which was 3, the size
+          of 4, which was 3 (ip-10-0-1-4 drained and gone)
+        2> Next, to begin again: mngup upgrade -c prod -n apps --force
+        ");
+        tale.end(801, RunOutcome::Interrupted, 2, 0);
+        assert_snapshot!(undone(&tale), @"
+        2> stopped after 1m41s; the run of nodegroup/apps is not undone yet
+        2> Next, to go on with that: mngup abort -c prod -n apps
+        ");
+    }
+
+    #[test]
+    fn what_was_seen_after_a_resume_is_not_told_as_all_of_it() {
+        let mut tale = Tale::default();
+        let intent = crate::report::fixtures::intent(3);
+        tale.tell(700, Event::RunResumed { intent: Box::new(intent), old: Vec::new() });
+        tale.end(801, RunOutcome::Done, 0, 0);
+        assert_snapshot!(said(&tale, prod()), @"
+        nodegroup/apps upgraded: 3 nodes in 13m21s
+        0 pods moved since it was resumed, 0 evictions refused
+        2> The report: mngup report /var/lib/ann/r-1121.jsonl
+        ");
+    }
+
+    #[test]
+    fn a_command_that_is_too_long_stands_whole_on_a_line_of_its_own() {
+        let far = ["-c", "production", "-n", "applications", "--context", "bastion-of-the-platform-team"];
+        let mut tale = Tale::begin(2);
+        tale.end(1, RunOutcome::Interrupted, 2, 0);
+        assert_snapshot!(said(&tale, Commands::new(far.map(str::to_owned).into())), @"
+        2> nodegroup/apps stopped after 1s
+        2> 0 of 2 nodes are new; nothing is in flight
+        2> Next, to go on where it stopped:
+        2>     mngup upgrade -c production -n applications --context bastion-of-the-platform-team
+        2>   or, to undo what this run did (new nodes stay):
+        2>     mngup abort -c production -n applications --context bastion-of-the-platform-team
+        ");
+    }
 }

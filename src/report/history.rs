@@ -302,3 +302,34 @@ impl History {
         self.nodes.iter().rposition(|node| node.member.instance == *instance)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::report::fixtures::{Tale, member, node, pod};
+
+    #[test]
+    fn a_pod_counts_once_whether_its_eviction_was_answered_before_or_after_it_was_gone() {
+        let mut tale = Tale::begin(3);
+        tale.cordon(4, 1);
+        tale.pods(5, 1, 2);
+        tale.tell(8, Event::PodEvicted { pod: pod("seen-no-more"), node: node(1, 1) });
+        tale.drained(9, 1, 2);
+        tale.tell(10, Event::PodEvicted { pod: pod("answered-late"), node: node(1, 1) });
+        let history = History::of(&tale.0);
+        assert_eq!((history.moved(), history.evicted), (4, 4));
+    }
+
+    #[test]
+    fn pods_of_a_node_whose_turn_came_before_a_resume_count_too() {
+        let mut tale = Tale::default();
+        let evidence = crate::engine::event::Evidence::NoTemplate;
+        let old = vec![crate::engine::event::OldNode { member: member(1), evidence }];
+        let intent = crate::report::fixtures::intent(3);
+        tale.tell(0, Event::RunResumed { intent: Box::new(intent), old });
+        tale.tell(1, Event::PodGone { pod: pod("a"), node: node(1, 1), after: Duration::from_secs(9) });
+        assert_eq!(History::of(&tale.0).moved(), 1);
+    }
+}

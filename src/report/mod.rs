@@ -5,6 +5,7 @@
 mod bars;
 mod brief;
 mod commands;
+mod echo;
 mod ending;
 mod failure;
 mod fit;

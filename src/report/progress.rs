@@ -379,7 +379,7 @@ mod tests {
     use super::*;
     use crate::{
         engine::event::{OldNode, RunOutcome},
-        report::fixtures::{Tale, at, blocked, intent, member},
+        report::fixtures::{Tale, at, blocked, budget, intent, member, never},
     };
 
     #[test]
@@ -393,6 +393,21 @@ mod tests {
         let progress = Progress::of(&tale.0);
         assert_eq!((progress.done, progress.left(), progress.in_flight.len()), (1, 11, 1));
         assert_eq!(progress.remaining(at(370)), Some(Duration::from_mins(21)));
+    }
+
+    #[test]
+    fn nothing_is_estimated_while_a_node_stands_still() {
+        let mut tale = Tale::begin(12);
+        tale.roll(4, 1);
+        tale.cordon(250, 2);
+        assert!(Progress::of(&tale.0).remaining(at(260)).is_some());
+        let on = |view| vec![WaitingOn::Budget(Box::new(view))];
+        tale.waits(261, 2, 250, on(budget()), Some(3));
+        // Its budget may allow it in a moment; after twice the time of the others nobody believes that any more.
+        assert!(Progress::of(&tale.0).remaining(at(300)).is_some());
+        assert_eq!(Progress::of(&tale.0).remaining(at(800)), None);
+        tale.waits(301, 2, 250, on(never()), Some(3));
+        assert_eq!(Progress::of(&tale.0).remaining(at(302)), None);
     }
 
     #[test]

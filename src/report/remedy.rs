@@ -144,3 +144,21 @@ fn relax(view: &BudgetView) -> Vec<String> {
     };
     vec![patch(field, &enough), format!("(then put it back: … -p '{{\"spec\":{{\"{field}\":{back}}}}}')")]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_launch_that_failed_has_a_next_step() {
+        let first = |failure: &str| {
+            let on = WaitingOn::Launch { failure: Some(failure.to_owned()) };
+            commands(&on, &Commands::sandbox(None)).pop().unwrap()
+        };
+        let subnet = "There are not enough free addresses in subnet 'subnet-0a1b' to satisfy it.";
+        assert!(first(subnet).contains("--subnet-ids subnet-0a1b "));
+        assert!(first("You have requested more vCPU capacity than your current vCPU limit").contains("service-quotas"));
+        assert!(first("We currently do not have sufficient m6i.large capacity").contains("instance types or zones"));
+        assert!(first("Something else").contains("describe-scaling-activities"));
+    }
+}

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod flags;
+mod going_on;
 mod help;
 mod report;
 mod stand_in;
