@@ -36,7 +36,7 @@ pub(super) async fn abort(args: AbortArgs, can_ask: bool, screen: Screen) -> Res
     }
     let remembered = ports.cluster.intent().await?;
     let (Some(intent), Some(undoing)) = (remembered, app::undoing(&ports).await?) else {
-        return nothing_to_undo(&target, args.output);
+        return Ok(nothing_to_undo(&target, args.output));
     };
     let commands = commands.with(intent.policy.words());
     if args.dry_run {
@@ -59,7 +59,7 @@ pub(super) async fn abort(args: AbortArgs, can_ask: bool, screen: Screen) -> Res
     let outcome = app::abort(&ports, &mut reporter, &mut *journal, &mut stop).await;
     reporter.finish();
     match outcome {
-        Ok(None) => nothing_to_undo(&target, args.output),
+        Ok(None) => Ok(nothing_to_undo(&target, args.output)),
         Ok(Some(outcome)) => Ok(ExitCode::from(&outcome)),
         Err(error) => Err(broke_off(error, SystemClock.now(), &commands)),
     }
@@ -76,13 +76,13 @@ fn broke_off(error: DriveError, now: jiff::Timestamp, commands: &Commands) -> Cl
     }
 }
 
-fn nothing_to_undo(target: &Target, form: Form) -> Result<ExitCode, CliError> {
+fn nothing_to_undo(target: &Target, form: Form) -> ExitCode {
     match form {
         Form::Human => anstream::println!("{} has no run to undo", target.group),
         Form::Json => anstream::println!("null"),
         Form::Jsonl => {}
     }
-    Ok(ExitCode::Done)
+    ExitCode::Done
 }
 
 /// What there is to be undone as the answer, in the form that was asked for.

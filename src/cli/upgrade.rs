@@ -174,7 +174,7 @@ async fn go<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     let prepared = app::prepare(ports, &asked).await.map_err(refused)?;
     let now = ports.clock.now();
     if prepared.old.is_empty() && prepared.resumes.is_none() {
-        return nothing_to_do(&prepared, &asked, request, now);
+        return Ok(nothing_to_do(&prepared, &asked, request, now));
     }
     let brief = app::brief(&prepared, &asked, now);
     if request.dry_run {
@@ -220,7 +220,7 @@ fn nothing_to_do(
     asked: &app::Request,
     request: &UpgradeRequest,
     now: jiff::Timestamp,
-) -> Result<ExitCode, CliError> {
+) -> ExitCode {
     let ended = Event::RunEnded { outcome: RunOutcome::Done, left: 0, replaced: 0 };
     let ended = Record { at: now, event: ended };
     match request.output {
@@ -241,7 +241,7 @@ fn nothing_to_do(
         }
         Form::Jsonl => JsonLines(std::io::stdout()).record(&ended),
     }
-    Ok(ExitCode::Done)
+    ExitCode::Done
 }
 
 /// The exit code of a run that ended, or why it broke off.

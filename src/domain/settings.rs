@@ -116,7 +116,7 @@ impl Settings {
     /// The words of a command line that say the same.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
-        self.written().into_iter().flat_map(|setting| setting.words()).collect()
+        self.written().into_iter().flat_map(Written::words).collect()
     }
 
     fn written(&self) -> [Written; 17] {
