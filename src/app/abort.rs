@@ -6,16 +6,52 @@ use super::{
     driver::{Desk, DriveError, Ports, Stop, drive},
     lease::{give_back, regain},
     observe::{Observed, observe},
+    upgrade::members,
 };
 use crate::{
+    domain::{Intent, Node, PENDING_TAINT, Process, Snapshot},
     engine::{
         Goal, Rollout,
         event::{Event, RunOutcome},
     },
     plan,
-    ports::{Clock, Cloud, Cluster, Journal, Lock},
-    report::Reporter,
+    ports::{Clock, Cloud, Cluster, Journal, Lock, PortError},
+    report::{Reporter, Undoing},
 };
+
+/// What there is to be undone; none when no run left anything. Writes nothing and needs no lock.
+///
+/// # Errors
+/// When group or cluster cannot be read.
+pub async fn undoing<C: Cluster, A: Cloud, K: Clock, L: Lock>(
+    ports: &Ports<C, A, K, L>,
+) -> Result<Option<Undoing>, PortError> {
+    let Observed { snapshot, intent } = observe(ports).await?;
+    Ok(intent.map(|intent| traces(&intent, &snapshot)))
+}
+
+/// The traces of this run that are to be seen.
+fn traces(intent: &Intent, snapshot: &Snapshot) -> Undoing {
+    let nodes = || members(snapshot).filter_map(|name| snapshot.node(name));
+    let those = |is: &dyn Fn(&Node) -> bool| nodes().filter(|node| is(node)).map(|node| node.name.clone()).collect();
+    let group = snapshot.group();
+    let size = group.map_or(intent.size, |group| group.size);
+    let suspended = group.is_some_and(|group| group.suspended.contains(&Process::AzRebalance));
+    Undoing {
+        cluster: intent.cluster.clone(),
+        group: intent.group.clone(),
+        operator: intent.operator.clone(),
+        started_at: intent.started_at,
+        cordoned: those(&|node| node.marks.cordoned()),
+        excluded: those(&|node| node.marks.excluded()),
+        tainted: those(&|node| node.taints.contains(&PENDING_TAINT.taint())),
+        shielded: those(&|node| node.marks.shielded()),
+        az_rebalance: suspended && intent.suspended_az_rebalance,
+        extra: intent.extra(size),
+        max: intent.raised_max.filter(|max| *max == size.max).map(|max| (max, intent.size.max)),
+        size,
+    }
+}
 
 /// Undoes the run that the cluster remembers: cordons, labels, taints, annotations, sizes, suspended processes. Nodes
 /// that are new stay. Returns none when there is nothing to undo.
@@ -55,5 +91,7 @@ async fn undo<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     let old = plan::old_nodes(&snapshot, &intent.policy);
     let mut run = Rollout::resume(intent.clone(), intent, Goal::Abort, &snapshot, ports.clock.now());
     let first = Event::RunResumed { intent: Box::new(run.intent().clone()), old };
-    drive(ports, &mut run, &mut snapshot, first, desk, stopping).await.map(Some)
+    let outcome = drive(ports, &mut run, &mut snapshot, first, desk, stopping).await;
+    desk.reporter.size(snapshot.group().map(|group| group.size));
+    outcome.map(Some)
 }

@@ -9,7 +9,7 @@ mod polling;
 mod status;
 mod upgrade;
 
-pub use abort::abort;
+pub use abort::{abort, undoing};
 pub use brief::brief;
 pub use driver::{DriveError, Ports, Stop};
 pub use observe::{Observed, observe};

@@ -8,6 +8,7 @@ use super::{
     consent::Consent,
     error::CliError,
     exit_code::ExitCode,
+    refusal::refusal,
     sinks::{self, OpenJournal},
     stop,
     target::Target,
@@ -15,12 +16,12 @@ use super::{
 };
 use crate::{
     adapters::SystemClock,
-    app::{self, DriveError, Ports},
-    domain::{ClusterName, GroupName, Operator, Policy, RunId},
+    app::{self, DriveError, Ports, Prepared},
+    domain::{ClusterName, GroupName, Operator, RunId, Settings},
     engine::event::RunOutcome,
     journal::Header,
     ports::{Clock, Cloud, Cluster, Event, Lock, Record},
-    report::{Closing, Commands, Reporter, Screen},
+    report::{Brief, Closing, Commands, JsonDocument, JsonLines, Reporter, Screen},
     sim::{Sim, World as SimWorld, WorldSpec},
 };
 
@@ -29,8 +30,8 @@ use crate::{
 pub struct UpgradeRequest {
     /// Which group.
     pub place: Where,
-    /// How.
-    pub policy: Policy,
+    /// What was said of how it goes.
+    pub settings: Settings,
     /// How long the Lease outlives the run.
     pub lease: Duration,
     /// Show the plan and stop.
@@ -65,11 +66,13 @@ impl UpgradeArgs {
     /// # Errors
     /// When they cannot all be meant, or when a yes is needed that nobody can give.
     pub fn request(self, can_ask: bool) -> Result<UpgradeRequest, CliError> {
-        let policy = self.policy.policy()?;
+        let settings = self.policy.settings()?;
         let (place, commands) = match self.sandbox {
             None => {
-                let target = self.target.target("upgrade")?;
-                let commands = target.commands();
+                let dry_run = self.dry_run.then(|| "--dry-run".to_owned());
+                let target =
+                    self.target.target("upgrade")?.beside(settings.words().into_iter().chain(dry_run).collect());
+                let commands = target.commands().with(settings.words());
                 (Where::Cluster(target), commands)
             }
             Some(world) => {
@@ -81,14 +84,17 @@ impl UpgradeArgs {
                     World::Embedded => None,
                     World::File(path) => Some(path),
                 });
+                let speed = (self.sandbox_speed != SANDBOX_SPEED)
+                    .then(|| ["--sandbox-speed".to_owned(), self.sandbox_speed.to_string()]);
+                let commands = commands.with(speed.into_iter().flatten().chain(settings.words()).collect());
                 (Where::Sandbox { world, speed: self.sandbox_speed }, commands)
             }
         };
         let harmless = self.dry_run || matches!(place, Where::Sandbox { .. });
-        let consent = Consent::needed(self.yes, harmless, can_ask, &commands.upgrade(""))?;
+        let consent = Consent::needed(self.yes, harmless, can_ask, &commands.begin(""))?;
         Ok(UpgradeRequest {
             place,
-            policy,
+            settings,
             lease: self.lease.lease_duration,
             dry_run: self.dry_run,
             consent,
@@ -108,11 +114,10 @@ pub(super) async fn upgrade(request: UpgradeRequest, screen: Screen) -> Result<E
     match request.place.clone() {
         Where::Cluster(target) => {
             let run = connect::run_id(SystemClock.now());
-            let policy = &request.policy;
             let purpose = if request.dry_run {
                 Purpose::Look
             } else {
-                Purpose::Run { deletes_pods: policy.force || policy.disable_eviction, lease: request.lease }
+                Purpose::Run { settings: Box::new(request.settings.clone()), lease: request.lease }
             };
             let ports = connect::connect(&target, purpose, &operator, &run).await?;
             Box::pin(go(&ports, &request, app_request(&request, &target, operator, run), &screen)).await
@@ -138,7 +143,7 @@ pub(super) async fn upgrade(request: UpgradeRequest, screen: Screen) -> Result<E
             let asked = app::Request {
                 cluster: ClusterName::new(cluster),
                 group,
-                policy: request.policy.clone(),
+                settings: request.settings.clone(),
                 operator,
                 run,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -147,6 +152,9 @@ pub(super) async fn upgrade(request: UpgradeRequest, screen: Screen) -> Result<E
         }
     }
 }
+
+/// How many times faster than the clock a sandbox runs where nobody says otherwise: its dozen nodes take half a minute.
+pub(super) const SANDBOX_SPEED: f64 = 40.0;
 
 /// Every sandbox is the same, so that people can talk about it.
 const SANDBOX_SEED: u64 = 1;
@@ -157,17 +165,20 @@ async fn go<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     asked: app::Request,
     screen: &Screen,
 ) -> Result<ExitCode, CliError> {
-    let shown = request.dry_run || request.consent == Consent::Ask;
-    let prepared = app::prepare(ports, &asked, shown).await.map_err(|refused| refusal(refused, &asked))?;
-    let brief = app::brief(&prepared, &asked, ports.clock.now());
-    if request.dry_run {
-        let text = brief.long(screen.width().unwrap_or(usize::MAX));
-        anstream::println!("{}", text.join("\n"));
-        return Ok(ExitCode::Done);
+    if !request.dry_run {
+        // Nobody is asked for a yes that is worth nothing.
+        let commands = &request.commands;
+        ports.lock.look().await.map_err(|error| CliError::lock(error, ports.clock.now(), &commands.status()))?;
     }
+    let refused = |refused| refusal(refused, &asked, &request.commands, request.dry_run);
+    let prepared = app::prepare(ports, &asked).await.map_err(refused)?;
+    let now = ports.clock.now();
     if prepared.old.is_empty() && prepared.resumes.is_none() {
-        anstream::println!("{} has no old nodes: nothing to do", asked.group);
-        return Ok(ExitCode::Done);
+        return Ok(nothing_to_do(&prepared, &asked, request, now));
+    }
+    let brief = app::brief(&prepared, &asked, now);
+    if request.dry_run {
+        return only_shown(&brief, request, screen);
     }
     let plan = brief.lines(screen.width().unwrap_or(usize::MAX));
     let agreed = request.consent.go_ahead(&plan);
@@ -179,7 +190,7 @@ async fn go<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     let run = prepared.resumes.as_ref().map_or(&asked.run, |intent| &intent.run).clone();
     let header = Header::new(asked.cluster.clone(), asked.group.clone(), run);
     let OpenJournal { mut journal, path, warning } = sinks::open_journal(request.journal.as_deref(), &header)?;
-    let closing = Closing { commands: request.commands.clone(), journal: path };
+    let closing = Closing { commands: request.commands.clone(), journal: path, undoing: None };
     let mut reporter = sinks::reporters(request.output, screen, closing);
     if let Some(message) = warning {
         reporter.record(&Record { at: ports.clock.now(), event: Event::Warning { message } });
@@ -188,6 +199,49 @@ async fn go<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     let outcome = app::upgrade(ports, &asked, prepared, &mut reporter, &mut *journal, &mut stop).await;
     reporter.finish();
     ended(outcome, ports.clock.now(), &request.commands)
+}
+
+/// The plan as the answer, in the form that was asked for.
+fn only_shown(brief: &Brief, request: &UpgradeRequest, screen: &Screen) -> Result<ExitCode, CliError> {
+    let text = match request.output {
+        Form::Human => Ok(brief.long(screen.width().unwrap_or(usize::MAX)).join("\n")),
+        Form::Json => serde_json::to_string_pretty(brief),
+        Form::Jsonl => serde_json::to_string(brief),
+    };
+    let text = text.map_err(|error| CliError::new(ExitCode::Unexpected, "cannot write the plan").because(error))?;
+    anstream::println!("{text}");
+    anstream::eprintln!("Next: {}", request.commands.begin(""));
+    Ok(ExitCode::Done)
+}
+
+/// Says why there is nothing to do; programs get the document or record of a run that is done.
+fn nothing_to_do(
+    prepared: &Prepared,
+    asked: &app::Request,
+    request: &UpgradeRequest,
+    now: jiff::Timestamp,
+) -> ExitCode {
+    let ended = Event::RunEnded { outcome: RunOutcome::Done, left: 0, replaced: 0 };
+    let ended = Record { at: now, event: ended };
+    match request.output {
+        Form::Human => match prepared.not_old.as_slice() {
+            [] => anstream::println!("{} has no old nodes: nothing to do", asked.group),
+            named => {
+                for node in named {
+                    anstream::println!("node/{node} is not old: it comes from what {} launches now", asked.group);
+                }
+                let next = request.commands.begin("--all-nodes");
+                anstream::eprintln!("nothing to do\nNext: {next}   (replaces nodes that are not old too)");
+            }
+        },
+        Form::Json => {
+            let mut document = JsonDocument::new(std::io::stdout()).of(asked.cluster.clone(), asked.group.clone());
+            document.record(&ended);
+            document.finish();
+        }
+        Form::Jsonl => JsonLines(std::io::stdout()).record(&ended),
+    }
+    ExitCode::Done
 }
 
 /// The exit code of a run that ended, or why it broke off.
@@ -199,26 +253,19 @@ pub(super) fn ended(
     match outcome {
         Ok(outcome) => Ok(ExitCode::from(&outcome)),
         Err(DriveError::Lock(error)) => Err(CliError::lock(error, now, &commands.status())),
+        // Perhaps nothing is remembered yet: with all that was said it is right in any case.
         Err(DriveError::Port(error)) => {
-            Err(CliError::from(error).next(commands.upgrade("   (goes on where it stopped)")))
+            Err(CliError::from(error).next(commands.begin("   (goes on where it stopped)")))
+        }
+        Err(DriveError::Left) if !commands.resumable() => {
+            Err(CliError::new(ExitCode::Interrupted, "stopped at once; the sandbox is gone with it")
+                .next(commands.begin("   (begins anew)")))
         }
         Err(error @ (DriveError::Left | DriveError::Adrift { .. })) => {
             Err(CliError::new(ExitCode::Interrupted, error.to_string())
-                .next(commands.upgrade("   (goes on)"))
+                .next(commands.begin("   (goes on)"))
                 .next(format!("{}   (undoes what was done)", commands.abort())))
         }
-    }
-}
-
-fn refusal(refused: app::Refused, asked: &app::Request) -> CliError {
-    match refused {
-        app::Refused::Objections { objections, asg } => {
-            let reasons: Vec<_> = objections.iter().map(ToString::to_string).collect();
-            let error = CliError::refused(format!("{}: {}", asked.group, reasons.join("; ")));
-            objections.iter().fold(error, |error, objection| error.next(objection.remedy(&asg)))
-        }
-        app::Refused::Limits(error) => CliError::usage(error.to_string()),
-        app::Refused::Port(error) => error.into(),
     }
 }
 
@@ -226,7 +273,7 @@ fn app_request(request: &UpgradeRequest, target: &Target, operator: Operator, ru
     app::Request {
         cluster: target.cluster.clone(),
         group: target.group.clone(),
-        policy: request.policy.clone(),
+        settings: request.settings.clone(),
         operator,
         run,
         version: env!("CARGO_PKG_VERSION").to_owned(),

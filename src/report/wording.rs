@@ -19,6 +19,13 @@ pub fn count(count: u32, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
+/// `1 of 1 node is new`, `2 of 3 nodes are new`: of how many it is said counts, and of how many it is true.
+#[must_use]
+pub fn are(some: u32, all: u32, noun: &str, what: &str) -> String {
+    let verb = if some == 1 { "is" } else { "are" };
+    format!("{some} of {} {verb} {what}", count(all, noun))
+}
+
 /// At most five of them, then how many more there are.
 pub fn list<T: AsRef<str>>(items: &[T]) -> String {
     let shown: Vec<_> = items.iter().take(NAMES_IN_A_LINE).map(AsRef::as_ref).collect();
@@ -39,6 +46,37 @@ pub fn blocks(on: &WaitingOn) -> bool {
         | WaitingOn::Refused { .. }
         | WaitingOn::LandsBack { .. }
         | WaitingOn::GroupBusy { .. }
+        | WaitingOn::Launch { failure: Some(_) }
+        | WaitingOn::WrongTemplate { .. } => true,
+        WaitingOn::PodsStopping { .. }
+        | WaitingOn::PodList { .. }
+        | WaitingOn::LoadBalancers { .. }
+        | WaitingOn::Volumes { .. }
+        | WaitingOn::InstanceLeaving { .. }
+        | WaitingOn::Launch { failure: None }
+        | WaitingOn::Join { .. }
+        | WaitingOn::NodeReady { .. }
+        | WaitingOn::DaemonSets { .. }
+        | WaitingOn::ExtendedResources { .. }
+        | WaitingOn::NodeTaint { .. }
+        | WaitingOn::NodesOut { .. }
+        | WaitingOn::ZoneVolumes { .. }
+        | WaitingOn::NodeInterval { .. }
+        | WaitingOn::Answers { .. }
+        | WaitingOn::Reading => false,
+    }
+}
+
+/// Whether somebody has to do something before it goes on; the rest may heal by itself.
+#[must_use]
+pub fn needs_somebody(on: &WaitingOn) -> bool {
+    match on {
+        WaitingOn::Budget(view) => view.never,
+        WaitingOn::TwoBudgets { .. }
+        | WaitingOn::Unmanaged { .. }
+        | WaitingOn::Refused { .. }
+        | WaitingOn::LandsBack { .. }
+        | WaitingOn::PodsOverdue { .. }
         | WaitingOn::Launch { failure: Some(_) }
         | WaitingOn::WrongTemplate { .. } => true,
         WaitingOn::PodsStopping { .. }
@@ -187,7 +225,9 @@ pub fn pod_names(pods: &[PodRef]) -> String {
     list(&names)
 }
 
-fn pod_count(pods: &[PodRef]) -> String {
+/// `3 pods`.
+#[must_use]
+pub fn pod_count(pods: &[PodRef]) -> String {
     count(u32::try_from(pods.len()).unwrap_or(u32::MAX), "pod")
 }
 
