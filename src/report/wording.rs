@@ -92,6 +92,7 @@ pub fn needs_somebody(on: &WaitingOn) -> bool {
         | WaitingOn::NodeTaint { .. }
         | WaitingOn::NodesOut { .. }
         | WaitingOn::ZoneVolumes { .. }
+        | WaitingOn::GroupBusy { .. }
         | WaitingOn::NodeInterval { .. }
         | WaitingOn::Answers { .. }
         | WaitingOn::Reading => false,
