@@ -9,10 +9,11 @@ use super::{
     effect::{CloudAct, EffectKey},
     event::{Event, Note, RunOutcome, SurgeFor},
     phase::{Call, NodePhase},
+    rollout::Rollout,
     waiting::WaitingOn,
 };
 use crate::{
-    domain::{InstanceId, later},
+    domain::{Group, InstanceId, later},
     plan::{self, Census, Seat},
 };
 
@@ -46,9 +47,11 @@ pub(super) fn to_shed(draft: &Draft<'_>) -> u32 {
 /// How many members more than at the start the group has, but no more than this run asked for: what others added is
 /// theirs.
 pub(super) fn extra(draft: &Draft<'_>) -> u32 {
-    let intent = &draft.run.intent;
-    let more = draft.group.size.desired.saturating_sub(intent.size.desired);
-    more.min(intent.surge)
+    extra_in(draft.run, draft.group)
+}
+
+fn extra_in(run: &Rollout, group: &Group) -> u32 {
+    group.size.desired.saturating_sub(run.intent.size.desired).min(run.intent.surge)
 }
 
 /// Whether the group shrinks by this member when it goes, so that no new node is ever scaled down again.
@@ -255,11 +258,15 @@ fn choose(draft: &mut Draft<'_>, census: &Census, seat: &Seat, required: u32, sh
     draft.event(Event::NodeChosen { member: seat.member.clone(), available, required, shrink, extended });
 }
 
-/// How many members must be available after a choice.
 fn required(draft: &Draft<'_>) -> u32 {
+    required_of(draft.run, draft.group)
+}
+
+/// How many members must be available after a choice.
+pub(super) fn required_of(run: &Rollout, group: &Group) -> u32 {
     // Others may have made the group smaller or larger since: its size without our extra nodes is what there is to keep.
-    let desired = draft.group.size.desired.saturating_sub(extra(draft));
-    desired.saturating_sub(draft.run.intent.limits.max_unavailable)
+    let desired = group.size.desired.saturating_sub(extra_in(run, group));
+    desired.saturating_sub(run.intent.limits.max_unavailable)
 }
 
 fn interval(draft: &Draft<'_>) -> Option<Timestamp> {
