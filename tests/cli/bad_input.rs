@@ -205,11 +205,11 @@ fn no_right_to_evict() {
     ");
     place.api.deny("delete pods");
     place.api.deny("update leases");
-    assert_snapshot!(place.mngup(&format!("{UPGRADE} --kubeconfig kubeconfig --force")), @"
-    2> error: this identity has no right in cluster/prod to delete pods (for --force and --disable-eviction); create pods/eviction; update leases.coordination.k8s.io in namespace/kube-system
+    assert_snapshot!(place.mngup(&format!("{UPGRADE} --kubeconfig kubeconfig --force")), @r#"
+    2> error: this identity has no right in cluster/prod to delete pods (for --force and --disable-eviction); create pods/eviction; update leases.coordination.k8s.io "mngup-workers" in namespace/kube-system
     2>   Next: bind docs/rbac.yaml to it (kubectl apply -f rbac.yaml), and give it an access entry with that group
     [4]
-    ");
+    "#);
 }
 
 #[test]
