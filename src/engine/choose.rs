@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, rc::Rc};
 
 use super::{
     draft::{Draft, Wait},
-    effect::CloudAct,
+    effect::{CloudAct, Step},
     event::{Event, Note, RunOutcome, SurgeFor},
     phase::{Call, NodePhase},
     waiting::WaitingOn,
@@ -79,8 +79,10 @@ pub(super) fn surge(draft: &mut Draft<'_>, census: &Census) {
             return draft.note(Note::Resized);
         }
         if run.saved.as_ref() == Some(&run.intent) {
-            let max = (size.max > 0).then_some(size.max);
-            draft.cloud(CloudAct::SetSize { desired: size.desired, max });
+            let seen = draft.group.size;
+            let max = (size.max > seen.max).then_some(Step { from: seen.max, to: size.max });
+            let desired = Step { from: seen.desired, to: size.desired };
+            draft.cloud(CloudAct::SetSize { desired: Some(desired), max });
         }
         return;
     }
