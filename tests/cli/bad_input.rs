@@ -195,6 +195,24 @@ fn an_aws_action_without_the_right() {
 }
 
 #[test]
+fn a_proxy_that_is_none() {
+    let place = Place::new(World::default());
+    place.aws.serve_cluster("https://ABC.gr7.eu-west-1.eks.amazonaws.com", "no certificate is needed here");
+    let typo = [("HTTPS_PROXY", "http//ann:not-a-secret@proxy:3128")];
+    assert_snapshot!(place.mngup_with(UPGRADE, &typo), @"
+    2> error: the variable HTTPS_PROXY: names no proxy that mngup can use, http://HOST:PORT is wanted; correct it, or name the API server's host in NO_PROXY
+    [4]
+    ");
+    place.kubeconfig("broken", "https://ABC.gr7.eu-west-1.eks.amazonaws.com");
+    let broken = [("https_proxy", "http://pro xy:3128")];
+    assert_snapshot!(place.mngup_with(&format!("{UPGRADE} --kubeconfig broken"), &broken), @"
+    2> error: the variable https_proxy: names no proxy that mngup can use, http://HOST:PORT is wanted; correct it, or name the API server's host in NO_PROXY
+    2>   Next: leave --kubeconfig and --context away: mngup connects by itself
+    [4]
+    ");
+}
+
+#[test]
 fn no_right_to_evict() {
     let place = Place::new(World::default());
     place.api.deny("create pods/eviction");
