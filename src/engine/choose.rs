@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     draft::{Draft, TRIES, Wait},
-    effect::{CloudAct, EffectKey},
+    effect::{CloudAct, EffectKey, Step},
     event::{Event, Note, RunOutcome, SurgeFor},
     phase::{Call, NodePhase},
     rollout::Rollout,
@@ -84,8 +84,10 @@ pub(super) fn surge(draft: &mut Draft<'_>, census: &Census) {
             return draft.note(Note::Resized);
         }
         if run.saved.as_ref() == Some(&run.intent) {
-            let max = (size.max > 0).then_some(size.max);
-            draft.cloud(CloudAct::SetSize { desired: size.desired, max });
+            let seen = draft.group.size;
+            let max = (size.max > seen.max).then_some(Step { from: seen.max, to: size.max });
+            let desired = Step { from: seen.desired, to: size.desired };
+            draft.cloud(CloudAct::SetSize { desired: Some(desired), max });
         }
         return;
     }
@@ -247,7 +249,8 @@ fn want_fewer(draft: &mut Draft<'_>) {
         return draft.waits(EXTRA.to_owned(), Wait { on, ..Wait::default() });
     }
     let fewer = to_shed(draft).min(draft.group.missing());
-    draft.cloud(CloudAct::SetSize { desired: draft.group.size.desired - fewer, max: None });
+    let from = draft.group.size.desired;
+    draft.cloud(CloudAct::SetSize { desired: Some(Step { from, to: from - fewer }), max: None });
     draft.waits(EXTRA.to_owned(), Wait { on: vec![WaitingOn::Answers { count: 1 }], ..Wait::default() });
 }
 
