@@ -50,6 +50,9 @@ pub mod key {
     pub const PREFIX: &str = "mngup.dev/";
 }
 
+/// What [`key::CORDONED`] is taken to say once somebody else took our cordon off and put theirs on.
+const BY_OTHERS: &str = "by others";
+
 /// What mngup wrote on a node, decoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marks(pub BTreeMap<String, String>);
@@ -122,7 +125,14 @@ impl Marks {
     /// Whether the cordon is ours.
     #[must_use]
     pub fn cordoned(&self) -> bool {
-        self.0.contains_key(key::CORDONED)
+        self.0.get(key::CORDONED).is_some_and(|by| by != BY_OTHERS)
+    }
+
+    /// Notes that the cordon is somebody else's, though we had cordoned the node before.
+    pub fn disown_cordon(&mut self) {
+        if let Some(by) = self.0.get_mut(key::CORDONED) {
+            BY_OTHERS.clone_into(by);
+        }
     }
 
     /// Whether the load balancer label is ours.

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Under this name our writes stand in `managedFields`.
-const MANAGER: &str = "mngup";
+pub(super) const MANAGER: &str = "mngup";
 
 /// The key of the intent in its `ConfigMap`.
 const INTENT_KEY: &str = "intent";

@@ -7,7 +7,8 @@ use std::{
 
 use k8s_openapi::api::core::v1 as core;
 
-use crate::domain::{NodeName, key};
+use super::convert;
+use crate::domain::NodeName;
 
 /// What a change must know that stands on what was there: taints are one list to the API, and a cordon that was there
 /// before is not ours. Only the version keeps others' changes.
@@ -22,7 +23,7 @@ pub(super) struct RawNode {
 impl RawNode {
     pub(super) fn of(node: &core::Node) -> Self {
         let spec = node.spec.as_ref();
-        let ours = node.metadata.annotations.as_ref().is_some_and(|marks| marks.contains_key(key::CORDONED));
+        let ours = convert::marks(node).cordoned();
         Self {
             version: node.metadata.resource_version.clone().unwrap_or_default(),
             taints: spec.and_then(|spec| spec.taints.clone()).unwrap_or_default(),

@@ -288,6 +288,9 @@ impl World {
             return;
         };
         node.object.unschedulable = unschedulable;
+        if unschedulable && by != Actor::Client {
+            node.object.marks.disown_cordon();
+        }
         let (name, was_available, in_group) = (node.object.name.clone(), node.available, node.in_group);
         if in_group {
             self.cordoned = if unschedulable { self.cordoned + 1 } else { self.cordoned - 1 };

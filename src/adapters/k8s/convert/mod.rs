@@ -8,7 +8,7 @@ mod selector;
 
 pub(super) use budget::pdb;
 pub(super) use daemon_set::daemon_set;
-pub(super) use node::{instance_of, node, zone_of_volume};
+pub(super) use node::{instance_of, marks, node, zone_of_volume};
 pub(super) use pod::pod;
 
 use k8s_openapi::api::core::v1 as core;

@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::{
     api::core::v1 as core,
-    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::Time},
+    apimachinery::pkg::{
+        api::resource::Quantity,
+        apis::meta::v1::{ManagedFieldsEntry, Time},
+    },
 };
 
-use super::taint;
+use super::{super::act::MANAGER, taint};
 use crate::domain::{CLUSTER_AUTOSCALER_SHIELD, InstanceId, Marks, Node, NodeKind, NodeName, Readiness, Zone};
 
 /// Mirrors `spec.unschedulable`, which [`Node::unschedulable`] tells already.
@@ -19,6 +22,7 @@ const ZONE_LABELS: [&str; 3] =
 
 /// A Node.
 pub(in crate::adapters::k8s) fn node(node: core::Node) -> Node {
+    let marks = marks(&node);
     let labels = node.metadata.labels.unwrap_or_default();
     let annotations = node.metadata.annotations.unwrap_or_default();
     let spec = node.spec.unwrap_or_default();
@@ -34,13 +38,30 @@ pub(in crate::adapters::k8s) fn node(node: core::Node) -> Node {
         ready: readiness(&status),
         unschedulable: spec.unschedulable.unwrap_or_default(),
         taints: spec.taints.iter().flatten().filter(|t| t.key != CORDON_TAINT).filter_map(taint).collect(),
-        marks: Marks::of(&annotations),
+        marks,
         shielded: annotations.get(CLUSTER_AUTOSCALER_SHIELD).is_some_and(|value| value == "true"),
         kubelet_version: status.node_info.as_ref().map(|info| info.kubelet_version.clone()).unwrap_or_default(),
         extended: extended(status.allocatable.as_ref()),
         volumes: volumes(&status),
         labels,
     }
+}
+
+/// What mngup wrote on it. The API server knows who set `spec.unschedulable` last: a mark of ours that outlived our
+/// cordon says nothing about the one that is there now.
+pub(in crate::adapters::k8s) fn marks(node: &core::Node) -> Marks {
+    let mut marks = node.metadata.annotations.as_ref().map(Marks::of).unwrap_or_default();
+    let mut owners = node.metadata.managed_fields.iter().flatten().filter(|entry| owns_cordon(entry)).peekable();
+    let known = owners.peek().is_some();
+    if known && !owners.any(|entry| entry.manager.as_deref() == Some(MANAGER)) {
+        marks.disown_cordon();
+    }
+    marks
+}
+
+fn owns_cordon(entry: &ManagedFieldsEntry) -> bool {
+    let fields = entry.fields_v1.as_ref().map(|fields| &fields.0);
+    fields.is_some_and(|fields| fields.pointer("/f:spec/f:unschedulable").is_some())
 }
 
 /// The instance in a providerID; none when that is not an EC2 instance.
