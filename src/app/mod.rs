@@ -9,9 +9,9 @@ mod polling;
 mod status;
 mod upgrade;
 
-pub use abort::abort;
+pub use abort::{Undoing, begin_abort};
 pub use brief::brief;
 pub use driver::{DriveError, Ports, Stop};
 pub use observe::{Observed, observe};
 pub use status::{Status, status};
-pub use upgrade::{Prepared, Refused, Request, prepare, upgrade};
+pub use upgrade::{Begun, Prepared, Refused, Request, begin, prepare};

@@ -3,7 +3,7 @@
 use tokio::sync::mpsc;
 
 use super::{
-    driver::{Desk, DriveError, Ports, Stop, drive},
+    driver::{Desk, DriveError, Ports, Stop, drive, unless_stopped},
     lease::{give_back, regain},
     observe::{Observed, look_again, look_at_pods, observe},
 };
@@ -112,32 +112,26 @@ fn judge(snapshot: &Snapshot, intent: Option<Intent>, request: &Request) -> Resu
     Ok(Prepared { snapshot: snapshot.clone(), resumes: intent, limits, old, disagreements })
 }
 
-/// Takes the lock and runs; a run that was interrupted goes on with its own sizes and this call's settings.
-///
-/// # Errors
-/// [`DriveError`]; a run that ends in order has an outcome, however bad.
-pub async fn upgrade<C: Cluster, A: Cloud, K: Clock, L: Lock>(
-    ports: &Ports<C, A, K, L>,
-    request: &Request,
-    prepared: Prepared,
-    reporter: &mut dyn Reporter,
-    journal: &mut dyn Journal,
-    stop: &mut mpsc::Receiver<Stop>,
-) -> Result<RunOutcome, DriveError> {
-    let mut desk = Desk { reporter, journal, stop };
-    desk.unless_stopped(ports.lock.acquire()).await?;
-    let outcome = legs(ports, request, prepared, &mut desk).await;
-    give_back(&*ports.lock, outcome.as_ref().err()).await;
-    outcome
+/// A run that holds the lock of its group and has seen what there is now. Nothing of it was told or done yet: a place
+/// to open what only the holder may write.
+#[derive(Debug)]
+pub struct Begun<'a, C, A, K, L> {
+    ports: &'a Ports<C, A, K, L>,
+    request: &'a Request,
+    observed: Observed,
 }
 
-/// One leg after the other: whenever nothing could be heard for a while, the run goes on as if another had begun it.
-async fn legs<C: Cluster, A: Cloud, K: Clock, L: Lock>(
-    ports: &Ports<C, A, K, L>,
-    request: &Request,
+/// Takes the lock, or says who has it, and looks again.
+///
+/// # Errors
+/// [`DriveError`]; the lock is not held then.
+pub async fn begin<'a, C: Cluster, A: Cloud, K: Clock, L: Lock>(
+    ports: &'a Ports<C, A, K, L>,
+    request: &'a Request,
     prepared: Prepared,
-    desk: &mut Desk<'_>,
-) -> Result<RunOutcome, DriveError> {
+    stop: &mut mpsc::Receiver<Stop>,
+) -> Result<Begun<'a, C, A, K, L>, DriveError> {
+    unless_stopped(stop, ports.lock.acquire()).await?;
     let Prepared { mut snapshot, .. } = prepared;
     // Somebody may have thought it over for a while, or another run held the lock: only what is seen now counts.
     let again = async {
@@ -145,8 +139,52 @@ async fn legs<C: Cluster, A: Cloud, K: Clock, L: Lock>(
         look_again(ports, &mut snapshot).await?;
         Ok::<_, PortError>(intent)
     };
-    let intent = desk.unless_stopped(again).await?;
-    let mut ended = Box::pin(leg(ports, request, Observed { snapshot, intent }, desk, false)).await;
+    match unless_stopped(stop, again).await {
+        Ok(intent) => Ok(Begun { ports, request, observed: Observed { snapshot, intent } }),
+        Err(error) => {
+            give_back(&*ports.lock, Some(&error)).await;
+            Err(error)
+        }
+    }
+}
+
+impl<C: Cluster, A: Cloud, K: Clock, L: Lock> Begun<'_, C, A, K, L> {
+    /// Its name: one that goes on keeps it, and so its journal.
+    #[must_use]
+    pub fn run(&self) -> &RunId {
+        self.observed.intent.as_ref().map_or(&self.request.run, |intent| &intent.run)
+    }
+
+    /// Gives the lock back, having done nothing.
+    pub async fn give_up(self) {
+        give_back(&*self.ports.lock, None).await;
+    }
+
+    /// Runs, and gives the lock back; a run that was interrupted goes on with its own sizes and this call's settings.
+    ///
+    /// # Errors
+    /// [`DriveError`]; a run that ends in order has an outcome, however bad.
+    pub async fn drive(
+        self,
+        reporter: &mut dyn Reporter,
+        journal: &mut dyn Journal,
+        stop: &mut mpsc::Receiver<Stop>,
+    ) -> Result<RunOutcome, DriveError> {
+        let mut desk = Desk { reporter, journal, stop };
+        let outcome = legs(self.ports, self.request, self.observed, &mut desk).await;
+        give_back(&*self.ports.lock, outcome.as_ref().err()).await;
+        outcome
+    }
+}
+
+/// One leg after the other: whenever nothing could be heard for a while, the run goes on as if another had begun it.
+async fn legs<C: Cluster, A: Cloud, K: Clock, L: Lock>(
+    ports: &Ports<C, A, K, L>,
+    request: &Request,
+    observed: Observed,
+    desk: &mut Desk<'_>,
+) -> Result<RunOutcome, DriveError> {
+    let mut ended = Box::pin(leg(ports, request, observed, desk, false)).await;
     let mut ports = ports.clone();
     while let Err(DriveError::Adrift { stopping }) = ended {
         ports = regain(&ports, desk).await?;

@@ -1,6 +1,7 @@
 //! `mngup abort`.
 
 use super::{
+    answer::{Stdout, answer, tell},
     args::AbortArgs,
     connect::{self, Purpose},
     consent::Consent,
@@ -8,7 +9,7 @@ use super::{
     exit_code::ExitCode,
     sinks::{self, OpenJournal},
     stop,
-    upgrade::ended,
+    upgrade::{ended, not_begun},
 };
 use crate::{
     adapters::SystemClock,
@@ -16,7 +17,7 @@ use crate::{
     domain::{Intent, short},
     journal::Header,
     ports::{Clock, Cluster},
-    report::{Closing, Reporter, Screen},
+    report::{Closing, Commands, Reporter, Screen},
 };
 
 /// Undoes what a run did, and only that.
@@ -32,36 +33,39 @@ pub(super) async fn abort(args: AbortArgs, can_ask: bool, screen: Screen) -> Res
     let purpose = if args.dry_run { Purpose::Look } else { run };
     let ports = connect::connect(&target, purpose, &connect::operator(), &connect::run_id(now)).await?;
     let Some(intent) = ports.cluster.intent().await? else {
-        anstream::println!("{} has no run to undo", target.group);
+        answer(&format!("{} has no run to undo\n", target.group))?;
         return Ok(ExitCode::Done);
     };
     let plan = plan(&intent, now);
     if args.dry_run {
-        anstream::println!("{}\n(dry run) nothing was written", plan.join("\n"));
+        answer(&format!("{}\n(dry run) nothing was written\n", plan.join("\n")))?;
         return Ok(ExitCode::Done);
     }
-    let agreed = consent.go_ahead(&plan);
-    if !agreed.map_err(|error| CliError::new(ExitCode::Unexpected, "the terminal cannot be read").because(error))? {
-        anstream::eprintln!("nothing was touched");
+    if !consent.go_ahead(&plan)? {
+        tell("nothing was touched");
         return Ok(ExitCode::Done);
     }
-    let header = Header::of(&intent);
-    let OpenJournal { mut journal, path, warning } = sinks::open_journal(None, &header)?;
-    if let Some(warning) = warning {
-        anstream::eprintln!("warning: {warning}");
-    }
-    let closing = Closing { commands: commands.clone(), journal: path };
-    let mut reporter = sinks::reporters(args.output, &screen, closing);
     let mut stop = stop::listen();
-    let outcome = app::abort(&ports, &mut reporter, &mut *journal, &mut stop).await;
+    let begun = app::begin_abort(&ports, &mut stop).await;
+    let Some(undoing) = begun.map_err(|error| not_begun(error, SystemClock.now(), &commands))? else {
+        answer(&format!("{} has no run to undo\n", target.group))?;
+        return Ok(ExitCode::Done);
+    };
+    let OpenJournal { mut journal, path, warning } = sinks::usual_journal(&Header::of(undoing.intent()));
+    if let Some(warning) = warning {
+        tell(&format!("warning: {warning}"));
+    }
+    let again = Commands::report(path.as_deref());
+    let (closing, stdout) = (Closing { commands: commands.clone(), journal: path }, Stdout::default());
+    let mut reporter = sinks::reporters(args.output, &screen, closing, &stdout);
+    let outcome = undoing.drive(&mut reporter, &mut *journal, &mut stop).await;
     reporter.finish();
-    match outcome {
-        Ok(None) => {
-            anstream::println!("{} has no run to undo", target.group);
+    match outcome.transpose() {
+        None => {
+            answer(&format!("{} has no run to undo\n", target.group))?;
             Ok(ExitCode::Done)
         }
-        Ok(Some(outcome)) => ended(Ok(outcome), SystemClock.now(), &commands),
-        Err(error) => ended(Err(error), SystemClock.now(), &commands),
+        Some(outcome) => stdout.settle(ended(outcome, SystemClock.now(), &commands)?, &again),
     }
 }
 

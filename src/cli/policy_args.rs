@@ -13,15 +13,15 @@ use crate::domain::{IntOrPercent, NodeName, Order, Policy, Undrainable};
 pub struct PolicyArgs {
     /// Nodes that may be out at a time; a percentage rounds down, to at least 1
     /// [default: the group's updateConfig, else 1]
-    #[arg(long, env = "MNGUP_MAX_UNAVAILABLE", hide_env = true, value_name = "N|N%")]
+    #[arg(long, env = "MNGUP_MAX_UNAVAILABLE", hide_env = true, value_name = "N|N%", allow_hyphen_values = true)]
     pub max_unavailable: Option<IntOrPercent>,
     /// Extra nodes that carry the load meanwhile; a percentage rounds up
     /// [default: 1, or 0 where the group's strategy is MINIMAL]
-    #[arg(long, env = "MNGUP_MAX_SURGE", hide_env = true, value_name = "N|N%")]
+    #[arg(long, env = "MNGUP_MAX_SURGE", hide_env = true, value_name = "N|N%", allow_hyphen_values = true)]
     pub max_surge: Option<IntOrPercent>,
     /// The least time between two nodes' turns
     #[arg(long, env = "MNGUP_NODE_INTERVAL", hide_env = true, value_name = "TIME", default_value = "0s")]
-    #[arg(value_parser = values::span)]
+    #[arg(value_parser = values::span, allow_hyphen_values = true)]
     pub node_interval: Duration,
 
     /// Replace nodes that are not old too (kops calls this --force)
@@ -39,7 +39,7 @@ pub struct PolicyArgs {
 
     /// How long the pods of a node may take to leave
     #[arg(long, env = "MNGUP_DRAIN_TIMEOUT", hide_env = true, value_name = "TIME", default_value = "15m")]
-    #[arg(value_parser = values::some_span, help_heading = "Draining")]
+    #[arg(value_parser = values::some_span, allow_hyphen_values = true, help_heading = "Draining")]
     pub drain_timeout: Duration,
     /// When the drain timeout runs out, delete the pods that are left, whatever their budgets say (as EKS does)
     #[arg(long, env = "MNGUP_FORCE", hide_env = true, value_parser = values::switch, help_heading = "Draining")]
@@ -54,24 +54,24 @@ pub struct PolicyArgs {
     pub disable_eviction: bool,
     /// Seconds (or a time) that replace every pod's own grace period [default: the pod's own]
     #[arg(long, env = "MNGUP_GRACE_PERIOD", hide_env = true, value_name = "TIME", value_parser = values::grace)]
-    #[arg(help_heading = "Draining")]
+    #[arg(allow_hyphen_values = true, help_heading = "Draining")]
     pub grace_period: Option<u32>,
     /// Seconds (or a time) that cap every pod's own grace period [default: no cap]
     #[arg(long, env = "MNGUP_MAX_GRACE_PERIOD", hide_env = true, value_name = "TIME", value_parser = values::grace)]
-    #[arg(help_heading = "Draining")]
+    #[arg(allow_hyphen_values = true, help_heading = "Draining")]
     pub max_grace_period: Option<u32>,
     /// No longer wait for pods that were to be gone so long ago; 0 waits for them
     #[arg(long, env = "MNGUP_SKIP_WAIT_FOR_DELETE_TIMEOUT", hide_env = true, value_name = "TIME")]
-    #[arg(default_value = "0s", value_parser = values::seconds_or_span, help_heading = "Draining")]
+    #[arg(default_value = "0s", value_parser = values::seconds_or_span, allow_hyphen_values = true, help_heading = "Draining")]
     pub skip_wait_for_delete_timeout: Duration,
 
     /// Between the last pod and the termination, so that load balancers let go of the node
     #[arg(long, env = "MNGUP_POST_DRAIN_DELAY", hide_env = true, value_name = "TIME", default_value = "60s")]
-    #[arg(value_parser = values::span, help_heading = "Replacing")]
+    #[arg(value_parser = values::span, allow_hyphen_values = true, help_heading = "Replacing")]
     pub post_drain_delay: Duration,
     /// How long a replacement may take until it serves
     #[arg(long, env = "MNGUP_REPLACEMENT_TIMEOUT", hide_env = true, value_name = "TIME", default_value = "15m")]
-    #[arg(value_parser = values::some_span, help_heading = "Replacing")]
+    #[arg(value_parser = values::some_span, allow_hyphen_values = true, help_heading = "Replacing")]
     pub replacement_timeout: Duration,
 
     /// When a node cannot be drained: stop (uncordon it, end the run) or quarantine (leave it cordoned, go on)
@@ -80,7 +80,7 @@ pub struct PolicyArgs {
     pub undrainable_node_behavior: UndrainableArg,
     /// Nodes that may be quarantined before the run stops
     #[arg(long, env = "MNGUP_MAX_QUARANTINED", hide_env = true, value_name = "N", default_value = "1")]
-    #[arg(help_heading = "When it does not work out")]
+    #[arg(value_parser = values::count, allow_hyphen_values = true, help_heading = "When it does not work out")]
     pub max_quarantined: u32,
 }
 

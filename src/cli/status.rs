@@ -1,6 +1,7 @@
 //! `mngup status`.
 
 use super::{
+    answer::answer,
     args::{Form, StatusArgs},
     connect::{self, Purpose},
     error::CliError,
@@ -37,7 +38,7 @@ pub(super) async fn status(args: StatusArgs, screen: Screen) -> Result<ExitCode,
                 }
                 Some(IntentState::Rolling) | None => {}
             }
-            anstream::println!("{}", lines.join("\n"));
+            answer(&(lines.join("\n") + "\n"))?;
         }
         Form::Json | Form::Jsonl => {
             let document = serde_json::json!({
@@ -46,7 +47,7 @@ pub(super) async fn status(args: StatusArgs, screen: Screen) -> Result<ExitCode,
                 "nodes": all,
                 "records": status.records,
             });
-            anstream::println!("{document}");
+            answer(&format!("{document}\n"))?;
         }
     }
     Ok(ExitCode::Done)

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
+    answer::{Stdout, answer, tell},
     args::{Form, UpgradeArgs},
     connect::{self, Purpose},
     consent::Consent,
@@ -11,7 +12,7 @@ use super::{
     sinks::{self, OpenJournal},
     stop,
     target::Target,
-    values::World,
+    values::{Sandbox, World},
 };
 use crate::{
     adapters::SystemClock,
@@ -67,15 +68,15 @@ impl UpgradeArgs {
     pub fn request(self, can_ask: bool) -> Result<UpgradeRequest, CliError> {
         let policy = self.policy.policy()?;
         let (place, commands) = match self.sandbox {
-            None => {
+            Sandbox::Off => {
                 let target = self.target.target("upgrade")?;
                 let commands = target.commands();
                 (Where::Cluster(target), commands)
             }
-            Some(world) => {
+            Sandbox::On(world) => {
                 if let Some(flag) = self.target.points_at_something() {
                     return Err(CliError::usage(format!("{flag} with --sandbox, which brings a cluster of its own"))
-                        .next("leave one of them away; their variables count too"));
+                        .next("leave one of them away"));
                 }
                 let commands = Commands::sandbox(match &world {
                     World::Embedded => None,
@@ -162,32 +163,55 @@ async fn go<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     let brief = app::brief(&prepared, &asked, ports.clock.now());
     if request.dry_run {
         let text = brief.long(screen.width().unwrap_or(usize::MAX));
-        anstream::println!("{}", text.join("\n"));
+        answer(&(text.join("\n") + "\n"))?;
         return Ok(ExitCode::Done);
     }
     if prepared.old.is_empty() && prepared.resumes.is_none() {
-        anstream::println!("{} has no old nodes: nothing to do", asked.group);
-        return Ok(ExitCode::Done);
-    }
-    let plan = brief.lines(screen.width().unwrap_or(usize::MAX));
-    let agreed = request.consent.go_ahead(&plan);
-    if !agreed.map_err(|error| CliError::new(ExitCode::Unexpected, "the terminal cannot be read").because(error))? {
-        anstream::eprintln!("nothing was touched");
+        answer(&format!("{} has no old nodes: nothing to do\n", asked.group))?;
         return Ok(ExitCode::Done);
     }
     // A run that goes on keeps its name, and so its journal.
     let run = prepared.resumes.as_ref().map_or(&asked.run, |intent| &intent.run).clone();
     let header = Header::new(asked.cluster.clone(), asked.group.clone(), run);
-    let OpenJournal { mut journal, path, warning } = sinks::open_journal(request.journal.as_deref(), &header)?;
-    let closing = Closing { commands: request.commands.clone(), journal: path };
-    let mut reporter = sinks::reporters(request.output, screen, closing);
+    sinks::check_journal(request.journal.as_deref(), &header)?;
+    let plan = brief.lines(screen.width().unwrap_or(usize::MAX));
+    if !request.consent.go_ahead(&plan)? {
+        tell("nothing was touched");
+        return Ok(ExitCode::Done);
+    }
+    let commands = &request.commands;
+    let mut stop = stop::listen();
+    let begun = app::begin(ports, &asked, prepared, &mut stop).await;
+    let begun = begun.map_err(|error| not_begun(error, ports.clock.now(), commands))?;
+    let header = Header { run: begun.run().clone(), ..header };
+    let OpenJournal { mut journal, path, warning } = match sinks::open_journal(request.journal.as_deref(), &header) {
+        Ok(open) => open,
+        Err(error) => {
+            begun.give_up().await;
+            return Err(error);
+        }
+    };
+    let again = Commands::report(path.as_deref());
+    let (closing, stdout) = (Closing { commands: commands.clone(), journal: path }, Stdout::default());
+    let mut reporter = sinks::reporters(request.output, screen, closing, &stdout);
     if let Some(message) = warning {
         reporter.record(&Record { at: ports.clock.now(), event: Event::Warning { message } });
     }
-    let mut stop = stop::listen();
-    let outcome = app::upgrade(ports, &asked, prepared, &mut reporter, &mut *journal, &mut stop).await;
+    let outcome = begun.drive(&mut reporter, &mut *journal, &mut stop).await;
     reporter.finish();
-    ended(outcome, ports.clock.now(), &request.commands)
+    stdout.settle(ended(outcome, ports.clock.now(), commands)?, &again)
+}
+
+/// Why a run did not begin: nothing was touched.
+pub(super) fn not_begun(error: DriveError, now: jiff::Timestamp, commands: &Commands) -> CliError {
+    match error {
+        DriveError::Lock(error) => CliError::lock(error, now, &commands.status()),
+        DriveError::Port(error) => error.into(),
+        DriveError::Left | DriveError::Adrift { .. } => {
+            CliError::new(ExitCode::Interrupted, "stopped before it began; nothing was touched")
+                .next(commands.upgrade(""))
+        }
+    }
 }
 
 /// The exit code of a run that ended, or why it broke off.
@@ -200,7 +224,7 @@ pub(super) fn ended(
         Ok(outcome) => Ok(ExitCode::from(&outcome)),
         Err(DriveError::Lock(error)) => Err(CliError::lock(error, now, &commands.status())),
         Err(DriveError::Port(error)) => {
-            Err(CliError::from(error).next(commands.upgrade("   (goes on where it stopped)")))
+            Err(CliError::from(error).midway().next(commands.upgrade("   (goes on where it stopped)")))
         }
         Err(error @ (DriveError::Left | DriveError::Adrift { .. })) => {
             Err(CliError::new(ExitCode::Interrupted, error.to_string())
@@ -237,5 +261,57 @@ fn group_of(spec: &WorldSpec) -> GroupName {
     match (&spec.group.nodegroup, &spec.group.asg) {
         (Some(nodegroup), _) => GroupName::Nodegroup(nodegroup.name.as_str().into()),
         (None, asg) => GroupName::Asg(asg.as_deref().unwrap_or("workers").into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::*;
+
+    const NOWHERE: Screen = Screen {
+        stdout_terminal: false,
+        stderr_terminal: false,
+        bars: false,
+        color_stdout: false,
+        color_stderr: false,
+        zone: TimeZone::UTC,
+    };
+
+    #[tokio::test]
+    async fn a_run_that_is_refused_for_the_lock_leaves_no_journal() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = folder.path().join("below/run.jsonl");
+        let sim = Sim::new(SimWorld::new(WorldSpec::with_old_nodes(&[("a", 2)]), SANDBOX_SEED), 1.0);
+        let operator = Operator { user: "ann".to_owned(), host: "laptop".to_owned() };
+        sim.lock(operator.clone()).acquire().await.unwrap();
+        let ports = Ports {
+            cluster: Arc::new(sim.cluster()),
+            cloud: Arc::new(sim.cloud()),
+            clock: Arc::new(sim.clock()),
+            lock: Arc::new(sim.lock(operator.clone())),
+        };
+        let request = UpgradeRequest {
+            place: Where::Sandbox { world: World::Embedded, speed: 1.0 },
+            policy: Policy::default(),
+            lease: Duration::from_secs(30),
+            dry_run: false,
+            consent: Consent::Given,
+            output: Form::Human,
+            journal: Some(journal.clone()),
+            commands: Commands::sandbox(None),
+        };
+        let asked = app::Request {
+            cluster: "sandbox".into(),
+            group: GroupName::Nodegroup("workers".into()),
+            policy: Policy::default(),
+            operator,
+            run: RunId::new("r1"),
+            version: "0.1.0".to_owned(),
+        };
+        let error = go(&ports, &request, asked, &NOWHERE).await.unwrap_err();
+        assert_eq!(error.code(), ExitCode::Locked);
+        assert!(!journal.parent().unwrap().exists());
     }
 }

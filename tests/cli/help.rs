@@ -156,6 +156,7 @@ fn the_long_help_of_upgrade_explains_force_and_exit_codes() {
         7  done, but nodes are quarantined
         8  another run holds the lock of this group
       130  stopped by the user; the same command goes on
+      141  stdout was closed before the answer was whole
 
     A TIME is written with its unit: 90s, 15m, 1h30m.
     Every flag has a variable: --max-surge is MNGUP_MAX_SURGE. A flag beats its variable.
