@@ -46,7 +46,7 @@ pub(super) async fn abort(args: AbortArgs, can_ask: bool, screen: Screen) -> Res
         return Ok(ExitCode::Done);
     }
     let mut stop = stop::listen();
-    let begun = app::begin_abort(&ports, &mut stop).await;
+    let begun = Box::pin(app::begin_abort(&ports, &mut stop)).await;
     let Some(undoing) = begun.map_err(|error| not_begun(error, SystemClock.now(), &commands))? else {
         answer(&format!("{} has no run to undo\n", target.group))?;
         return Ok(ExitCode::Done);
@@ -58,7 +58,7 @@ pub(super) async fn abort(args: AbortArgs, can_ask: bool, screen: Screen) -> Res
     let again = Commands::report(path.as_deref());
     let (closing, stdout) = (Closing { commands: commands.clone(), journal: path }, Stdout::default());
     let mut reporter = sinks::reporters(args.output, &screen, closing, &stdout);
-    let outcome = undoing.drive(&mut reporter, &mut *journal, &mut stop).await;
+    let outcome = Box::pin(undoing.drive(&mut reporter, &mut *journal, &mut stop)).await;
     reporter.finish();
     match outcome.transpose() {
         None => {

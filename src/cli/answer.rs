@@ -73,9 +73,7 @@ impl Write for Stdout {
 
 /// The failure that it is when an answer could not be written.
 pub(super) fn unwritten(error: io::Error) -> CliError {
-    let code = match error.kind() {
-        io::ErrorKind::BrokenPipe => ExitCode::NobodyReads,
-        _ => ExitCode::Unexpected,
-    };
+    let closed = error.kind() == io::ErrorKind::BrokenPipe;
+    let code = if closed { ExitCode::NobodyReads } else { ExitCode::Unexpected };
     CliError::new(code, "the answer could not be written to stdout").because(error)
 }

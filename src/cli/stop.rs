@@ -28,9 +28,8 @@ impl Asked {
     fn hear(&mut self, call: Call) -> Option<Stop> {
         let again = std::mem::replace(&mut self.safely, true);
         match call {
-            Call::HangUp => (!again).then_some(Stop::Safely),
             Call::End if std::mem::replace(&mut self.by_somebody, true) => Some(Stop::Now),
-            Call::End => (!again).then_some(Stop::Safely),
+            Call::HangUp | Call::End => (!again).then_some(Stop::Safely),
         }
     }
 }
