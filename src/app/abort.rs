@@ -6,21 +6,56 @@ use super::{
     driver::{Desk, DriveError, Ports, Stop, drive, unless_stopped},
     lease::{give_back, regain},
     observe::{Observed, observe},
+    upgrade::members,
 };
 use crate::{
-    domain::{Intent, Snapshot},
+    domain::{Intent, Node, PENDING_TAINT, Process, Snapshot},
     engine::{
         Goal, Rollout,
         event::{Event, RunOutcome},
     },
     plan,
-    ports::{Clock, Cloud, Cluster, Journal, Lock},
-    report::Reporter,
+    ports::{Clock, Cloud, Cluster, Journal, Lock, PortError},
+    report::{Reporter, Undoing},
 };
+
+/// What there is to be undone; none when no run left anything. Writes nothing and needs no lock.
+///
+/// # Errors
+/// When group or cluster cannot be read.
+pub async fn undoing<C: Cluster, A: Cloud, K: Clock, L: Lock>(
+    ports: &Ports<C, A, K, L>,
+) -> Result<Option<Undoing>, PortError> {
+    let Observed { snapshot, intent } = observe(ports).await?;
+    Ok(intent.map(|intent| traces(&intent, &snapshot)))
+}
+
+/// The traces of this run that are to be seen.
+fn traces(intent: &Intent, snapshot: &Snapshot) -> Undoing {
+    let nodes = || members(snapshot).filter_map(|name| snapshot.node(name));
+    let those = |is: &dyn Fn(&Node) -> bool| nodes().filter(|node| is(node)).map(|node| node.name.clone()).collect();
+    let group = snapshot.group();
+    let size = group.map_or(intent.size, |group| group.size);
+    let suspended = group.is_some_and(|group| group.suspended.contains(&Process::AzRebalance));
+    Undoing {
+        cluster: intent.cluster.clone(),
+        group: intent.group.clone(),
+        operator: intent.operator.clone(),
+        started_at: intent.started_at,
+        cordoned: those(&|node| node.marks.cordoned()),
+        excluded: those(&|node| node.marks.excluded()),
+        tainted: those(&|node| node.taints.contains(&PENDING_TAINT.taint())),
+        shielded: those(&|node| node.marks.shielded()),
+        az_rebalance: suspended && intent.suspended_az_rebalance,
+        extra: intent.extra(size),
+        max: intent.raised_max.filter(|max| *max == size.max).map(|max| (max, intent.size.max)),
+        size,
+    }
+}
 
 /// A run that is about to be undone: its lock is held, and nothing was told or done yet.
 #[derive(Debug)]
-pub struct Undoing<'a, C, A, K, L> {
+pub struct BegunAbort<'a, C, A, K, L> {
     ports: &'a Ports<C, A, K, L>,
     snapshot: Snapshot,
     intent: Intent,
@@ -33,21 +68,27 @@ pub struct Undoing<'a, C, A, K, L> {
 pub async fn begin_abort<'a, C: Cluster, A: Cloud, K: Clock, L: Lock>(
     ports: &'a Ports<C, A, K, L>,
     stop: &mut mpsc::Receiver<Stop>,
-) -> Result<Option<Undoing<'a, C, A, K, L>>, DriveError> {
+) -> Result<Option<BegunAbort<'a, C, A, K, L>>, DriveError> {
     unless_stopped(stop, ports.lock.acquire()).await?;
     let observed = unless_stopped(stop, observe(ports)).await;
     if let Ok(Observed { snapshot, intent: Some(intent) }) = observed {
-        return Ok(Some(Undoing { ports, snapshot, intent }));
+        return Ok(Some(BegunAbort { ports, snapshot, intent }));
     }
     give_back(&*ports.lock, observed.as_ref().err()).await;
     observed.map(|_| None)
 }
 
-impl<C: Cluster, A: Cloud, K: Clock, L: Lock> Undoing<'_, C, A, K, L> {
+impl<C: Cluster, A: Cloud, K: Clock, L: Lock> BegunAbort<'_, C, A, K, L> {
     /// What the run meant to do.
     #[must_use]
     pub fn intent(&self) -> &Intent {
         &self.intent
+    }
+
+    /// What there is to be undone, now that nobody else is at it.
+    #[must_use]
+    pub fn undoing(&self) -> Undoing {
+        traces(&self.intent, &self.snapshot)
     }
 
     /// Undoes the run that the cluster remembers: cordons, labels, taints, annotations, sizes, suspended processes.
@@ -96,5 +137,7 @@ async fn undo<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     let old = plan::old_nodes(&snapshot, &intent.policy);
     let mut run = Rollout::resume(intent.clone(), intent, Goal::Abort, &snapshot, ports.clock.now());
     let first = Event::RunResumed { intent: Box::new(run.intent().clone()), old };
-    drive(ports, &mut run, &mut snapshot, first, desk, stopping).await.map(Some)
+    let outcome = drive(ports, &mut run, &mut snapshot, first, desk, stopping).await;
+    desk.reporter.size(snapshot.group().map(|group| group.size));
+    outcome.map(Some)
 }

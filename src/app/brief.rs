@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::upgrade::{Prepared, Request};
 use crate::{
-    domain::{Group, InstanceId, Node, Pdb, Pod, PodRef, Snapshot},
+    domain::{Group, InstanceId, Node, Operator, Pdb, Pod, PodRef, Snapshot, elapsed, short},
     drain::{Fate, fate, needs_token},
     engine::{event::Member, waiting::BudgetView},
     plan::{self, Census},
@@ -15,12 +15,12 @@ use crate::{
 #[must_use]
 pub fn brief(prepared: &Prepared, request: &Request, now: jiff::Timestamp) -> Brief {
     let snapshot = &prepared.snapshot;
-    let order = order(prepared, request, now);
+    let order = order(prepared, now);
     let mut never: BTreeMap<_, BudgetView> = BTreeMap::new();
     let mut two_budgets = Vec::new();
     let mut lands_back = Vec::new();
     for (pod, node) in pods(snapshot, &order) {
-        if !matches!(fate(pod, node, &request.policy, now), Fate::Leaves | Fate::Unmanaged) {
+        if !matches!(fate(pod, node, &prepared.policy, now), Fate::Leaves | Fate::Unmanaged) {
             continue;
         }
         let budgets: Vec<&Pdb> = snapshot.budgets_of(&pod.id.uid).iter().filter_map(|id| snapshot.pdb(id)).collect();
@@ -32,7 +32,7 @@ pub fn brief(prepared: &Prepared, request: &Request, now: jiff::Timestamp) -> Br
             several => two_budgets.push((pod.id.clone(), several.iter().map(|pdb| pdb.id.clone()).collect())),
         }
         if let Some(toleration) = pod.tolerates_cordon() {
-            let words = toleration.key.as_ref().map_or("every taint".to_owned(), Clone::clone);
+            let words = toleration.key.clone().unwrap_or_else(|| "every taint".to_owned());
             lands_back.push((pod.id.clone(), words));
         }
     }
@@ -46,9 +46,9 @@ pub fn brief(prepared: &Prepared, request: &Request, now: jiff::Timestamp) -> Br
         old: prepared.old.clone(),
         limits: prepared.limits,
         desired: group.map_or(0, |group| group.size.desired),
-        policy: request.policy.clone(),
-        order: order.into_iter().map(|member| node_brief(snapshot, member, request, now)).collect(),
-        findings: findings(prepared),
+        policy: prepared.policy.clone(),
+        order: order.into_iter().map(|member| node_brief(prepared, member, now)).collect(),
+        findings: findings(prepared, now),
         never: never.into_values().collect(),
         two_budgets,
         lands_back,
@@ -56,15 +56,15 @@ pub fn brief(prepared: &Prepared, request: &Request, now: jiff::Timestamp) -> Br
 }
 
 /// The old members in the order in which they would be chosen if nothing changed meanwhile.
-fn order(prepared: &Prepared, request: &Request, now: jiff::Timestamp) -> Vec<Member> {
+fn order(prepared: &Prepared, now: jiff::Timestamp) -> Vec<Member> {
     let mut taken: BTreeSet<InstanceId> = BTreeSet::new();
     let mut order = Vec::new();
     let (nobody, nothing) = (BTreeSet::new(), BTreeSet::new());
     let since = prepared.resumes.as_ref().map_or(now, |intent| intent.started_at);
     while order.len() < prepared.old.len() {
         let census =
-            Census::take(&prepared.snapshot, &request.policy, since, &taken.iter().collect(), &nothing, &nobody);
-        let next = plan::next(&census, request.policy.order, &BTreeSet::new(), |_| true);
+            Census::take(&prepared.snapshot, &prepared.policy, since, &taken.iter().collect(), &nothing, &nobody);
+        let next = plan::next(&census, prepared.policy.order, &BTreeSet::new(), |_| true);
         let Some(seat) = next else { break };
         taken.insert(seat.member.instance.clone());
         order.push(seat.member.clone());
@@ -77,13 +77,14 @@ fn pods<'a>(snapshot: &'a Snapshot, order: &'a [Member]) -> impl Iterator<Item =
     nodes.flat_map(move |name| snapshot.pods_on(name).map(move |pod| (pod, snapshot.node(name))))
 }
 
-fn node_brief(snapshot: &Snapshot, member: Member, request: &Request, now: jiff::Timestamp) -> NodeBrief {
+fn node_brief(prepared: &Prepared, member: Member, now: jiff::Timestamp) -> NodeBrief {
+    let snapshot = &prepared.snapshot;
     let mut brief = NodeBrief { member, leaves: Vec::new(), stays: Vec::new(), blocks: Vec::new() };
     let Some(name) = &brief.member.node else { return brief };
     let node = snapshot.node(name);
     let mut stays: BTreeMap<&str, u32> = BTreeMap::new();
     for pod in snapshot.pods_on(name) {
-        match fate(pod, node, &request.policy, now) {
+        match fate(pod, node, &prepared.policy, now) {
             Fate::Stays(why) => *stays.entry(why.words()).or_default() += 1,
             Fate::Leaves | Fate::Stopping => brief.leaves.push(pod.id.clone()),
             Fate::Unmanaged => {
@@ -97,14 +98,28 @@ fn node_brief(snapshot: &Snapshot, member: Member, request: &Request, now: jiff:
     brief
 }
 
-fn findings(prepared: &Prepared) -> Vec<String> {
-    let mut findings = prepared.disagreements.clone();
+fn findings(prepared: &Prepared, now: jiff::Timestamp) -> Vec<String> {
+    let mut findings = Vec::new();
     if let Some(intent) = &prepared.resumes {
-        findings.push(format!(
-            "goes on with the run that {}@{} began at {}",
-            intent.operator.user, intent.operator.host, intent.started_at
-        ));
+        let age = short(elapsed(intent.started_at, now));
+        let with = match intent.policy.words() {
+            words if words.is_empty() => String::new(),
+            words => format!(" with {}", words.join(" ")),
+        };
+        let Operator { user, host } = &intent.operator;
+        findings.push(format!("goes on with the run that {user}@{host} began {age} ago{with}"));
+        let changes = prepared.policy.changes(&intent.policy);
+        if !changes.is_empty() {
+            findings.push(format!("as of now: {}", changes.join("; ")));
+        }
     }
+    findings.extend(
+        prepared
+            .not_old
+            .iter()
+            .map(|node| format!("node/{node} is not old and stays as it is; with --all-nodes it is replaced too")),
+    );
+    findings.extend(prepared.disagreements.iter().cloned());
     let members = prepared.snapshot.group().map(|group| &group.instances);
     for node in prepared.snapshot.nodes().values() {
         let known = node.instance.as_ref().is_some_and(|id| members.is_some_and(|all| all.contains_key(id)));

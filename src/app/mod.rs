@@ -9,7 +9,7 @@ mod polling;
 mod status;
 mod upgrade;
 
-pub use abort::{Undoing, begin_abort};
+pub use abort::{BegunAbort, begin_abort, undoing};
 pub use brief::brief;
 pub use driver::{DriveError, Ports, Stop};
 pub use observe::{Observed, observe};

@@ -1,5 +1,7 @@
 //! `mngup status`: what a run has done and what it waits for, read from the cluster alone.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::{
@@ -7,14 +9,15 @@ use super::{
     observe::{look_at_pods, observe},
 };
 use crate::{
-    domain::{Intent, IntentState, Snapshot},
+    domain::{Intent, IntentState, NodeName, Size, Snapshot},
     engine::{
         Goal, Input, Rollout,
         event::{Event, Record},
         phase::NodePhase,
     },
     plan,
-    ports::{Clock, Cloud, Cluster, Lock, PortError, Watch},
+    ports::{Clock, Cloud, Cluster, Lock, LockError, PortError, Watch},
+    report::Holder,
 };
 
 /// A run as the cluster remembers it.
@@ -25,7 +28,11 @@ pub struct Status {
     /// What the cluster shows of it, in the words of its events.
     pub records: Vec<Record>,
     /// Members from the target template, and all members.
-    pub new: (usize, usize),
+    pub new: (u32, u32),
+    /// The group's size now.
+    pub size: Size,
+    /// Who works on the group now.
+    pub holder: Holder,
 }
 
 /// Reads it. Writes nothing and needs no lock.
@@ -38,9 +45,16 @@ pub async fn status<C: Cluster, A: Cloud, K: Clock, L: Lock>(ports: &Ports<C, A,
     let Some(group) = snapshot.group() else {
         return Err(PortError::NotFound { what: "the group".to_owned(), others: Vec::new() });
     };
-    let all = group.instances.len();
     let old = group.instances.values().filter(|instance| plan::evidence(instance, group).is_some()).count();
-    let mut status = Status { intent: seen.intent, records: Vec::new(), new: (all - old, all) };
+    let count = |members: usize| u32::try_from(members).unwrap_or(u32::MAX);
+    let new = (count(group.instances.len() - old), count(group.instances.len()));
+    let holder = match ports.lock.look().await {
+        Err(LockError::Held { holder, .. }) => Holder::Somebody(holder),
+        // Whoever may look at nodes may perhaps not look at leases.
+        Err(LockError::Port(_)) => Holder::Unknown,
+        Ok(()) | Err(LockError::Lost { .. }) => Holder::Nobody,
+    };
+    let mut status = Status { intent: seen.intent, records: Vec::new(), new, size: group.size, holder };
     let Some(intent) = status.intent.clone() else { return Ok(status) };
     // The engine itself says what it would wait for: decide, and do nothing of it. A second look has the pods.
     let now = ports.clock.now();
@@ -80,6 +94,7 @@ fn rehearse(intent: &Intent, snapshot: &Snapshot, now: Timestamp) -> (Watch, Vec
             records.push(Record { at, event: Event::NodeQuarantined { node: node.name.clone() } });
         }
     }
+    let known: BTreeSet<_> = run.flights().values().filter_map(|flight| flight.member.node.clone()).collect();
     let mut watch = Watch::default();
     // Bounded: each round takes a node at most one phase further, and nothing is done in between.
     for _ in 0..16 {
@@ -90,12 +105,22 @@ fn rehearse(intent: &Intent, snapshot: &Snapshot, now: Timestamp) -> (Watch, Vec
         }
         for event in decision.events {
             run.evolve(now, &event);
-            if matches!(event, Event::Waiting { .. }) {
-                records.push(Record { at: now, event });
-            }
+            records.extend(seen(event, &known).map(|event| Record { at: now, event }));
         }
     }
     (watch, records)
+}
+
+/// What a rehearsal says of the run as it is, and not of what it would do next.
+fn seen(event: Event, known: &BTreeSet<NodeName>) -> Option<Event> {
+    if let Event::Waiting { who, on, since, pods_left, .. } = event {
+        // Whoever would be chosen next waits for nothing yet. Patience began when the run did, or was resumed, and not
+        // with this look.
+        let of_others = who.strip_prefix("node/").is_some_and(|name| !known.contains(&NodeName::new(name)));
+        return (!of_others).then_some(Event::Waiting { who, on, since, until: None, pods_left });
+    }
+    let emptied = matches!(&event, Event::NodeDrained { node, .. } if known.contains(node));
+    emptied.then_some(event)
 }
 
 fn begun(intent: &Intent, snapshot: &Snapshot) -> Vec<Record> {

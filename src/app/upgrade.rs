@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     domain::{
-        ClusterName, GroupName, INTENT_SCHEMA, Intent, IntentState, Limits, LimitsError, Operator, Policy, Process,
-        RunId, Snapshot,
+        ClusterName, Contradiction, GroupName, INTENT_SCHEMA, Intent, IntentState, Limits, LimitsError, NodeName,
+        Operator, Policy, Process, RunId, Settings, Snapshot,
     },
     engine::{
         Goal, Rollout,
@@ -28,8 +28,8 @@ pub struct Request {
     pub cluster: ClusterName,
     /// The group.
     pub group: GroupName,
-    /// The settings.
-    pub policy: Policy,
+    /// What was said about how it goes; the rest is what an earlier run remembers, or the default.
+    pub settings: Settings,
     /// Who asks.
     pub operator: Operator,
     /// The name of the run, should it be a new one.
@@ -45,10 +45,14 @@ pub struct Prepared {
     pub snapshot: Snapshot,
     /// An earlier run that goes on.
     pub resumes: Option<Intent>,
+    /// How it goes: what was remembered, with what was given now.
+    pub policy: Policy,
     /// The numbers that the policy became.
     pub limits: Limits,
     /// What is to be replaced.
     pub old: Vec<OldNode>,
+    /// Nodes that were named and are not old.
+    pub not_old: Vec<NodeName>,
     /// Where other evidence disagrees.
     pub disagreements: Vec<String>,
 }
@@ -63,7 +67,12 @@ pub enum Refused {
         objections: Vec<Objection>,
         /// The Auto Scaling group's name, for remedies.
         asg: String,
+        /// The group's nodes, for names that were mistyped.
+        nodes: Vec<String>,
     },
+    /// Settings that cannot both be meant, now that those of the earlier run are known too.
+    #[error(transparent)]
+    Contradiction(#[from] Contradiction),
     /// Numbers with which nothing can move.
     #[error(transparent)]
     Limits(#[from] LimitsError),
@@ -72,23 +81,19 @@ pub enum Refused {
     Port(#[from] PortError),
 }
 
-/// Looks at everything a run needs to know, and objects to what speaks against it. Writes nothing.
-///
-/// With `pods` the pods of all old nodes are looked at too, for the plan on the screen.
+/// Looks at everything a run needs to know, the pods of all old nodes included, and objects to what speaks against it.
+/// Writes nothing.
 ///
 /// # Errors
 /// [`Refused`].
 pub async fn prepare<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     ports: &Ports<C, A, K, L>,
     request: &Request,
-    pods: bool,
 ) -> Result<Prepared, Refused> {
     let Observed { mut snapshot, intent } = observe(ports).await?;
     let prepared = judge(&snapshot, intent, request)?;
-    if pods {
-        let pods_on = prepared.old.iter().filter_map(|old| old.member.node.clone()).collect();
-        look_at_pods(ports, &mut snapshot, &Watch { pods_on, ..Watch::default() }).await?;
-    }
+    let pods_on = prepared.old.iter().filter_map(|old| old.member.node.clone()).collect();
+    look_at_pods(ports, &mut snapshot, &Watch { pods_on, ..Watch::default() }).await?;
     Ok(Prepared { snapshot, ..prepared })
 }
 
@@ -96,20 +101,59 @@ fn judge(snapshot: &Snapshot, intent: Option<Intent>, request: &Request) -> Resu
     let Some(group) = snapshot.group() else {
         return Err(PortError::NotFound { what: request.group.to_string(), others: Vec::new() }.into());
     };
-    let mut objections = plan::objections(snapshot, &request.policy);
+    let remembered = intent.as_ref().map(|intent| intent.policy.clone()).unwrap_or_default();
+    let given = in_full(&request.settings, snapshot);
+    let policy = given.over(&remembered);
+    policy.check()?;
+    let mut objections = plan::objections(snapshot, &policy);
     if intent.is_some() {
-        // Our own call to raise the maximum leaves a managed group UPDATING for a moment, and nodes that were named
-        // may be replaced by now.
-        objections.retain(|objection| !matches!(objection, Objection::Updating | Objection::NoSuchNodes(_)));
+        // Our own call to raise the maximum leaves a managed group UPDATING for a moment, and nodes that the run was
+        // to replace may be replaced by now.
+        let named_before =
+            |names: &[String]| names.iter().all(|name| remembered.only.contains(&NodeName::new(name.as_str())));
+        objections.retain(|objection| match objection {
+            Objection::Updating => false,
+            Objection::NoSuchNodes(names) => !named_before(names),
+            Objection::NotActive(_)
+            | Objection::Suspended(_)
+            | Objection::InstanceRefresh(_)
+            | Objection::Operator(_)
+            | Objection::NoLaunchTemplate => true,
+        });
     }
     if !objections.is_empty() {
-        return Err(Refused::Objections { objections, asg: group.asg.to_string() });
+        let nodes = members(snapshot).map(ToString::to_string).collect();
+        return Err(Refused::Objections { objections, asg: group.asg.to_string(), nodes });
     }
-    let size = intent.as_ref().map_or(group.size.desired, |intent| intent.size.desired);
-    let limits = Limits::resolve(&request.policy, group, size)?;
-    let old = plan::old_nodes(snapshot, &request.policy);
+    let limits = match &intent {
+        None => Limits::resolve(&policy, group, group.size.desired)?,
+        Some(intent) => intent.limits.resume(&given, &policy, group, intent.size.desired)?,
+    };
+    let old = plan::old_nodes(snapshot, &policy);
+    let is_old = |name: &NodeName| old.iter().any(|old| old.member.node.as_ref() == Some(name));
+    let not_old = members(snapshot).filter(|name| policy.only.contains(name) && !is_old(name)).cloned().collect();
     let disagreements = plan::disagreements(snapshot);
-    Ok(Prepared { snapshot: snapshot.clone(), resumes: intent, limits, old, disagreements })
+    Ok(Prepared { snapshot: snapshot.clone(), resumes: intent, policy, limits, old, not_old, disagreements })
+}
+
+/// The settings with the names of nodes in full: what stands before the first dot is enough where one node has it.
+fn in_full(settings: &Settings, snapshot: &Snapshot) -> Settings {
+    let full = |name: &NodeName| {
+        let mut begin_so =
+            members(snapshot).filter(|node| node.as_str().split('.').next() == Some(name.as_str()) && *node != name);
+        match (begin_so.next(), begin_so.next()) {
+            (Some(node), None) => node.clone(),
+            (None, _) | (Some(_), Some(_)) => name.clone(),
+        }
+    };
+    let only = settings.only.as_ref().map(|only| only.iter().map(full).collect());
+    Settings { only, ..settings.clone() }
+}
+
+/// The nodes of the group.
+pub(super) fn members(snapshot: &Snapshot) -> impl Iterator<Item = &NodeName> {
+    let instances = snapshot.group().into_iter().flat_map(|group| group.instances.keys());
+    instances.filter_map(|instance| snapshot.node_of(instance)).map(|node| &node.name)
 }
 
 /// A run that holds the lock of its group and has seen what there is now. Nothing of it was told or done yet: a place
@@ -160,7 +204,8 @@ impl<C: Cluster, A: Cloud, K: Clock, L: Lock> Begun<'_, C, A, K, L> {
         give_back(&*self.ports.lock, None).await;
     }
 
-    /// Runs, and gives the lock back; a run that was interrupted goes on with its own sizes and this call's settings.
+    /// Runs, and gives the lock back; a run that was interrupted goes on with its own sizes and its own settings, but
+    /// for those that are given now.
     ///
     /// # Errors
     /// [`DriveError`]; a run that ends in order has an outcome, however bad.
@@ -210,10 +255,13 @@ async fn leg<C: Cluster, A: Cloud, K: Clock, L: Lock>(
             return Err(PortError::Other { message: reasons.join("; ") }.into());
         }
         Err(Refused::Limits(error)) => return Err(PortError::Other { message: error.to_string() }.into()),
+        Err(Refused::Contradiction(error)) => return Err(PortError::Other { message: error.to_string() }.into()),
     };
     let intent = judged.resumes.clone();
     let (mut rollout, first) = start(request, &judged, intent, &snapshot, ports.clock.now());
-    drive(ports, &mut rollout, &mut snapshot, first, desk, stopping).await
+    let outcome = drive(ports, &mut rollout, &mut snapshot, first, desk, stopping).await;
+    desk.reporter.size(snapshot.group().map(|group| group.size));
+    outcome
 }
 
 fn start(
@@ -226,7 +274,7 @@ fn start(
     let old = prepared.old.clone();
     if let Some(remembered) = intent {
         let intent = Intent {
-            policy: request.policy.clone(),
+            policy: prepared.policy.clone(),
             limits: prepared.limits,
             operator: request.operator.clone(),
             version: request.version.clone(),
@@ -248,7 +296,7 @@ fn start(
         operator: request.operator.clone(),
         size,
         old: u32::try_from(old.len()).unwrap_or(u32::MAX),
-        policy: request.policy.clone(),
+        policy: prepared.policy.clone(),
         limits: prepared.limits,
         surge: 0,
         raised_max: None,

@@ -1,23 +1,23 @@
 //! `mngup abort`.
 
 use super::{
-    answer::{Stdout, answer, tell},
-    args::AbortArgs,
+    answer::{Stdout, answer, answer_json, answer_json_line, tell},
+    args::{AbortArgs, Form},
     connect::{self, Purpose},
     consent::Consent,
     error::CliError,
     exit_code::ExitCode,
     sinks::{self, OpenJournal},
     stop,
-    upgrade::{ended, not_begun},
+    target::Target,
+    upgrade::not_begun,
 };
 use crate::{
     adapters::SystemClock,
-    app,
-    domain::{Intent, short},
+    app::{self, DriveError},
     journal::Header,
-    ports::{Clock, Cluster},
-    report::{Closing, Commands, Reporter, Screen},
+    ports::{Clock, Lock},
+    report::{Closing, Commands, Reporter, Screen, Undoing},
 };
 
 /// Undoes what a run did, and only that.
@@ -25,61 +25,87 @@ use crate::{
 /// # Errors
 /// When the group is not pointed at, a yes is missing, or the undoing broke off.
 pub(super) async fn abort(args: AbortArgs, can_ask: bool, screen: Screen) -> Result<ExitCode, CliError> {
-    let target = args.target.target("abort")?;
+    let dry_run = args.dry_run.then(|| "--dry-run".to_owned());
+    let target = args.target.target("abort")?.beside(dry_run.into_iter().collect());
     let commands = target.commands();
     let consent = Consent::needed(args.yes, args.dry_run, can_ask, &commands.abort())?;
     let now = SystemClock.now();
-    let run = Purpose::Run { deletes_pods: false, lease: args.lease.lease_duration };
+    let run = Purpose::Undo { lease: args.lease.lease_duration };
     let purpose = if args.dry_run { Purpose::Look } else { run };
     let ports = connect::connect(&target, purpose, &connect::operator(), &connect::run_id(now)).await?;
-    let Some(intent) = ports.cluster.intent().await? else {
-        answer(&format!("{} has no run to undo\n", target.group))?;
-        return Ok(ExitCode::Done);
-    };
-    let plan = plan(&intent, now);
-    if args.dry_run {
-        answer(&format!("{}\n(dry run) nothing was written\n", plan.join("\n")))?;
-        return Ok(ExitCode::Done);
+    if !args.dry_run {
+        ports.lock.look().await.map_err(|error| CliError::lock(error, now, &commands.status()))?;
     }
-    if !consent.go_ahead(&plan)? {
+    let Some(undoing) = app::undoing(&ports).await? else {
+        return nothing_to_undo(&target, args.output);
+    };
+    if args.dry_run {
+        return only_shown(&undoing, args.output, now, &screen, &commands);
+    }
+    if !consent.go_ahead(&undoing.lines(now, screen.width().unwrap_or(usize::MAX)))? {
         tell("nothing was touched");
         return Ok(ExitCode::Done);
     }
     let mut stop = stop::listen();
     let begun = Box::pin(app::begin_abort(&ports, &mut stop)).await;
-    let Some(undoing) = begun.map_err(|error| not_begun(error, SystemClock.now(), &commands))? else {
-        answer(&format!("{} has no run to undo\n", target.group))?;
-        return Ok(ExitCode::Done);
+    let begun = begun.map_err(|error| not_begun(error, SystemClock.now(), &commands, commands.abort()))?;
+    let Some(begun) = begun else {
+        return nothing_to_undo(&target, args.output);
     };
-    let OpenJournal { mut journal, path, warning } = sinks::usual_journal(&Header::of(undoing.intent()));
+    let OpenJournal { mut journal, path, warning } = sinks::usual_journal(&Header::of(begun.intent()));
     if let Some(warning) = warning {
         tell(&format!("warning: {warning}"));
     }
     let again = Commands::report(path.as_deref());
-    let (closing, stdout) = (Closing { commands: commands.clone(), journal: path }, Stdout::default());
+    let stdout = Stdout::default();
+    let commands = commands.with(begun.intent().policy.words());
+    let closing = Closing { commands: commands.clone(), journal: path, undoing: Some(begun.undoing()) };
     let mut reporter = sinks::reporters(args.output, &screen, closing, &stdout);
-    let outcome = Box::pin(undoing.drive(&mut reporter, &mut *journal, &mut stop)).await;
+    let outcome = Box::pin(begun.drive(&mut reporter, &mut *journal, &mut stop)).await;
     reporter.finish();
     match outcome.transpose() {
-        None => {
-            answer(&format!("{} has no run to undo\n", target.group))?;
-            Ok(ExitCode::Done)
-        }
-        Some(outcome) => stdout.settle(ended(outcome, SystemClock.now(), &commands)?, &again),
+        None => nothing_to_undo(&target, args.output),
+        Some(Ok(outcome)) => stdout.settle(ExitCode::from(&outcome), &again),
+        Some(Err(error)) => Err(broke_off(error, SystemClock.now(), &commands)),
     }
 }
 
-fn plan(intent: &Intent, now: jiff::Timestamp) -> Vec<String> {
-    let age = short(crate::domain::elapsed(intent.started_at, now));
-    vec![
-        format!(
-            "cluster/{}  {}   a run that {}@{} began {age} ago",
-            intent.cluster, intent.group, intent.operator.user, intent.operator.host
-        ),
-        format!(
-            "its cordons, labels, taints and annotations go; AZRebalance resumes; the group gets back to {} nodes by a drain",
-            intent.size.desired
-        ),
-        "nodes that are new stay".to_owned(),
-    ]
+fn broke_off(error: DriveError, now: jiff::Timestamp, commands: &Commands) -> CliError {
+    let again = format!("{}   (goes on with it)", commands.abort());
+    match error {
+        DriveError::Lock(error) => CliError::lock(error, now, &commands.status()),
+        DriveError::Port(error) => CliError::from(error).midway().next(again),
+        error @ (DriveError::Left | DriveError::Adrift { .. }) => {
+            CliError::new(ExitCode::Interrupted, error.to_string()).next(again)
+        }
+    }
+}
+
+fn nothing_to_undo(target: &Target, form: Form) -> Result<ExitCode, CliError> {
+    match form {
+        Form::Human => answer(&format!("{} has no run to undo\n", target.group))?,
+        Form::Json => answer("null\n")?,
+        Form::Jsonl => {}
+    }
+    Ok(ExitCode::Done)
+}
+
+/// What there is to be undone as the answer, in the form that was asked for.
+fn only_shown(
+    undoing: &Undoing,
+    form: Form,
+    now: jiff::Timestamp,
+    screen: &Screen,
+    commands: &Commands,
+) -> Result<ExitCode, CliError> {
+    match form {
+        Form::Human => {
+            let lines = undoing.lines(now, screen.width().unwrap_or(usize::MAX));
+            answer(&format!("{}\n(dry run) nothing was written\n", lines.join("\n")))?;
+        }
+        Form::Json => answer_json(undoing)?,
+        Form::Jsonl => answer_json_line(undoing)?,
+    }
+    tell(&format!("Next: {}", commands.abort()));
+    Ok(ExitCode::Done)
 }

@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use serde::Serialize;
+
 use super::{error::CliError, exit_code::ExitCode};
 
 /// Writes the answer of a command that is over with it.
@@ -15,7 +17,29 @@ pub(super) fn answer(text: &str) -> Result<(), CliError> {
     let mut stdout = Stdout::default();
     // The first error is remembered by stdout itself.
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    stdout.failed().map_or(Ok(()), |error| Err(unwritten(error)))
+    stdout.written()
+}
+
+/// The same for programs, as a document on lines of its own.
+///
+/// # Errors
+/// As [`answer`].
+pub(super) fn answer_json(document: &impl Serialize) -> Result<(), CliError> {
+    let text = serde_json::to_string_pretty(document).map_err(unwritable)?;
+    answer(&(text + "\n"))
+}
+
+/// The same on one line.
+///
+/// # Errors
+/// As [`answer`].
+pub(super) fn answer_json_line(document: &impl Serialize) -> Result<(), CliError> {
+    let text = serde_json::to_string(document).map_err(unwritable)?;
+    answer(&(text + "\n"))
+}
+
+fn unwritable(error: serde_json::Error) -> CliError {
+    CliError::new(ExitCode::Unexpected, "the answer cannot be written as JSON").because(error)
 }
 
 /// Says something to whoever sits there; a terminal that went away is no reason to fail.
@@ -44,6 +68,14 @@ impl Stdout {
                 Ok(code)
             }
         }
+    }
+
+    /// Whether all of it was written so far.
+    ///
+    /// # Errors
+    /// When it was not.
+    pub(super) fn written(&self) -> Result<(), CliError> {
+        self.failed().map_or(Ok(()), |error| Err(unwritten(error)))
     }
 
     fn failed(&self) -> Option<io::Error> {

@@ -7,6 +7,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use super::{
     exit_code,
     policy_args::PolicyArgs,
+    upgrade::SANDBOX_SPEED,
     values::{self, Sandbox},
 };
 
@@ -27,8 +28,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Replace every old node of a group, or go on where an earlier run stopped
-    #[command(after_help = format!("{TIMES}\n{VARIABLES}"))]
-    #[command(after_long_help = format!("{FORCE}\n\n{}\n\n{TIMES}\n{VARIABLES}", exit_code::TABLE))]
+    #[command(after_help = format!("{GOING_ON}\n{TIMES}\n{VARIABLES}"))]
+    #[command(after_long_help = format!("{FORCE}\n\n{}\n\n{GOING_ON}\n{TIMES}\n{VARIABLES}", exit_code::TABLE))]
     Upgrade(Box<UpgradeArgs>),
     /// Show what a run has done and what it waits for, read from the cluster alone
     Status(StatusArgs),
@@ -53,6 +54,11 @@ pub struct LeaseArgs {
 
 /// How to give flags without typing them.
 const VARIABLES: &str = "Every flag has a variable: --max-surge is MNGUP_MAX_SURGE. A flag beats its variable.";
+
+/// What becomes of settings when a run goes on.
+const GOING_ON: &str = "\
+A run that goes on keeps the settings it was begun with. A flag or variable given now changes that
+one; --force=false takes a switch back. To begin anew, mngup abort first.";
 
 /// How a TIME is written.
 const TIMES: &str = "A TIME is written with its unit: 90s, 15m, 1h30m.";
@@ -160,7 +166,7 @@ pub struct UpgradeArgs {
     #[arg(value_parser = values::sandbox, help_heading = "Sandbox")]
     pub sandbox: Sandbox,
     /// How many times faster than the clock the sandbox runs
-    #[arg(long, env = "MNGUP_SANDBOX_SPEED", hide_env = true, value_name = "FACTOR", default_value = "40")]
+    #[arg(long, env = "MNGUP_SANDBOX_SPEED", hide_env = true, value_name = "FACTOR", default_value_t = SANDBOX_SPEED)]
     #[arg(value_parser = values::speed, allow_hyphen_values = true, help_heading = "Sandbox")]
     pub sandbox_speed: f64,
 }

@@ -22,20 +22,25 @@ use crate::{
         k8s::{Connection, Endpoint, FreshToken, KubeCluster, KubeLock, Need, Pace, Place, Right, Scope, TokenSource},
     },
     app::Ports,
-    domain::{GroupName, Operator, RunId},
-    ports::PortError,
+    domain::{GroupName, Operator, Policy, RunId, Settings},
+    ports::{Cluster as _, PortError},
 };
 
 /// The ports of a real group.
 pub(super) type RealPorts = Ports<KubeCluster, AwsCloud, SystemClock, KubeLock>;
 
 /// What a connection is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// A run, which may delete pods past their budgets.
+    /// A run.
     Run {
-        /// `--force` or `--disable-eviction`.
-        deletes_pods: bool,
+        /// What was said of how it goes.
+        settings: Box<Settings>,
+        /// How long its Lease outlives it.
+        lease: Duration,
+    },
+    /// Undoing one.
+    Undo {
         /// How long its Lease outlives it.
         lease: Duration,
     },
@@ -61,8 +66,12 @@ pub(super) async fn connect(
     let lock = KubeLock::new(connection.clone(), &scope, operator.clone(), run);
     let cluster = KubeCluster::new(connection, scope);
     let (cluster, lock) = match purpose {
-        Purpose::Run { deletes_pods, lease } => {
-            rights(&cluster, deletes_pods, target).await?;
+        Purpose::Run { settings, lease } => {
+            rights_to_run(&cluster, &settings, target).await?;
+            (cluster, lock.with_duration(lease))
+        }
+        Purpose::Undo { lease } => {
+            rights(&cluster, false, target).await?;
             (cluster, lock.with_duration(lease))
         }
         // Whoever only looks wants the pods of blocking budgets at once.
@@ -123,6 +132,18 @@ fn same_server(a: &str, b: &str) -> bool {
         rest.strip_suffix(":443").map(ToOwned::to_owned).unwrap_or(rest)
     };
     plain(a) == plain(b)
+}
+
+/// A run that goes on may have been begun with more consent than was given now.
+async fn rights_to_run(cluster: &KubeCluster, settings: &Settings, target: &Target) -> Result<(), CliError> {
+    let deletes_pods = |policy: &Policy| policy.force || policy.disable_eviction;
+    let deletes = deletes_pods(&settings.over(&Policy::default()));
+    rights(cluster, deletes, target).await?;
+    let remembered = cluster.intent().await?.map(|intent| intent.policy).unwrap_or_default();
+    if !deletes && deletes_pods(&settings.over(&remembered)) {
+        rights(cluster, true, target).await?;
+    }
+    Ok(())
 }
 
 async fn rights(cluster: &KubeCluster, deletes_pods: bool, target: &Target) -> Result<(), CliError> {

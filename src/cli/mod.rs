@@ -10,6 +10,7 @@ mod error;
 mod exit_code;
 mod logging;
 mod policy_args;
+mod refusal;
 mod report;
 mod sinks;
 mod status;

@@ -1,13 +1,13 @@
-//! Flags that say how a run goes, and the policy that they make.
+//! Flags that say how a run goes, and the settings that they make.
 
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use super::{error::CliError, values};
-use crate::domain::{IntOrPercent, NodeName, Order, Policy, Undrainable};
+use crate::domain::{Contradiction, IntOrPercent, NodeName, Order, Policy, Settings, Undrainable};
 
-/// How a run goes.
+/// How a run goes. Nothing has a default here: what is not given may be what an earlier run remembers.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "How many at a time")]
 pub struct PolicyArgs {
@@ -19,39 +19,44 @@ pub struct PolicyArgs {
     /// [default: 1, or 0 where the group's strategy is MINIMAL]
     #[arg(long, env = "MNGUP_MAX_SURGE", hide_env = true, value_name = "N|N%", allow_hyphen_values = true)]
     pub max_surge: Option<IntOrPercent>,
-    /// The least time between two nodes' turns
-    #[arg(long, env = "MNGUP_NODE_INTERVAL", hide_env = true, value_name = "TIME", default_value = "0s")]
-    #[arg(value_parser = values::span, allow_hyphen_values = true)]
-    pub node_interval: Duration,
+    /// The least time between two nodes' turns [default: 0s]
+    #[arg(long, env = "MNGUP_NODE_INTERVAL", hide_env = true, value_name = "TIME", value_parser = values::span)]
+    #[arg(allow_hyphen_values = true)]
+    pub node_interval: Option<Duration>,
 
     /// Replace nodes that are not old too (kops calls this --force)
     #[arg(long, env = "MNGUP_ALL_NODES", hide_env = true, value_parser = values::switch)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     #[arg(help_heading = "Which nodes")]
-    pub all_nodes: bool,
-    /// Only this node; may be given more than once
+    pub all_nodes: Option<bool>,
+    /// Only this node; may be given more than once. Its name may end before the first dot
     #[arg(long, env = "MNGUP_NODE", hide_env = true, value_name = "NAME", value_delimiter = ',')]
     #[arg(help_heading = "Which nodes")]
     pub node: Vec<String>,
-    /// Which node first: zone keeps the zones even (oldest first within one), oldest, newest, name
-    #[arg(long, env = "MNGUP_ORDER", hide_env = true, value_name = "ORDER", default_value = "zone")]
+    /// Which node first: zone keeps the zones even (oldest first within one), oldest, newest, name [default: zone]
+    #[arg(long, env = "MNGUP_ORDER", hide_env = true, value_name = "ORDER")]
     #[arg(hide_possible_values = true, help_heading = "Which nodes")]
-    pub order: OrderArg,
+    pub order: Option<OrderArg>,
 
-    /// How long the pods of a node may take to leave
-    #[arg(long, env = "MNGUP_DRAIN_TIMEOUT", hide_env = true, value_name = "TIME", default_value = "15m")]
+    /// How long the pods of a node may take to leave [default: 15m]
+    #[arg(long, env = "MNGUP_DRAIN_TIMEOUT", hide_env = true, value_name = "TIME")]
     #[arg(value_parser = values::some_span, allow_hyphen_values = true, help_heading = "Draining")]
-    pub drain_timeout: Duration,
+    pub drain_timeout: Option<Duration>,
     /// When the drain timeout runs out, delete the pods that are left, whatever their budgets say (as EKS does)
-    #[arg(long, env = "MNGUP_FORCE", hide_env = true, value_parser = values::switch, help_heading = "Draining")]
-    pub force: bool,
+    #[arg(long, env = "MNGUP_FORCE", hide_env = true, value_parser = values::switch)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    #[arg(help_heading = "Draining")]
+    pub force: Option<bool>,
     /// Remove pods that no controller brings back (kubectl calls this --force)
     #[arg(long, env = "MNGUP_DELETE_UNMANAGED", hide_env = true, value_parser = values::switch)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     #[arg(help_heading = "Draining")]
-    pub delete_unmanaged: bool,
+    pub delete_unmanaged: Option<bool>,
     /// Delete at once instead of evict, which ignores every budget
     #[arg(long, env = "MNGUP_DISABLE_EVICTION", hide_env = true, value_parser = values::switch)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     #[arg(help_heading = "Draining")]
-    pub disable_eviction: bool,
+    pub disable_eviction: Option<bool>,
     /// Seconds (or a time) that replace every pod's own grace period [default: the pod's own]
     #[arg(long, env = "MNGUP_GRACE_PERIOD", hide_env = true, value_name = "TIME", value_parser = values::grace)]
     #[arg(allow_hyphen_values = true, help_heading = "Draining")]
@@ -60,28 +65,29 @@ pub struct PolicyArgs {
     #[arg(long, env = "MNGUP_MAX_GRACE_PERIOD", hide_env = true, value_name = "TIME", value_parser = values::grace)]
     #[arg(allow_hyphen_values = true, help_heading = "Draining")]
     pub max_grace_period: Option<u32>,
-    /// No longer wait for pods that were to be gone so long ago; 0 waits for them
+    /// No longer wait for pods that were to be gone so long ago; 0 waits for them [default: 0s]
     #[arg(long, env = "MNGUP_SKIP_WAIT_FOR_DELETE_TIMEOUT", hide_env = true, value_name = "TIME")]
-    #[arg(default_value = "0s", value_parser = values::seconds_or_span, allow_hyphen_values = true, help_heading = "Draining")]
-    pub skip_wait_for_delete_timeout: Duration,
+    #[arg(value_parser = values::seconds_or_span, allow_hyphen_values = true, help_heading = "Draining")]
+    pub skip_wait_for_delete_timeout: Option<Duration>,
 
-    /// Between the last pod and the termination, so that load balancers let go of the node
-    #[arg(long, env = "MNGUP_POST_DRAIN_DELAY", hide_env = true, value_name = "TIME", default_value = "60s")]
+    /// Between the last pod and the termination, so that load balancers let go of the node [default: 60s]
+    #[arg(long, env = "MNGUP_POST_DRAIN_DELAY", hide_env = true, value_name = "TIME")]
     #[arg(value_parser = values::span, allow_hyphen_values = true, help_heading = "Replacing")]
-    pub post_drain_delay: Duration,
-    /// How long a replacement may take until it serves
-    #[arg(long, env = "MNGUP_REPLACEMENT_TIMEOUT", hide_env = true, value_name = "TIME", default_value = "15m")]
+    pub post_drain_delay: Option<Duration>,
+    /// How long a replacement may take until it serves [default: 15m]
+    #[arg(long, env = "MNGUP_REPLACEMENT_TIMEOUT", hide_env = true, value_name = "TIME")]
     #[arg(value_parser = values::some_span, allow_hyphen_values = true, help_heading = "Replacing")]
-    pub replacement_timeout: Duration,
+    pub replacement_timeout: Option<Duration>,
 
     /// When a node cannot be drained: stop (uncordon it, end the run) or quarantine (leave it cordoned, go on)
+    /// [default: stop]
     #[arg(long, env = "MNGUP_UNDRAINABLE_NODE_BEHAVIOR", hide_env = true, value_name = "WHAT")]
-    #[arg(default_value = "stop", hide_possible_values = true, help_heading = "When it does not work out")]
-    pub undrainable_node_behavior: UndrainableArg,
-    /// Nodes that may be quarantined before the run stops
-    #[arg(long, env = "MNGUP_MAX_QUARANTINED", hide_env = true, value_name = "N", default_value = "1")]
+    #[arg(hide_possible_values = true, help_heading = "When it does not work out")]
+    pub undrainable_node_behavior: Option<UndrainableArg>,
+    /// Nodes that may be quarantined before the run stops [default: 1]
+    #[arg(long, env = "MNGUP_MAX_QUARANTINED", hide_env = true, value_name = "N")]
     #[arg(value_parser = values::count, allow_hyphen_values = true, help_heading = "When it does not work out")]
-    pub max_quarantined: u32,
+    pub max_quarantined: Option<u32>,
 }
 
 /// `--order`
@@ -107,67 +113,51 @@ pub enum UndrainableArg {
 }
 
 impl PolicyArgs {
-    /// The policy that these flags make.
+    /// The settings that these flags and variables make.
     ///
     /// # Errors
     /// When two of them cannot both be meant; nothing has been read or touched then.
-    pub fn policy(&self) -> Result<Policy, CliError> {
-        self.check()?;
-        Ok(Policy {
-            max_unavailable: self.max_unavailable,
-            max_surge: self.max_surge,
-            drain_timeout: self.drain_timeout,
-            force: self.force,
-            post_drain_delay: self.post_drain_delay,
-            replacement_timeout: self.replacement_timeout,
-            grace_period: self.grace_period,
-            max_grace_period: self.max_grace_period,
-            delete_unmanaged: self.delete_unmanaged,
-            disable_eviction: self.disable_eviction,
-            skip_wait_for_delete: Some(self.skip_wait_for_delete_timeout).filter(|timeout| !timeout.is_zero()),
-            undrainable: match self.undrainable_node_behavior {
-                UndrainableArg::Stop => Undrainable::Stop,
-                UndrainableArg::Quarantine => Undrainable::Quarantine,
-            },
-            max_quarantined: self.max_quarantined,
-            all_nodes: self.all_nodes,
-            only: self.node.iter().map(NodeName::new).collect(),
-            order: match self.order {
-                OrderArg::Zone => Order::Zone,
-                OrderArg::Oldest => Order::Oldest,
-                OrderArg::Newest => Order::Newest,
-                OrderArg::Name => Order::Name,
-            },
-            node_interval: self.node_interval,
-        })
-    }
-
-    fn check(&self) -> Result<(), CliError> {
-        let nothing = |said| matches!(said, IntOrPercent::Int(0) | IntOrPercent::Percent(0));
-        // The surge that a group gets by itself may be 0 (MINIMAL) and may not be had (capacity): who takes every
-        // other way away has to ask for it.
-        if let Some(said) = self.max_unavailable.filter(|said| nothing(*said))
-            && self.max_surge.is_none_or(nothing)
-        {
-            let message =
-                format!("--max-unavailable {said} without a surge: no node may be out, and none comes in its stead");
-            return Err(CliError::usage(message).next("add --max-surge 1, or let one node be out"));
-        }
-        if self.undrainable_node_behavior == UndrainableArg::Quarantine && self.max_quarantined == 0 {
-            return Err(CliError::usage("--undrainable-node-behavior quarantine with --max-quarantined 0")
-                .next("allow at least one, or take --undrainable-node-behavior stop"));
-        }
-        if let (Some(grace), Some(cap)) = (self.grace_period, self.max_grace_period)
-            && grace > cap
-        {
-            return Err(CliError::usage(format!("--grace-period {grace}s is above --max-grace-period {cap}s"))
-                .next("give one of the two"));
-        }
+    pub fn settings(&self) -> Result<Settings, CliError> {
         if let Some(node) = self.node.iter().find(|node| node.is_empty() || node.contains('/')) {
             return Err(CliError::usage(format!("--node \"{node}\" is not the name of a node"))
                 .next("write it as kubectl get nodes does: --node ip-10-0-1-7.eu-west-1.compute.internal"));
         }
-        Ok(())
+        let settings = Settings {
+            max_unavailable: self.max_unavailable,
+            max_surge: self.max_surge,
+            node_interval: self.node_interval,
+            all_nodes: self.all_nodes,
+            only: Some(self.node.iter().map(NodeName::new).collect()).filter(|_| !self.node.is_empty()),
+            order: self.order.map(|order| match order {
+                OrderArg::Zone => Order::Zone,
+                OrderArg::Oldest => Order::Oldest,
+                OrderArg::Newest => Order::Newest,
+                OrderArg::Name => Order::Name,
+            }),
+            drain_timeout: self.drain_timeout,
+            force: self.force,
+            delete_unmanaged: self.delete_unmanaged,
+            disable_eviction: self.disable_eviction,
+            grace_period: self.grace_period,
+            max_grace_period: self.max_grace_period,
+            skip_wait_for_delete: self.skip_wait_for_delete_timeout,
+            post_drain_delay: self.post_drain_delay,
+            replacement_timeout: self.replacement_timeout,
+            undrainable: self.undrainable_node_behavior.map(|what| match what {
+                UndrainableArg::Stop => Undrainable::Stop,
+                UndrainableArg::Quarantine => Undrainable::Quarantine,
+            }),
+            max_quarantined: self.max_quarantined,
+        };
+        // With what a run remembers they are checked once more.
+        settings.over(&Policy::default()).check().map_err(CliError::from)?;
+        Ok(settings)
+    }
+}
+
+impl From<Contradiction> for CliError {
+    fn from(contradiction: Contradiction) -> Self {
+        Self::usage(contradiction.to_string()).next(contradiction.remedy())
     }
 }
 
@@ -184,14 +174,36 @@ mod tests {
         policy: PolicyArgs,
     }
 
-    fn policy(line: &str) -> Result<Policy, CliError> {
+    fn settings(line: &str) -> Result<Settings, CliError> {
         let words = std::iter::once("mngup").chain(line.split_whitespace());
-        Line::try_parse_from(words).unwrap_or_else(|error| panic!("{error}")).policy.policy()
+        Line::try_parse_from(words).unwrap_or_else(|error| panic!("{error}")).policy.settings()
+    }
+
+    fn policy(line: &str) -> Result<Policy, CliError> {
+        settings(line).map(|settings| settings.over(&Policy::default()))
     }
 
     #[test]
-    fn without_a_flag_it_is_the_default_policy() {
-        assert_eq!(policy("").unwrap(), Policy::default());
+    fn without_a_flag_nothing_is_said() {
+        assert_eq!(settings("").unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn a_switch_is_given_taken_back_or_not_mentioned() {
+        assert_eq!(settings("--force").unwrap().force, Some(true));
+        assert_eq!(settings("--force=false").unwrap().force, Some(false));
+        assert_eq!(settings("").unwrap().force, None);
+    }
+
+    #[test]
+    fn the_words_of_settings_are_read_as_those_settings() {
+        let line = "--max-unavailable 25% --max-surge 2 --node-interval 1500ms --all-nodes --node a --node b
+            --order newest --drain-timeout 61m --force=false --grace-period 30 --max-grace-period 120
+            --skip-wait-for-delete-timeout 45s --post-drain-delay 0s --undrainable-node-behavior quarantine
+            --max-quarantined 3";
+        let given = settings(line).unwrap();
+        assert_eq!(given.words(), line.split_whitespace().collect::<Vec<_>>());
+        assert_eq!(policy(&policy(line).unwrap().words().join(" ")).unwrap(), policy(line).unwrap());
     }
 
     #[test]

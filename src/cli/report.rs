@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     domain::{AsgName, ClusterName, GroupName, NodegroupName},
-    journal::{self, JournalError, Recorded},
-    report::{Screen, Summary},
+    journal::{self, Header, JournalError, Recorded},
+    report::{Commands, Screen, Summary},
 };
 
 /// Summarises a journal.
@@ -29,7 +29,11 @@ pub(super) fn report(args: &ReportArgs, screen: &Screen) -> Result<ExitCode, Cli
 }
 
 fn render(recorded: &Recorded, form: Form, screen: &Screen) -> Result<String, CliError> {
-    let summary = || Summary::of(&recorded.records);
+    // The header knows it before the first record does.
+    let summary = || {
+        let Header { cluster, group, run, .. } = recorded.header.clone();
+        Summary { cluster: Some(cluster), group: Some(group), run: Some(run), ..Summary::of(&recorded.records) }
+    };
     let written = match form {
         Form::Human => Ok(summary().to_text(screen.width(), &screen.zone)),
         Form::Json => serde_json::to_string_pretty(&summary()).map(|text| text + "\n"),
@@ -61,8 +65,19 @@ fn newest(args: &ReportArgs) -> Result<PathBuf, CliError> {
         };
         CliError::usage(format!("there is no journal{of} below {}", home.display()))
             .next("mngup report JOURNAL")
-            .next("mngup status   (reads the cluster instead of a journal)")
+            .next(format!("{}   (reads the cluster instead of a journal)", status(args)))
     })
+}
+
+/// `mngup status` for what the report was to be of; what it needs and was not said is left to be filled in.
+fn status(args: &ReportArgs) -> String {
+    let or = |name: &Option<String>, blank: &str| name.clone().unwrap_or_else(|| blank.to_owned());
+    let group = match (&args.nodegroup, &args.asg) {
+        (None, Some(asg)) => ["--asg".to_owned(), asg.clone()],
+        (nodegroup, _) => ["-n".to_owned(), or(nodegroup, "NODEGROUP")],
+    };
+    let target = ["-c".to_owned(), or(&args.cluster, "CLUSTER")].into_iter().chain(group);
+    Commands::new(target.collect()).status()
 }
 
 impl From<JournalError> for CliError {

@@ -24,31 +24,36 @@ pub(super) async fn status(args: StatusArgs, screen: Screen) -> Result<ExitCode,
     let now = SystemClock.now();
     let ports = connect::connect(&target, Purpose::Look, &connect::operator(), &connect::run_id(now)).await?;
     let status = app::status(&ports).await?;
-    let (new, all) = status.new;
     match args.output {
         Form::Human => {
-            let progress = Progress::of(&status.records);
-            let mut lines = report::status(&progress, now, screen.width().unwrap_or(120), screen.color_stdout);
-            lines.push(format!("{new} of {all} nodes are new"));
-            match status.intent.map(|intent| intent.state) {
-                Some(IntentState::Stopped { at, why }) => {
-                    lines.push(format!("stopped {} ago: {why}", crate::domain::short(crate::domain::elapsed(at, now))));
-                    lines.push(format!("Next: {}   (goes on)", target.commands().upgrade("")));
-                    lines.push(format!("  or: {}   (undoes what it did)", target.commands().abort()));
-                }
-                Some(IntentState::Rolling) | None => {}
-            }
+            let width = screen.width().unwrap_or(120);
+            let lines = report::status(&state(&status), now, width, screen.color_stdout, &target.commands());
             answer(&(lines.join("\n") + "\n"))?;
         }
         Form::Json | Form::Jsonl => {
+            let (new, all) = status.new;
             let document = serde_json::json!({
                 "intent": status.intent,
                 "new": new,
                 "nodes": all,
+                "size": status.size,
+                "holder": status.holder,
                 "records": status.records,
             });
             answer(&format!("{document}\n"))?;
         }
     }
     Ok(ExitCode::Done)
+}
+
+fn state(status: &app::Status) -> report::State {
+    report::State {
+        progress: Progress::of(&status.records).at_size(Some(status.size)),
+        new: status.new,
+        stopped: match status.intent.as_ref().map(|intent| intent.state.clone()) {
+            Some(IntentState::Stopped { at, why }) => Some((at, why)),
+            Some(IntentState::Rolling) | None => None,
+        },
+        holder: status.holder.clone(),
+    }
 }

@@ -13,6 +13,26 @@ pub(super) fn nearest<'a>(typed: &str, names: &'a [String]) -> Option<&'a str> {
         .map(|(_, name)| name.as_str())
 }
 
+/// The node that was probably meant: its name may have been typed as far as the first dot, or its address alone.
+#[must_use]
+pub(super) fn nearest_node<'a>(typed: &str, names: &'a [String]) -> Option<&'a str> {
+    let short = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+    let typed = short(&if typed.starts_with(|c: char| c.is_ascii_digit()) {
+        format!("ip-{}", typed.replace('.', "-"))
+    } else {
+        typed.to_owned()
+    });
+    let shorts: Vec<_> = names.iter().map(|name| short(name)).collect();
+    // Names of nodes differ in a digit or two: what is one slip away from several of them is a guess about none.
+    let mut near: Vec<_> = shorts.iter().enumerate().map(|(index, name)| (distance(&typed, name), index)).collect();
+    near.sort_unstable();
+    match near.as_slice() {
+        [(0..=2, index)] => Some(names[*index].as_str()),
+        [(first @ 0..=2, index), (second, _), ..] if first < second => Some(names[*index].as_str()),
+        _ => None,
+    }
+}
+
 /// Letters to insert, drop, change or swap with their neighbour to get from one to the other.
 fn distance(from: &str, to: &str) -> usize {
     let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
@@ -46,5 +66,15 @@ mod tests {
         assert_eq!(nearest("monitorng", &names), Some("monitoring"));
         assert_eq!(nearest("db", &names), None);
         assert_eq!(nearest("apps", &[]), None);
+    }
+
+    #[test]
+    fn a_node_is_found_by_its_address_and_a_slip_that_may_mean_two_is_no_guess() {
+        let names = ["ip-10-0-1-7.ec2.internal", "ip-10-0-12-9.ec2.internal", "ip-10-0-12-8.ec2.internal"];
+        let names = names.map(str::to_owned);
+        assert_eq!(nearest_node("10.0.1.7", &names), Some("ip-10-0-1-7.ec2.internal"));
+        assert_eq!(nearest_node("ip-10-0-1-77.ec2.internal", &names), Some("ip-10-0-1-7.ec2.internal"));
+        assert_eq!(nearest_node("ip-10-0-12-1", &names), None);
+        assert_eq!(nearest_node("ip-192-168-7-7", &names), None);
     }
 }

@@ -25,6 +25,8 @@ pub struct Target {
     pub access: Access,
     /// Where ConfigMap and Lease live.
     pub state_namespace: String,
+    /// What was typed beside that and belongs to the command when it is typed again: `--max-surge 2 --dry-run`.
+    pub beside: Vec<String>,
 }
 
 /// How to reach Kubernetes.
@@ -67,6 +69,7 @@ impl TargetArgs {
                 profile: self.profile.clone(),
                 access: self.access()?,
                 state_namespace: self.state_namespace.clone(),
+                beside: Vec::new(),
             }),
             (cluster, group) => Err(missing(command, cluster.is_none(), group.is_none())),
         }
@@ -101,10 +104,16 @@ impl TargetArgs {
 }
 
 impl Target {
+    /// The same, typed with these words beside it.
+    #[must_use]
+    pub fn beside(self, words: Vec<String>) -> Self {
+        Self { beside: words, ..self }
+    }
+
     /// The command that was typed, as it points at this group.
     #[must_use]
     pub fn again(&self) -> String {
-        self.commands().line(self.command)
+        self.commands().line_with(self.command, &self.beside)
     }
 
     /// The commands that reach this group again.

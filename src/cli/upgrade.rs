@@ -3,12 +3,13 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
-    answer::{Stdout, answer, tell},
+    answer::{Stdout, answer, answer_json, answer_json_line, tell},
     args::{Form, UpgradeArgs},
     connect::{self, Purpose},
     consent::Consent,
     error::CliError,
     exit_code::ExitCode,
+    refusal::refusal,
     sinks::{self, OpenJournal},
     stop,
     target::Target,
@@ -16,12 +17,12 @@ use super::{
 };
 use crate::{
     adapters::SystemClock,
-    app::{self, DriveError, Ports},
-    domain::{ClusterName, GroupName, Operator, Policy, RunId},
+    app::{self, DriveError, Ports, Prepared},
+    domain::{ClusterName, GroupName, Operator, RunId, Settings},
     engine::event::RunOutcome,
     journal::Header,
     ports::{Clock, Cloud, Cluster, Event, Lock, Record},
-    report::{Closing, Commands, Reporter, Screen},
+    report::{Brief, Closing, Commands, JsonDocument, JsonLines, Reporter, Screen},
     sim::{Sim, World as SimWorld, WorldSpec},
 };
 
@@ -30,8 +31,8 @@ use crate::{
 pub struct UpgradeRequest {
     /// Which group.
     pub place: Where,
-    /// How.
-    pub policy: Policy,
+    /// What was said of how it goes.
+    pub settings: Settings,
     /// How long the Lease outlives the run.
     pub lease: Duration,
     /// Show the plan and stop.
@@ -66,11 +67,13 @@ impl UpgradeArgs {
     /// # Errors
     /// When they cannot all be meant, or when a yes is needed that nobody can give.
     pub fn request(self, can_ask: bool) -> Result<UpgradeRequest, CliError> {
-        let policy = self.policy.policy()?;
+        let settings = self.policy.settings()?;
         let (place, commands) = match self.sandbox {
             Sandbox::Off => {
-                let target = self.target.target("upgrade")?;
-                let commands = target.commands();
+                let dry_run = self.dry_run.then(|| "--dry-run".to_owned());
+                let target =
+                    self.target.target("upgrade")?.beside(settings.words().into_iter().chain(dry_run).collect());
+                let commands = target.commands().with(settings.words());
                 (Where::Cluster(target), commands)
             }
             Sandbox::On(world) => {
@@ -82,14 +85,17 @@ impl UpgradeArgs {
                     World::Embedded => None,
                     World::File(path) => Some(path),
                 });
+                let speed = (self.sandbox_speed != SANDBOX_SPEED)
+                    .then(|| ["--sandbox-speed".to_owned(), self.sandbox_speed.to_string()]);
+                let commands = commands.with(speed.into_iter().flatten().chain(settings.words()).collect());
                 (Where::Sandbox { world, speed: self.sandbox_speed }, commands)
             }
         };
         let harmless = self.dry_run || matches!(place, Where::Sandbox { .. });
-        let consent = Consent::needed(self.yes, harmless, can_ask, &commands.upgrade(""))?;
+        let consent = Consent::needed(self.yes, harmless, can_ask, &commands.begin(""))?;
         Ok(UpgradeRequest {
             place,
-            policy,
+            settings,
             lease: self.lease.lease_duration,
             dry_run: self.dry_run,
             consent,
@@ -109,11 +115,10 @@ pub(super) async fn upgrade(request: UpgradeRequest, screen: Screen) -> Result<E
     match request.place.clone() {
         Where::Cluster(target) => {
             let run = connect::run_id(SystemClock.now());
-            let policy = &request.policy;
             let purpose = if request.dry_run {
                 Purpose::Look
             } else {
-                Purpose::Run { deletes_pods: policy.force || policy.disable_eviction, lease: request.lease }
+                Purpose::Run { settings: Box::new(request.settings.clone()), lease: request.lease }
             };
             let ports = connect::connect(&target, purpose, &operator, &run).await?;
             Box::pin(go(&ports, &request, app_request(&request, &target, operator, run), &screen)).await
@@ -139,7 +144,7 @@ pub(super) async fn upgrade(request: UpgradeRequest, screen: Screen) -> Result<E
             let asked = app::Request {
                 cluster: ClusterName::new(cluster),
                 group,
-                policy: request.policy.clone(),
+                settings: request.settings.clone(),
                 operator,
                 run,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -148,6 +153,9 @@ pub(super) async fn upgrade(request: UpgradeRequest, screen: Screen) -> Result<E
         }
     }
 }
+
+/// How many times faster than the clock a sandbox runs where nobody says otherwise: its dozen nodes take half a minute.
+pub(super) const SANDBOX_SPEED: f64 = 40.0;
 
 /// Every sandbox is the same, so that people can talk about it.
 const SANDBOX_SEED: u64 = 1;
@@ -158,17 +166,20 @@ async fn go<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     asked: app::Request,
     screen: &Screen,
 ) -> Result<ExitCode, CliError> {
-    let shown = request.dry_run || request.consent == Consent::Ask;
-    let prepared = app::prepare(ports, &asked, shown).await.map_err(|refused| refusal(refused, &asked))?;
-    let brief = app::brief(&prepared, &asked, ports.clock.now());
-    if request.dry_run {
-        let text = brief.long(screen.width().unwrap_or(usize::MAX));
-        answer(&(text.join("\n") + "\n"))?;
-        return Ok(ExitCode::Done);
+    let commands = &request.commands;
+    if !request.dry_run {
+        // Nobody is asked for a yes that is worth nothing.
+        ports.lock.look().await.map_err(|error| CliError::lock(error, ports.clock.now(), &commands.status()))?;
     }
+    let refused = |refused| refusal(refused, &asked, &request.commands, request.dry_run);
+    let prepared = app::prepare(ports, &asked).await.map_err(refused)?;
+    let now = ports.clock.now();
     if prepared.old.is_empty() && prepared.resumes.is_none() {
-        answer(&format!("{} has no old nodes: nothing to do\n", asked.group))?;
-        return Ok(ExitCode::Done);
+        return nothing_to_do(&prepared, &asked, request, now);
+    }
+    let brief = app::brief(&prepared, &asked, now);
+    if request.dry_run {
+        return only_shown(&brief, request, screen);
     }
     // A run that goes on keeps its name, and so its journal.
     let run = prepared.resumes.as_ref().map_or(&asked.run, |intent| &intent.run).clone();
@@ -179,10 +190,9 @@ async fn go<C: Cluster, A: Cloud, K: Clock, L: Lock>(
         tell("nothing was touched");
         return Ok(ExitCode::Done);
     }
-    let commands = &request.commands;
     let mut stop = stop::listen();
     let begun = app::begin(ports, &asked, prepared, &mut stop).await;
-    let begun = begun.map_err(|error| not_begun(error, ports.clock.now(), commands))?;
+    let begun = begun.map_err(|error| not_begun(error, ports.clock.now(), commands, commands.begin("")))?;
     let header = Header { run: begun.run().clone(), ..header };
     let OpenJournal { mut journal, path, warning } = match sinks::open_journal(request.journal.as_deref(), &header) {
         Ok(open) => open,
@@ -192,7 +202,8 @@ async fn go<C: Cluster, A: Cloud, K: Clock, L: Lock>(
         }
     };
     let again = Commands::report(path.as_deref());
-    let (closing, stdout) = (Closing { commands: commands.clone(), journal: path }, Stdout::default());
+    let stdout = Stdout::default();
+    let closing = Closing { commands: commands.clone(), journal: path, undoing: None };
     let mut reporter = sinks::reporters(request.output, screen, closing, &stdout);
     if let Some(message) = warning {
         reporter.record(&Record { at: ports.clock.now(), event: Event::Warning { message } });
@@ -202,16 +213,58 @@ async fn go<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     stdout.settle(ended(outcome, ports.clock.now(), commands)?, &again)
 }
 
-/// Why a run did not begin: nothing was touched.
-pub(super) fn not_begun(error: DriveError, now: jiff::Timestamp, commands: &Commands) -> CliError {
+/// Why a run did not begin, or its undoing: nothing was touched. `again` is the command for another try.
+pub(super) fn not_begun(error: DriveError, now: jiff::Timestamp, commands: &Commands, again: String) -> CliError {
     match error {
         DriveError::Lock(error) => CliError::lock(error, now, &commands.status()),
         DriveError::Port(error) => error.into(),
         DriveError::Left | DriveError::Adrift { .. } => {
-            CliError::new(ExitCode::Interrupted, "stopped before it began; nothing was touched")
-                .next(commands.upgrade(""))
+            CliError::new(ExitCode::Interrupted, "stopped before it began; nothing was touched").next(again)
         }
     }
+}
+
+/// The plan as the answer, in the form that was asked for.
+fn only_shown(brief: &Brief, request: &UpgradeRequest, screen: &Screen) -> Result<ExitCode, CliError> {
+    match request.output {
+        Form::Human => answer(&(brief.long(screen.width().unwrap_or(usize::MAX)).join("\n") + "\n"))?,
+        Form::Json => answer_json(brief)?,
+        Form::Jsonl => answer_json_line(brief)?,
+    }
+    tell(&format!("Next: {}", request.commands.begin("")));
+    Ok(ExitCode::Done)
+}
+
+/// Says why there is nothing to do; programs get the document or record of a run that is done.
+fn nothing_to_do(
+    prepared: &Prepared,
+    asked: &app::Request,
+    request: &UpgradeRequest,
+    now: jiff::Timestamp,
+) -> Result<ExitCode, CliError> {
+    let ended = Event::RunEnded { outcome: RunOutcome::Done, left: 0, replaced: 0 };
+    let ended = Record { at: now, event: ended };
+    let stdout = Stdout::default();
+    match request.output {
+        Form::Human => match prepared.not_old.as_slice() {
+            [] => answer(&format!("{} has no old nodes: nothing to do\n", asked.group))?,
+            named => {
+                let is_new =
+                    |node| format!("node/{node} is not old: it comes from what {} launches now\n", asked.group);
+                answer(&named.iter().map(is_new).collect::<String>())?;
+                let next = request.commands.begin("--all-nodes");
+                tell(&format!("nothing to do\nNext: {next}   (replaces nodes that are not old too)"));
+            }
+        },
+        Form::Json => {
+            let mut document = JsonDocument::new(stdout.clone()).of(asked.cluster.clone(), asked.group.clone());
+            document.record(&ended);
+            document.finish();
+        }
+        Form::Jsonl => JsonLines(stdout.clone()).record(&ended),
+    }
+    stdout.written()?;
+    Ok(ExitCode::Done)
 }
 
 /// The exit code of a run that ended, or why it broke off.
@@ -223,26 +276,19 @@ pub(super) fn ended(
     match outcome {
         Ok(outcome) => Ok(ExitCode::from(&outcome)),
         Err(DriveError::Lock(error)) => Err(CliError::lock(error, now, &commands.status())),
+        // Perhaps nothing is remembered yet: with all that was said it is right in any case.
         Err(DriveError::Port(error)) => {
-            Err(CliError::from(error).midway().next(commands.upgrade("   (goes on where it stopped)")))
+            Err(CliError::from(error).midway().next(commands.begin("   (goes on where it stopped)")))
+        }
+        Err(DriveError::Left) if !commands.resumable() => {
+            Err(CliError::new(ExitCode::Interrupted, "stopped at once; the sandbox is gone with it")
+                .next(commands.begin("   (begins anew)")))
         }
         Err(error @ (DriveError::Left | DriveError::Adrift { .. })) => {
             Err(CliError::new(ExitCode::Interrupted, error.to_string())
-                .next(commands.upgrade("   (goes on)"))
+                .next(commands.begin("   (goes on)"))
                 .next(format!("{}   (undoes what was done)", commands.abort())))
         }
-    }
-}
-
-fn refusal(refused: app::Refused, asked: &app::Request) -> CliError {
-    match refused {
-        app::Refused::Objections { objections, asg } => {
-            let reasons: Vec<_> = objections.iter().map(ToString::to_string).collect();
-            let error = CliError::refused(format!("{}: {}", asked.group, reasons.join("; ")));
-            objections.iter().fold(error, |error, objection| error.next(objection.remedy(&asg)))
-        }
-        app::Refused::Limits(error) => CliError::usage(error.to_string()),
-        app::Refused::Port(error) => error.into(),
     }
 }
 
@@ -250,7 +296,7 @@ fn app_request(request: &UpgradeRequest, target: &Target, operator: Operator, ru
     app::Request {
         cluster: target.cluster.clone(),
         group: target.group.clone(),
-        policy: request.policy.clone(),
+        settings: request.settings.clone(),
         operator,
         run,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -266,9 +312,15 @@ fn group_of(spec: &WorldSpec) -> GroupName {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use jiff::tz::TimeZone;
 
     use super::*;
+    use crate::{
+        ports::LockError,
+        sim::{SimClock, SimCluster, SimLock},
+    };
 
     const NOWHERE: Screen = Screen {
         stdout_terminal: false,
@@ -279,38 +331,86 @@ mod tests {
         zone: TimeZone::UTC,
     };
 
-    #[tokio::test]
-    async fn a_run_that_is_refused_for_the_lock_leaves_no_journal() {
-        let folder = tempfile::tempdir().unwrap();
-        let journal = folder.path().join("below/run.jsonl");
-        let sim = Sim::new(SimWorld::new(WorldSpec::with_old_nodes(&[("a", 2)]), SANDBOX_SEED), 1.0);
-        let operator = Operator { user: "ann".to_owned(), host: "laptop".to_owned() };
-        sim.lock(operator.clone()).acquire().await.unwrap();
-        let ports = Ports {
+    fn ann() -> Operator {
+        Operator { user: "ann".to_owned(), host: "laptop".to_owned() }
+    }
+
+    fn sim() -> Sim {
+        Sim::new(SimWorld::new(WorldSpec::with_old_nodes(&[("a", 2)]), SANDBOX_SEED), 1.0)
+    }
+
+    fn ports<A: Cloud, L: Lock>(sim: &Sim, cloud: A, lock: L) -> Ports<SimCluster, A, SimClock, L> {
+        Ports {
             cluster: Arc::new(sim.cluster()),
-            cloud: Arc::new(sim.cloud()),
+            cloud: Arc::new(cloud),
             clock: Arc::new(sim.clock()),
-            lock: Arc::new(sim.lock(operator.clone())),
-        };
+            lock: Arc::new(lock),
+        }
+    }
+
+    /// Why no run begins here that is to write this journal.
+    async fn why_not<C: Cluster, A: Cloud, K: Clock, L: Lock>(ports: &Ports<C, A, K, L>, journal: &Path) -> CliError {
         let request = UpgradeRequest {
             place: Where::Sandbox { world: World::Embedded, speed: 1.0 },
-            policy: Policy::default(),
+            settings: Settings::default(),
             lease: Duration::from_secs(30),
             dry_run: false,
             consent: Consent::Given,
             output: Form::Human,
-            journal: Some(journal.clone()),
-            commands: Commands::sandbox(None),
+            journal: Some(journal.to_owned()),
+            commands: Commands::new(["-c", "prod", "-n", "workers"].map(str::to_owned).into()),
         };
         let asked = app::Request {
-            cluster: "sandbox".into(),
+            cluster: "prod".into(),
             group: GroupName::Nodegroup("workers".into()),
-            policy: Policy::default(),
-            operator,
+            settings: Settings::default(),
+            operator: ann(),
             run: RunId::new("r1"),
             version: "0.1.0".to_owned(),
         };
-        let error = go(&ports, &request, asked, &NOWHERE).await.unwrap_err();
+        Box::pin(go(ports, &request, asked, &NOWHERE)).await.unwrap_err()
+    }
+
+    /// A lock that somebody else takes after it was looked at.
+    struct TakenMeanwhile {
+        ours: SimLock,
+        theirs: SimLock,
+    }
+
+    impl Lock for TakenMeanwhile {
+        async fn acquire(&self) -> Result<(), LockError> {
+            self.theirs.acquire().await?;
+            self.ours.acquire().await
+        }
+
+        async fn look(&self) -> Result<(), LockError> {
+            self.ours.look().await
+        }
+
+        async fn renew(&self) -> Result<(), LockError> {
+            self.ours.renew().await
+        }
+
+        fn is_held(&self) -> bool {
+            self.ours.is_held()
+        }
+
+        async fn release(&self) {
+            self.ours.release().await;
+        }
+
+        fn renew_every(&self) -> Duration {
+            self.ours.renew_every()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_run_that_is_refused_for_the_lock_leaves_no_journal() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = folder.path().join("below/run.jsonl");
+        let sim = sim();
+        let lock = TakenMeanwhile { ours: sim.lock(ann()), theirs: sim.lock(ann()) };
+        let error = why_not(&ports(&sim, sim.cloud(), lock), &journal).await;
         assert_eq!(error.code(), ExitCode::Locked);
         assert!(!journal.parent().unwrap().exists());
     }

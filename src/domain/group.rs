@@ -175,6 +175,13 @@ pub struct ScalingActivity {
 }
 
 impl ScalingActivity {
+    /// Whether a launch has begun and not ended.
+    #[must_use]
+    pub fn is_launch_under_way(&self) -> bool {
+        let ended = matches!(self.status.as_str(), "Successful" | "Failed" | "Cancelled");
+        !ended && self.description.starts_with("Launching")
+    }
+
     /// Whether a launch failed; the message then says why.
     #[must_use]
     pub fn is_failed_launch(&self) -> bool {
@@ -238,6 +245,24 @@ pub enum UpdateStrategy {
 }
 
 impl Group {
+    /// How many members are short of the desired size: those on their way out or apart are not counted, as Auto
+    /// Scaling does not.
+    #[must_use]
+    pub fn missing(&self) -> u32 {
+        let counted = self.instances.values().filter(|instance| match instance.lifecycle {
+            Lifecycle::Pending(_) | Lifecycle::InService => true,
+            Lifecycle::Terminating(_) | Lifecycle::Apart(_) => false,
+        });
+        self.size.desired.saturating_sub(u32::try_from(counted.count()).unwrap_or(u32::MAX))
+    }
+
+    /// Whether a member is on its way in.
+    #[must_use]
+    pub fn is_launching(&self) -> bool {
+        let comes = |instance: &Instance| matches!(instance.lifecycle, Lifecycle::Pending(_));
+        self.instances.values().any(comes) || self.activities.iter().any(ScalingActivity::is_launch_under_way)
+    }
+
     /// The newest failed launch that began at `since` or later.
     #[must_use]
     pub fn failed_launch_since(&self, since: Timestamp) -> Option<&ScalingActivity> {

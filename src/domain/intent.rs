@@ -44,6 +44,15 @@ pub struct Intent {
     pub state: IntentState,
 }
 
+impl Intent {
+    /// How many nodes more than before the group of this size has, as far as the run asked for them: what others added
+    /// is theirs.
+    #[must_use]
+    pub fn extra(&self, size: Size) -> u32 {
+        size.desired.saturating_sub(self.size.desired).min(self.surge)
+    }
+}
+
 /// Who runs mngup, for those who find its traces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

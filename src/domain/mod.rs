@@ -14,6 +14,7 @@ mod pod;
 mod policy;
 mod refusal;
 mod selector;
+mod settings;
 mod snapshot;
 mod time;
 
@@ -34,8 +35,9 @@ pub use marks::{
 pub use member::{Evidence, Member, OldNode};
 pub use node::{DaemonSet, Effect as TaintEffect, Node, NodeKind, Readiness, Taint};
 pub use pod::{Deletion, Owner, Pod, PodPhase, Toleration, TolerationOperator};
-pub use policy::{Limits, LimitsError, Order, Policy, Source, Undrainable};
+pub use policy::{Contradiction, Limits, LimitsError, Order, Policy, Source, Undrainable};
 pub use refusal::Refusal;
 pub use selector::{Operator as SelectorOperator, Requirement, Selector};
+pub use settings::Settings;
 pub use snapshot::{Change, Gap, Snapshot};
 pub use time::{elapsed, later, short};

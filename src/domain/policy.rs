@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Group, IntOrPercent, NodeName, Rounding, UpdateStrategy};
+use super::{Group, IntOrPercent, NodeName, Rounding, Settings, UpdateStrategy};
 
 /// The settings of a run, as flags, variables or a plan file gave them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +67,61 @@ impl Default for Policy {
             only: BTreeSet::new(),
             order: Order::Zone,
             node_interval: Duration::ZERO,
+        }
+    }
+}
+
+/// Two settings that cannot both be meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Contradiction {
+    /// No node may be out, and no other comes first.
+    #[error("--max-unavailable {0} without a surge: no node may be out, and none comes in its stead")]
+    NothingMayMove(IntOrPercent),
+    /// Nodes are to be quarantined, and none may be.
+    #[error("--undrainable-node-behavior quarantine with --max-quarantined 0")]
+    NoneQuarantined,
+    /// The grace period for every pod is above the cap for every pod.
+    #[error("--grace-period {grace}s is above --max-grace-period {cap}s")]
+    GraceAboveCap {
+        /// The one.
+        grace: u32,
+        /// The other.
+        cap: u32,
+    },
+}
+
+impl Contradiction {
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::NothingMayMove(_) => "add --max-surge 1, or let one node be out",
+            Self::NoneQuarantined => "allow at least one, or take --undrainable-node-behavior stop",
+            Self::GraceAboveCap { .. } => "give one of the two",
+        }
+    }
+}
+
+impl Policy {
+    /// Whether all of it can be meant at once.
+    ///
+    /// # Errors
+    /// The first contradiction.
+    pub fn check(&self) -> Result<(), Contradiction> {
+        let nothing = |said| matches!(said, IntOrPercent::Int(0) | IntOrPercent::Percent(0));
+        // The surge that a group gets by itself may be 0 (MINIMAL) and may not be had (capacity): who takes every
+        // other way away has to ask for it.
+        if let Some(said) = self.max_unavailable.filter(|said| nothing(*said))
+            && self.max_surge.is_none_or(nothing)
+        {
+            return Err(Contradiction::NothingMayMove(said));
+        }
+        if self.undrainable == Undrainable::Quarantine && self.max_quarantined == 0 {
+            return Err(Contradiction::NoneQuarantined);
+        }
+        match (self.grace_period, self.max_grace_period) {
+            (Some(grace), Some(cap)) if grace > cap => Err(Contradiction::GraceAboveCap { grace, cap }),
+            (Some(_) | None, Some(_) | None) => Ok(()),
         }
     }
 }
@@ -161,10 +216,44 @@ impl Limits {
             IntOrPercent::Percent(0) => 0,
             IntOrPercent::Percent(_) => max_unavailable_said.of(size, Rounding::Down).max(1),
         };
-        if max_unavailable == 0 && surge == 0 {
+        Self { max_unavailable, max_unavailable_said, max_unavailable_from, surge, surge_said, surge_from }.checked()
+    }
+
+    /// The limits of a run that goes on: it keeps its numbers, also where the group's `updateConfig` was changed
+    /// meanwhile, but for those that were given now. `policy` has them in it already.
+    ///
+    /// # Errors
+    /// [`LimitsError::NothingMayMove`] when both come out as 0.
+    pub fn resume(self, given: &Settings, policy: &Policy, group: &Group, size: u32) -> Result<Self, LimitsError> {
+        if given.max_unavailable.is_none() && given.max_surge.is_none() {
+            return Ok(self);
+        }
+        let mut now = Self::resolve(policy, group, size)?;
+        if given.max_unavailable.is_none() {
+            let Self { max_unavailable, max_unavailable_said, max_unavailable_from, .. } = self;
+            now = Self { max_unavailable, max_unavailable_said, max_unavailable_from, ..now };
+        }
+        if given.max_surge.is_none() {
+            let Self { surge, surge_said, surge_from, .. } = self;
+            now = Self { surge, surge_said, surge_from, ..now };
+        }
+        now.checked()
+    }
+
+    fn checked(self) -> Result<Self, LimitsError> {
+        if self.max_unavailable == 0 && self.surge == 0 {
             return Err(LimitsError::NothingMayMove);
         }
-        Ok(Self { max_unavailable, max_unavailable_said, max_unavailable_from, surge, surge_said, surge_from })
+        Ok(self)
+    }
+}
+
+impl fmt::Display for Undrainable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stop => "stop",
+            Self::Quarantine => "quarantine",
+        })
     }
 }
 
@@ -176,5 +265,45 @@ impl fmt::Display for Order {
             Self::Newest => "newest",
             Self::Name => "name",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEGAN: Limits = Limits {
+        max_unavailable: 3,
+        max_unavailable_said: IntOrPercent::Int(3),
+        max_unavailable_from: Source::UpdateConfig,
+        surge: 2,
+        surge_said: IntOrPercent::Int(2),
+        surge_from: Source::Policy,
+    };
+
+    fn group() -> Group {
+        Group {
+            asg: "workers".into(),
+            observed_at: jiff::Timestamp::UNIX_EPOCH,
+            size: super::super::Size { min: 1, desired: 12, max: 12 },
+            target: super::super::LaunchTarget::default(),
+            instances: std::collections::BTreeMap::new(),
+            suspended: BTreeSet::new(),
+            operator: None,
+            instance_refresh: None,
+            zones: BTreeSet::new(),
+            activities: Vec::new(),
+            nodegroup: None,
+        }
+    }
+
+    #[test]
+    fn a_run_that_goes_on_keeps_its_numbers_but_for_those_given_now() {
+        let resume = |given: &Settings| BEGAN.resume(given, &given.over(&Policy::default()), &group(), 12);
+        // The group's own number is another by now; nobody asked for that here.
+        assert_eq!(resume(&Settings::default()), Ok(BEGAN));
+        let surge = Settings { max_surge: Some(IntOrPercent::Percent(25)), ..Settings::default() };
+        let expected = Limits { surge: 3, surge_said: IntOrPercent::Percent(25), ..BEGAN };
+        assert_eq!(resume(&surge), Ok(expected));
     }
 }

@@ -103,6 +103,7 @@ impl Ledger {
             Some(Attempt::Accepted { .. } | Attempt::Refused { .. }) | None => {}
         }
         match budgets {
+            _ if ignores_budgets(pod) => Turn::Now(None),
             [] => Turn::Now(None),
             [pdb] => {
                 let spent = needs_token(pod, pdb);
@@ -205,11 +206,10 @@ impl Ledger {
 }
 
 /// Whether the API server will ask this budget before it lets the pod go: pods that do not run are let go at once,
-/// pods that are not Ready as the budget's `unhealthyPodEvictionPolicy` says (`eviction.go`, `canIgnorePDB`).
+/// pods that are not Ready as the budget's `unhealthyPodEvictionPolicy` says.
 #[must_use]
 pub fn needs_token(pod: &Pod, pdb: &Pdb) -> bool {
-    let runs = matches!(pod.phase, PodPhase::Running | PodPhase::Unknown);
-    if !runs || pod.deletion.is_some() {
+    if ignores_budgets(pod) {
         return false;
     }
     if pod.ready {
@@ -221,6 +221,13 @@ pub fn needs_token(pod: &Pod, pdb: &Pdb) -> bool {
             !(pdb.status.current >= pdb.status.desired && pdb.status.desired > 0 && pdb.is_observed())
         }
     }
+}
+
+/// Whether the API server lets the pod go without a look at any budget, be there none or several (`eviction.go`,
+/// `canIgnorePDB`).
+fn ignores_budgets(pod: &Pod) -> bool {
+    let runs = matches!(pod.phase, PodPhase::Running | PodPhase::Unknown);
+    !runs || pod.deletion.is_some()
 }
 
 fn is_budget(refusal: &Refusal) -> bool {

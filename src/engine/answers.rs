@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    draft::Draft,
+    choose,
+    draft::{Draft, TRIES},
     effect::{CloudAct, Effect, EffectKey, KubeAct, Outcome, Refusal},
     event::{DeletedFor, Event, Note, Stuck},
     phase::NodePhase,
@@ -15,6 +16,9 @@ const RETRY: Duration = Duration::from_secs(2);
 
 /// And never later than this.
 const RETRY_MOST: Duration = Duration::from_secs(30);
+
+/// A group that refuses so often to shrink has a reason that stays, as a minimum that somebody raised.
+const SHRINK_TRIES: u32 = 3;
 
 /// Turns the answer to an act into events.
 pub(super) fn take(draft: &mut Draft<'_>, effect: &Effect, outcome: &Outcome) {
@@ -42,19 +46,23 @@ pub(super) fn take(draft: &mut Draft<'_>, effect: &Effect, outcome: &Outcome) {
                 if draft.run.intent.policy.disable_eviction { DeletedFor::DisableEviction } else { DeletedFor::Force };
             evicted(draft, pod, outcome, Some(why));
         }
-        Effect::Cloud(CloudAct::Terminate { instance, .. }) => match outcome {
+        Effect::Cloud(CloudAct::Terminate { instance, decrement }) => match outcome {
             Outcome::Done | Outcome::Refused(Refusal::Gone) => draft.note(Note::TerminationAccepted(instance.clone())),
             Outcome::Unknown(why) => {
                 draft.event(Event::TerminateUnknown { instance: instance.clone(), why: why.clone() });
             }
-            Outcome::Refused(_) => {
+            Outcome::Refused(refusal) => {
                 draft.note(Note::TerminationNotDone(instance.clone()));
                 plain(draft, effect, outcome, |_| ());
+                let for_good = matches!(refusal, Refusal::Failed { code: ..500, .. });
+                if *decrement && for_good && draft.failures(&effect.key()) + 1 >= SHRINK_TRIES {
+                    choose::keep_size(draft, "Auto Scaling refuses to shrink it");
+                }
             }
         },
         Effect::Cloud(CloudAct::SetSize { .. }) => match outcome {
             Outcome::Refused(refusal @ (Refusal::Forbidden { .. } | Refusal::Failed { .. }))
-                if draft.run.resize.is_some() =>
+                if draft.run.resize.is_some() && !passes(draft, refusal) =>
             {
                 draft.event(Event::SurgeUnavailable { why: refusal.to_string() });
             }
@@ -82,10 +90,16 @@ fn plain(draft: &mut Draft<'_>, effect: &Effect, outcome: &Outcome, done: impl F
         Outcome::Refused(refusal) => refusal.to_string(),
         Outcome::Unknown(why) => why.clone(),
     };
-    let failures = draft.run.failures.get(&key).copied().unwrap_or(0);
+    let failures = draft.failures(&key);
     let pause = RETRY.saturating_mul(1 << failures.min(8)).min(RETRY_MOST);
     draft.note(Note::RetryAt(key.clone(), later(draft.now, pause)));
     draft.event(Event::ActFailed { act: key, why });
+}
+
+/// Whether another size may yet be had though the server says no: it fails itself, and not for ever.
+fn passes(draft: &Draft<'_>, refusal: &Refusal) -> bool {
+    let busy = matches!(refusal, Refusal::Failed { code: 500.., .. });
+    busy && draft.failures(&EffectKey::Size) + 1 < TRIES
 }
 
 fn refused_for_good(draft: &mut Draft<'_>, key: &EffectKey, refusal: &Refusal) {

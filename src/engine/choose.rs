@@ -2,9 +2,11 @@
 
 use std::{collections::BTreeSet, rc::Rc};
 
+use jiff::Timestamp;
+
 use super::{
-    draft::{Draft, Wait},
-    effect::CloudAct,
+    draft::{Draft, TRIES, Wait},
+    effect::{CloudAct, EffectKey},
     event::{Event, Note, RunOutcome, SurgeFor},
     phase::{Call, NodePhase},
     waiting::WaitingOn,
@@ -111,9 +113,14 @@ pub(super) fn next(draft: &mut Draft<'_>, census: &Census) {
         Some(_) => return,
     }
     let who = run.intent.group.to_string();
-    for seat in census.riddles() {
-        let wait = Wait { on: vec![WaitingOn::Reading], ..Wait::default() };
-        draft.waits(seat.member.title(), wait);
+    if let Some(objection) = plan::busy(draft.group).into_iter().next() {
+        let why = objection.to_string();
+        return not_now(draft, who, WaitingOn::GroupBusy { why: why.clone() }, why);
+    }
+    if let Some(seat) = census.riddles().next() {
+        let title = seat.member.title();
+        let why = format!("whether {title} is a Node of this cluster cannot be told");
+        not_now(draft, title, WaitingOn::Reading, why);
     }
     if census.candidates().next().is_none() {
         return shed_one(draft, census);
@@ -130,13 +137,11 @@ pub(super) fn next(draft: &mut Draft<'_>, census: &Census) {
     let required = required(draft);
     let lanes = usize::try_from(run.intent.limits.max_unavailable.max(1)).unwrap_or(usize::MAX);
     let fits = |seat: &Seat| {
-        if seat.no_node {
-            true
-        } else if seat.available {
+        if seat.available {
             census.available > required && !extra
         } else {
             // What does not serve costs the budget nothing, but a whole group that looks dead for a moment must not
-            // be drained at once: as many at a time as may be out.
+            // be taken out at once: as many at a time as may be out.
             run.flights.len() < lanes
         }
     };
@@ -180,7 +185,13 @@ fn is_last_of_zone(draft: &Draft<'_>, census: &Census, seat: &Seat) -> bool {
 
 /// Whether the budget still allows what was chosen: those who are left must be as many as are required.
 pub(super) fn still_fits(draft: &Draft<'_>) -> bool {
-    census(draft).available >= required(draft)
+    let (available, required) = serving(draft);
+    available >= required
+}
+
+/// How many members serve, and how many must.
+pub(super) fn serving(draft: &Draft<'_>) -> (u32, u32) {
+    (census(draft).available, required(draft))
 }
 
 /// Whether an extra node is on its way and no new one serves yet: what is evicted now would land on an old node and
@@ -200,16 +211,41 @@ fn shed_one(draft: &mut Draft<'_>, census: &Census) {
     if !quiet || to_shed(draft) == 0 || run.stop.as_ref().is_some_and(|stop| *stop != RunOutcome::Aborted) {
         return;
     }
-    let shed = plan::shed_by(census, 1, |seat| !seat.taken && !seat.spared && !is_last_of_zone(draft, census, seat));
-    let Some(seat) = shed.first().and_then(|instance| census.seats.get(instance)) else {
-        return keep_size(draft, "no node could be drained");
-    };
+    if draft.group.missing() > 0 {
+        return want_fewer(draft);
+    }
     let required = required(draft);
-    if !seat.available || census.available > required {
+    let spare = census.available > required;
+    let may_go = |seat: &Seat| !seat.taken && !seat.spared && !is_last_of_zone(draft, census, seat);
+    let pick = |allowed: &dyn Fn(&Seat) -> bool| {
+        let shed = plan::shed_by(census, 1, |seat| may_go(seat) && allowed(seat));
+        shed.first().and_then(|instance| census.seats.get(instance))
+    };
+    // Where none of those that serve may go, one that does not is as good.
+    if let Some(seat) = pick(&|seat| spare || !seat.available) {
         return choose(draft, census, seat, required, true);
+    }
+    if pick(&|_| true).is_none() {
+        return keep_size(draft, "no node could be drained");
     }
     let on = vec![WaitingOn::NodesOut { available: census.available, required }];
     nobody_moves(draft, &run.intent.group.to_string(), census, on);
+}
+
+/// The extra nodes never came: the group is asked not to want them any more. Only while none is on its way in, for a
+/// group that has more than it wants scales in, past every budget.
+fn want_fewer(draft: &mut Draft<'_>) {
+    if draft.failures(&EffectKey::Size) >= TRIES {
+        return keep_size(draft, "its size cannot be set back");
+    }
+    draft.decision.watch.activities = true;
+    if draft.group.is_launching() {
+        let on = vec![WaitingOn::Launch { failure: None }];
+        return draft.waits(EXTRA.to_owned(), Wait { on, ..Wait::default() });
+    }
+    let fewer = to_shed(draft).min(draft.group.missing());
+    draft.cloud(CloudAct::SetSize { desired: draft.group.size.desired - fewer, max: None });
+    draft.waits(EXTRA.to_owned(), Wait { on: vec![WaitingOn::Answers { count: 1 }], ..Wait::default() });
 }
 
 fn choose(draft: &mut Draft<'_>, census: &Census, seat: &Seat, required: u32, shrink: bool) {
@@ -226,7 +262,7 @@ fn required(draft: &Draft<'_>) -> u32 {
     desired.saturating_sub(draft.run.intent.limits.max_unavailable)
 }
 
-fn interval(draft: &Draft<'_>) -> Option<jiff::Timestamp> {
+fn interval(draft: &Draft<'_>) -> Option<Timestamp> {
     let until = later(draft.run.last_choice?, draft.run.intent.policy.node_interval);
     (until > draft.now).then_some(until)
 }
@@ -234,9 +270,7 @@ fn interval(draft: &Draft<'_>) -> Option<jiff::Timestamp> {
 /// Nothing is in flight and nobody may be chosen: wait for the group to mend, but not for ever.
 fn nobody_moves(draft: &mut Draft<'_>, who: &str, census: &Census, on: Vec<WaitingOn>) {
     let run = draft.run;
-    let timeout = run.intent.policy.replacement_timeout;
-    let since = run.told.get(who).map_or(draft.now, |told| told.since);
-    let until = later(since, timeout);
+    let until = patience(draft, who, &on);
     if draft.now >= until {
         if census.candidates().next().is_none() || run.stop.is_some() {
             return keep_size(draft, "too many are out to drain another");
@@ -251,8 +285,25 @@ fn nobody_moves(draft: &mut Draft<'_>, who: &str, census: &Census, on: Vec<Waiti
     draft.waits(who.to_owned(), Wait { on, until: Some(until), pods_left: None });
 }
 
-fn keep_size(draft: &mut Draft<'_>, why: &str) {
-    let (size, more) = (draft.group.size.desired, to_shed(draft));
+/// No node is chosen while this lasts; a run that waits for it for too long stops.
+fn not_now(draft: &mut Draft<'_>, who: String, on: WaitingOn, why: String) {
+    let on = vec![on];
+    let until = patience(draft, &who, &on);
+    if draft.now >= until {
+        return draft.note(Note::Stopping(RunOutcome::Refused { why }));
+    }
+    draft.waits(who, Wait { on, until: Some(until), pods_left: None });
+}
+
+/// When the patience with a wait of this kind ends: it began when it was told first.
+fn patience(draft: &Draft<'_>, who: &str, on: &[WaitingOn]) -> Timestamp {
+    let kind = |on: &[WaitingOn]| on.first().map(std::mem::discriminant);
+    let told = draft.run.told.get(who).filter(|told| kind(&told.on) == kind(on));
+    later(told.map_or(draft.now, |told| told.since), draft.run.intent.policy.replacement_timeout)
+}
+
+pub(super) fn keep_size(draft: &mut Draft<'_>, why: &str) {
+    let (size, more) = (draft.group.size.desired, extra(draft));
     draft.note(Note::ShedGivenUp);
     draft.event(Event::Warning { message: format!("the group keeps {size} nodes, {more} more than it had: {why}") });
 }

@@ -88,6 +88,7 @@ impl Rollout {
 
 fn roll(draft: &mut Draft<'_>) {
     tidy::remember(draft);
+    tidy::suspend_az_rebalance(draft);
     newcomers::patience(draft);
     if draft.has_events() {
         return;
@@ -112,13 +113,15 @@ fn roll(draft: &mut Draft<'_>) {
 /// Whether nothing is in flight and nobody will be chosen.
 fn is_over(draft: &Draft<'_>) -> bool {
     let run = draft.run;
-    let quiet = run.flights.is_empty() && run.owed.is_empty() && run.arrivals.is_empty();
+    // What cannot even be given back must not hold the end for ever.
+    let landed = flight::none_left(draft);
+    let quiet = landed && run.owed.is_empty() && run.arrivals.is_empty();
     match &run.stop {
         Some(RunOutcome::ReplacementFailed | RunOutcome::Refused { .. } | RunOutcome::InvariantBroken { .. }) => {
             flight::all_safe(draft)
         }
         Some(RunOutcome::Aborted) => quiet && choose::to_shed(draft) == 0,
-        Some(RunOutcome::EvictionFailed | RunOutcome::Interrupted) => run.flights.is_empty(),
+        Some(RunOutcome::EvictionFailed | RunOutcome::Interrupted) => landed,
         Some(RunOutcome::Done | RunOutcome::Quarantined { .. }) | None => quiet && draft.waits.is_empty(),
     }
 }
@@ -166,6 +169,7 @@ fn essence(on: &WaitingOn) -> WaitingOn {
             (view.allowed, view.current, view.desired, view.expected) = (0, 0, 0, 0);
         }
         WaitingOn::Answers { count } => *count = 0,
+        WaitingOn::NodesOut { available, required } => (*available, *required) = (0, 0),
         WaitingOn::LandsBack { times, pod, .. } => {
             *times = 0;
             pod.name.clear();
@@ -186,8 +190,8 @@ fn essence(on: &WaitingOn) -> WaitingOn {
         | WaitingOn::ExtendedResources { .. }
         | WaitingOn::NodeTaint { .. }
         | WaitingOn::WrongTemplate { .. }
-        | WaitingOn::NodesOut { .. }
         | WaitingOn::ZoneVolumes { .. }
+        | WaitingOn::GroupBusy { .. }
         | WaitingOn::NodeInterval { .. }
         | WaitingOn::Reading => {}
     }

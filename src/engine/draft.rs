@@ -64,6 +64,9 @@ pub(super) struct Draft<'a> {
     pub(super) census: OnceCell<Rc<Census>>,
 }
 
+/// After so many failures in a row, about five minutes, a run gets on or ends without this act, and says so.
+pub(super) const TRIES: u32 = 12;
+
 /// What was done is not done again for so long, while the watch has yet to show it.
 pub(super) const WATCH_LAG: Duration = Duration::from_secs(5);
 
@@ -118,6 +121,11 @@ impl<'a> Draft<'a> {
 
     pub(super) fn patch(&mut self, node: &NodeName, patch: NodePatch) {
         self.kube(KubeAct::PatchNode(node.clone(), patch));
+    }
+
+    /// How often in a row the acts about this failed.
+    pub(super) fn failures(&self, key: &EffectKey) -> u32 {
+        self.run.failures.get(key).copied().unwrap_or(0)
     }
 
     pub(super) fn wake_at(&mut self, moment: Timestamp, on: &WaitingOn) {

@@ -42,7 +42,8 @@ pub(super) fn holds<'a>(
     };
     draft.snapshot.pods_on(&node.name).filter(move |pod| match fate(pod, Some(node), policy, now) {
         Fate::Stays(_) => false,
-        Fate::Leaves | Fate::Stopping | Fate::Unmanaged => !forced_and_landed(pod),
+        Fate::Leaves | Fate::Stopping => !forced_and_landed(pod),
+        Fate::Unmanaged => true,
     })
 }
 
@@ -56,8 +57,13 @@ pub(super) fn step(
     spent: &mut BTreeSet<PdbRef>,
 ) {
     let who = flight.member.title();
-    if flight::cordon_again(draft, flight, node) {
-        return;
+    if let Some(on) = flight::uncordoned(draft, flight, node) {
+        if draft.now >= deadline && matches!(on, WaitingOn::NodesOut { .. }) {
+            let held = holds(draft, flight, node).map(|pod| HeldPod { pod: pod.id.clone(), on: on.clone() });
+            let held: Vec<_> = held.collect();
+            return give_up(draft, flight, &held);
+        }
+        return draft.waits(who, Wait { on: vec![on], until: Some(deadline), pods_left: None });
     }
     if !draft.snapshot.knows_pods_of(&node.name) {
         let on = vec![WaitingOn::PodList { node: node.name.clone() }];
@@ -75,8 +81,16 @@ pub(super) fn step(
     }
     let forced = flight.forced_at.is_some();
     let held = ask(draft, flight, node, &holding, forced, spent);
+    let stubborn = !held.is_empty() && held.iter().all(|held| matches!(held.on, WaitingOn::Unmanaged { .. }));
+    if draft.now >= deadline && forced && stubborn {
+        // Force speaks over budgets; whom nobody would bring back needs a consent of its own.
+        return give_up(draft, flight, &held);
+    }
     if draft.now >= deadline && !forced {
-        return patience_ends(draft, instance, flight, &held);
+        if draft.run.intent.policy.force {
+            return draft.note(Note::ForceBegan(instance.clone()));
+        }
+        return give_up(draft, flight, &held);
     }
     let pods_left = u32::try_from(holding.len()).ok();
     let until = if forced { None } else { Some(deadline) };
@@ -142,8 +156,8 @@ fn ask(
         match fate(pod, Some(node), policy, draft.now) {
             Fate::Stays(_) => {}
             Fate::Stopping => hold(stopping(pod, draft.now)),
-            Fate::Unmanaged if !forced => hold(WaitingOn::Unmanaged { pod: id.clone() }),
-            Fate::Leaves | Fate::Unmanaged => {
+            Fate::Unmanaged => hold(WaitingOn::Unmanaged { pod: id.clone() }),
+            Fate::Leaves => {
                 if !forced && lands_back(flight, pod) {
                     let toleration = flight.landed.get(&id.uid).cloned().unwrap_or_default();
                     let times = u32::try_from(flight.landed.len()).unwrap_or(u32::MAX);
@@ -231,12 +245,9 @@ fn stopping(pod: &Pod, now: Timestamp) -> WaitingOn {
     }
 }
 
-fn patience_ends(draft: &mut Draft<'_>, instance: &InstanceId, flight: &Flight, held: &[HeldPod]) {
+fn give_up(draft: &mut Draft<'_>, flight: &Flight, held: &[HeldPod]) {
     let run = draft.run;
     let policy = &run.intent.policy;
-    if policy.force {
-        return draft.note(Note::ForceBegan(instance.clone()));
-    }
     let why = Stuck::PodEviction { after: policy.drain_timeout, held: held.to_vec() };
     let just_now = draft.decision.events.iter().filter(|event| matches!(event, Event::NodeStuck { .. })).count();
     draft.event(Event::NodeStuck { member: Some(flight.member.clone()), why });

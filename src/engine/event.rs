@@ -15,7 +15,7 @@ use super::{
 };
 pub use crate::domain::{Evidence, Member, OldNode};
 use crate::{
-    domain::{InstanceId, Intent, NodeName, PodRef, Uid},
+    domain::{InstanceId, Intent, LaunchTarget, NodeName, PodRef, Uid},
     drain::Token,
 };
 
@@ -414,6 +414,8 @@ pub enum Note {
     ShedGivenUp,
     /// The group has the size that was asked for.
     Resized,
+    /// This is what the group would launch now.
+    TargetSeen(Box<LaunchTarget>),
     /// The run stops for this; no more nodes are chosen.
     Stopping(RunOutcome),
 }

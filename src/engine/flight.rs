@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     choose,
-    draft::{Draft, WATCH_LAG, Wait},
+    draft::{Draft, TRIES, WATCH_LAG, Wait},
     drain,
     effect::{CloudAct, Effect, EffectKey},
     event::{Event, Note, RunOutcome},
@@ -44,14 +44,24 @@ pub(super) fn all_safe(draft: &Draft<'_>) -> bool {
             Call::Accepted => true,
         },
         NodePhase::Replacing { .. } | NodePhase::Quarantined => true,
-        // A node that cannot even be given back (no right to patch it) must not hold the exit for ever.
         NodePhase::Releasing => release_failed(draft, flight),
         NodePhase::Cordoning | NodePhase::Draining { .. } | NodePhase::Settling { .. } => false,
     })
 }
 
+/// Whether nothing is in flight but what cannot even be given back (no right to patch it).
+pub(super) fn none_left(draft: &Draft<'_>) -> bool {
+    let given_up = |flight: &Flight| flight.phase == NodePhase::Releasing && release_failed(draft, flight);
+    draft.run.flights.values().all(given_up)
+}
+
 fn step(draft: &mut Draft<'_>, instance: &InstanceId, flight: &Flight, spent: &mut BTreeSet<crate::domain::PdbRef>) {
+    // A name may come again with another instance: names are made of addresses.
     let node = flight.member.node.as_ref().and_then(|name| draft.snapshot.node(name));
+    let node = node.filter(|node| node.instance.as_ref() == Some(instance));
+    if registered_late(draft, instance, flight) {
+        return draft.note(Note::Unchosen(instance.clone()));
+    }
     if turns_back(draft, flight) {
         return draft.event(Event::GivingBack { member: flight.member.clone() });
     }
@@ -74,6 +84,12 @@ fn step(draft: &mut Draft<'_>, instance: &InstanceId, flight: &Flight, spent: &m
         NodePhase::Releasing => release(draft, flight, node),
         NodePhase::Quarantined => {}
     }
+}
+
+/// Whether an instance that was chosen as one that never became a Node has become one: it needs a drain like any other.
+fn registered_late(draft: &Draft<'_>, instance: &InstanceId, flight: &Flight) -> bool {
+    let leaves = flight.is_asked_to_leave() || matches!(flight.phase, NodePhase::Replacing { .. });
+    flight.member.node.is_none() && !leaves && draft.snapshot.node_of(instance).is_some()
 }
 
 /// Whether a node that can still be given back is to be given back: the user asked to stop, or nothing replaces it.
@@ -109,6 +125,10 @@ fn cordon(draft: &mut Draft<'_>, flight: &Flight, node: Option<&Node>) {
         // Somebody else took a node out since this one was chosen, and nothing has been done to it.
         return draft.note(Note::Unchosen(flight.member.instance.clone()));
     }
+    if draft.failures(&EffectKey::Node(node.name.clone())) >= TRIES {
+        let why = format!("node/{} cannot be cordoned: the last {TRIES} tries failed", node.name);
+        return draft.note(Note::Stopping(RunOutcome::Refused { why }));
+    }
     let mut marks = vec![NodeMark::Run(draft.run.intent.run.clone()), NodeMark::Chosen(flight.chosen_at)];
     // What somebody else did is not ours to undo; what we did in an earlier life of this run is.
     if !node.unschedulable || node.marks.cordoned() {
@@ -128,23 +148,47 @@ fn cordon(draft: &mut Draft<'_>, flight: &Flight, node: Option<&Node>) {
     draft.waits(flight.member.title(), Wait { on: vec![WaitingOn::Answers { count: 1 }], ..Wait::default() });
 }
 
-/// Cordons again what somebody uncordoned; true while the node is not seen cordoned, so that nobody calls it empty.
-pub(super) fn cordon_again(draft: &mut Draft<'_>, flight: &Flight, node: &Node) -> bool {
+/// Cordons again what somebody uncordoned; says what is waited for while the node is not seen cordoned, so that nobody
+/// calls it empty.
+pub(super) fn uncordoned(draft: &mut Draft<'_>, flight: &Flight, node: &Node) -> Option<WaitingOn> {
     if node.unschedulable {
-        return false;
+        return None;
     }
     match flight.cordoned_at.map(|at| later(at, WATCH_LAG)) {
         // The watch has yet to show what was confirmed.
         Some(shown) if shown > draft.now => draft.wake_at(shown, &WaitingOn::Answers { count: 1 }),
         Some(_) => draft.event(Event::NodeUncordonedByOther { node: node.name.clone() }),
+        // The mark goes first: should somebody cordon the node next, it must not say that we did.
+        None if node.marks.cordoned() => {
+            let unmark = [crate::domain::key::CORDONED.to_owned()].into();
+            draft.patch(&node.name, NodePatch { unmark, ..NodePatch::default() });
+        }
+        None if node.is_ready() && !choose::still_fits(draft) => {
+            let (available, required) = choose::serving(draft);
+            return Some(WaitingOn::NodesOut { available, required });
+        }
         None => {
             let marks = vec![NodeMark::Cordoned, NodeMark::Run(draft.run.intent.run.clone())];
             draft.patch(&node.name, NodePatch { unschedulable: Some(true), marks, ..NodePatch::default() });
         }
     }
-    let wait = Wait { on: vec![WaitingOn::Answers { count: 1 }], ..Wait::default() };
-    draft.waits(flight.member.title(), wait);
-    true
+    Some(WaitingOn::Answers { count: 1 })
+}
+
+/// Whether an empty node is not to be counted on yet: it is not cordoned, or its pods are not known.
+fn uncertain(draft: &mut Draft<'_>, flight: &Flight, node: &Node) -> bool {
+    match uncordoned(draft, flight, node) {
+        None => pods_unknown(draft, flight, node),
+        // Pods come meanwhile, and it may stay so: a drain has an end.
+        Some(WaitingOn::NodesOut { .. }) => {
+            draft.note(Note::NotEmptyAnyMore(flight.member.instance.clone()));
+            true
+        }
+        Some(on) => {
+            draft.waits(flight.member.title(), Wait { on: vec![on], ..Wait::default() });
+            true
+        }
+    }
 }
 
 /// Whether the list of the node's pods has yet to come: a node of which nothing is known is not an empty one.
@@ -165,7 +209,7 @@ fn settle(draft: &mut Draft<'_>, instance: &InstanceId, flight: &Flight, node: O
             begin_termination(draft, instance, flight);
         };
     };
-    if cordon_again(draft, flight, node) || pods_unknown(draft, flight, node) {
+    if uncertain(draft, flight, node) {
         return;
     }
     if drain::holds(draft, flight, node).next().is_some() {
@@ -220,7 +264,8 @@ fn terminate(
             draft.patch(&node.name, NodePatch { marks, ..NodePatch::default() });
         }
         (Call::Unmarked, None) => draft.note(Note::TerminationMarked(instance.clone())),
-        (Call::Marked, Some(node)) if cordon_again(draft, flight, node) || pods_unknown(draft, flight, node) => {}
+        (Call::Marked, _) if decrement && draft.run.shed_denied => not_shrunk(draft, flight),
+        (Call::Marked, Some(node)) if uncertain(draft, flight, node) => {}
         (Call::Marked, node) => {
             let refilled = node.is_some_and(|node| drain::holds(draft, flight, node).next().is_some());
             if refilled {
@@ -240,6 +285,15 @@ fn terminate(
             }
         }
     }
+}
+
+/// The group refuses to shrink: a node that is old is replaced, one that was only too many stays.
+fn not_shrunk(draft: &mut Draft<'_>, flight: &Flight) {
+    draft.event(if flight.shrink {
+        Event::GivingBack { member: flight.member.clone() }
+    } else {
+        Event::Terminating { member: flight.member.clone(), decrement: false }
+    });
 }
 
 fn replacing(draft: &mut Draft<'_>, flight: &Flight, since: Timestamp) {
@@ -281,10 +335,14 @@ fn release(draft: &mut Draft<'_>, flight: &Flight, node: Option<&Node>) {
     if node.marks.is_empty() {
         return draft.event(Event::NodeReleased { node: node.name.clone() });
     }
-    if node.marks.quarantined_at().is_some() && draft.run.stop.is_none() {
+    if release_failed(draft, flight) && draft.run.stop.is_none() {
+        return draft.note(Note::Stopping(RunOutcome::EvictionFailed));
+    }
+    let quarantine = draft.run.stop.is_none() && !flight.shrink;
+    if quarantine && node.marks.quarantined_at().is_some() {
         return draft.event(Event::NodeQuarantined { node: node.name.clone() });
     }
-    if draft.run.stop.is_none() {
+    if quarantine {
         let marks = vec![NodeMark::Quarantined(draft.now)];
         return draft.patch(&node.name, NodePatch { marks, ..NodePatch::default() });
     }
@@ -306,7 +364,7 @@ pub(super) fn give_back(node: &Node) -> NodePatch {
 
 fn release_failed(draft: &Draft<'_>, flight: &Flight) -> bool {
     let key = flight.member.node.clone().map(EffectKey::Node);
-    key.is_some_and(|key| draft.run.failures.get(&key).is_some_and(|failures| *failures >= super::tidy::TRIES))
+    key.is_some_and(|key| draft.failures(&key) >= TRIES)
 }
 
 fn deadline(flight: &Flight) -> Timestamp {

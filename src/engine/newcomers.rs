@@ -5,7 +5,7 @@ use super::{
     draft::{Draft, Wait},
     event::{Event, Note, Stuck},
     phase::{Call, NodePhase},
-    rollout::Arrival,
+    rollout::{Arrival, Owed},
     waiting::WaitingOn,
 };
 use crate::domain::{
@@ -69,6 +69,7 @@ pub(super) fn arrivals(draft: &mut Draft<'_>) {
         }
         draft.note(Note::GroupSeen(draft.group.observed_at));
     }
+    template_changed(draft);
     for (id, arrival) in &run.arrivals {
         let Some(instance) = draft.group.instances.get(id) else { continue };
         let node = draft.snapshot.node_of(id);
@@ -96,6 +97,26 @@ pub(super) fn arrivals(draft: &mut Draft<'_>) {
     }
 }
 
+/// Another launch template in the middle of a run: what came from the one before is old now, and waited for no longer.
+fn template_changed(draft: &mut Draft<'_>) {
+    let target = &draft.group.target;
+    if draft.run.target.as_ref() == Some(target) {
+        return;
+    }
+    if draft.run.target.is_some() {
+        let message = "the group's launch template changed while the run was under way: nodes from the one before are \
+                       old now, and are replaced too";
+        draft.event(Event::Warning { message: message.to_owned() });
+        for id in draft.run.arrivals.keys() {
+            let instance = draft.group.instances.get(id);
+            if instance.is_some_and(|instance| crate::plan::evidence(instance, draft.group).is_some()) {
+                draft.note(Note::ArrivalGivenUp(id.clone()));
+            }
+        }
+    }
+    draft.note(Note::TargetSeen(Box::new(target.clone())));
+}
+
 /// Shields the nodes that came while we roll from the cluster autoscaler.
 pub(super) fn shields(draft: &mut Draft<'_>) {
     if draft.run.stop.is_some() {
@@ -114,7 +135,7 @@ pub(super) fn patience(draft: &mut Draft<'_>) {
     let timeout = run.intent.policy.replacement_timeout;
     for owed in &run.owed {
         let failure = draft.group.failed_launch_since(owed.since).and_then(|activity| activity.message.clone());
-        if let Some(why) = failure.clone().filter(|_| owed.replaces.is_none() && may_do_without(draft)) {
+        if let Some(why) = failure.clone().filter(|_| is_extra(draft, owed) && may_do_without(draft)) {
             // The extra node cannot be had; the run can do without.
             return draft.event(Event::SurgeUnavailable { why });
         }
@@ -142,6 +163,11 @@ pub(super) fn patience(draft: &mut Draft<'_>) {
     }
 }
 
+/// Whether this launch is one beyond the size at the start, and not one that makes good a loss.
+fn is_extra(draft: &Draft<'_>, owed: &Owed) -> bool {
+    owed.replaces.is_none() && (choose::extra(draft) > 0 || draft.run.resize.is_some())
+}
+
 /// Whether the run gets on without an extra node.
 fn may_do_without(draft: &Draft<'_>) -> bool {
     draft.run.intent.limits.max_unavailable > 0 || draft.run.stop.is_some()
@@ -151,7 +177,8 @@ fn launched(draft: &mut Draft<'_>) {
     let run = draft.run;
     let mut owed: Vec<_> = run.owed.iter().map(|owed| owed.replaces.clone()).collect();
     for instance in draft.group.instances.values() {
-        if run.known.contains(&instance.id) || matches!(instance.lifecycle, Lifecycle::Terminating(_)) {
+        let comes = matches!(instance.lifecycle, Lifecycle::Pending(_) | Lifecycle::InService);
+        if run.known.contains(&instance.id) || !comes {
             continue;
         }
         let same_zone =
@@ -166,13 +193,10 @@ fn launched(draft: &mut Draft<'_>) {
 /// Compares the group's own arithmetic with ours: what is missing is owed, what is not missing is not.
 fn missing(draft: &mut Draft<'_>) {
     let run = draft.run;
-    let staying = |instance: &&Instance| !matches!(instance.lifecycle, Lifecycle::Terminating(_));
-    let present = draft.group.instances.values().filter(staying).count();
-    let present = u32::try_from(present).unwrap_or(u32::MAX);
     let leaving = run.flights.values().filter(|flight| {
         matches!(flight.phase, NodePhase::Terminating { call: Call::Asked | Call::Accepted | Call::Lost { .. }, .. })
     });
-    let (missing, owed) = (draft.group.size.desired.saturating_sub(present), run.owed.len());
+    let (missing, owed) = (draft.group.missing(), run.owed.len());
     let older =
         run.owed.iter().all(|owed| later(owed.since, std::time::Duration::from_secs(30)) < draft.group.observed_at);
     if missing == 0 && owed > 0 && older && run.resize.is_none() {
@@ -243,8 +267,11 @@ fn lacks(draft: &Draft<'_>, arrival: &Arrival, instance: &Instance, node: Option
         return Some(WaitingOn::DaemonSets { node: node.name.clone(), missing });
     }
     let replaced = arrival.replaces.as_ref().and_then(|member| draft.run.flights.get(&member.instance));
-    let wanted = replaced.iter().flat_map(|flight| flight.extended.keys());
-    let missing: Vec<_> = wanted.filter(|name| !node.extended.contains_key(*name)).cloned().collect();
+    let wanted: Vec<_> = match replaced {
+        Some(flight) => flight.extended.keys().collect(),
+        None => draft.run.extended.iter().collect(),
+    };
+    let missing: Vec<_> = wanted.into_iter().filter(|name| !node.extended.contains_key(*name)).cloned().collect();
     (!missing.is_empty()).then(|| WaitingOn::ExtendedResources { node: node.name.clone(), missing })
 }
 

@@ -7,7 +7,7 @@ use super::{
     phase::{Call, NodePhase, RunPhase},
     rollout::{Arrival, Flight, Goal, Owed, Rollout},
 };
-use crate::domain::{Intent, IntentState, Lifecycle, Member, Node, Process, Snapshot, later};
+use crate::domain::{Instance, Intent, IntentState, Lifecycle, Member, Node, Process, Snapshot, later};
 
 impl Rollout {
     /// A run that goes on from what the cluster remembers: the intent, the marks on its nodes, the group itself.
@@ -16,13 +16,17 @@ impl Rollout {
     /// is told. Patience begins anew: a run that was down overnight must not fail its first node at once.
     #[must_use]
     pub fn resume(intent: Intent, remembered: Intent, goal: Goal, snapshot: &Snapshot, now: Timestamp) -> Self {
+        let asked_for_all = intent.policy.all_nodes && !remembered.policy.all_nodes;
         let mut run = Self { goal, saved: Some(remembered), ..Self::begin(intent, snapshot) };
+        if asked_for_all {
+            // All of today: without this it would be those from before the run began.
+            run.intent.started_at = now;
+        }
         if goal == Goal::Abort {
             run.phase = RunPhase::Roll;
             run.stop = Some(RunOutcome::Aborted);
         }
         let Some(group) = snapshot.group() else { return run };
-        let mut present = 0;
         for instance in group.instances.values() {
             let node = snapshot.node_of(&instance.id);
             let member = Member {
@@ -30,10 +34,9 @@ impl Rollout {
                 node: node.map(|n| n.name.clone()),
                 zone: instance.zone.clone(),
             };
-            if matches!(instance.lifecycle, Lifecycle::Terminating(_)) {
+            if matches!(instance.lifecycle, Lifecycle::Terminating(_) | Lifecycle::Apart(_)) {
                 continue;
             }
-            present += 1;
             if let Some(flight) = node.and_then(|node| run.flight_of(&member, node, now)) {
                 match flight.phase {
                     NodePhase::Quarantined => drop(run.quarantined.insert(instance.id.clone(), member)),
@@ -46,20 +49,37 @@ impl Rollout {
                 }
                 continue;
             }
-            let serves = instance.lifecycle == Lifecycle::InService && node.is_some_and(Node::is_ready);
-            if !serves && crate::plan::evidence(instance, group).is_none() {
+            if crate::plan::evidence(instance, group).is_some() {
+                continue;
+            }
+            if run.came_meanwhile(node) {
+                run.fresh.insert(instance.id.clone());
+            }
+            if run.may_not_serve_yet(instance, node, now) {
                 let arrival = Arrival { replaces: None, owed_since: now, first_seen: now, joined: None };
                 run.arrivals.insert(instance.id.clone(), arrival);
             }
         }
-        let missing = group.size.desired.saturating_sub(present);
-        run.owed = (0..missing).map(|_| Owed { replaces: None, since: now }).collect();
+        run.owed = (0..group.missing()).map(|_| Owed { replaces: None, since: now }).collect();
         if run.intent.state != IntentState::Rolling {
             // A run that stopped had given AZRebalance back, unless it could not.
             run.intent.suspended_az_rebalance |= !group.suspended.contains(&Process::AzRebalance);
             run.intent.state = IntentState::Rolling;
         }
         run
+    }
+
+    /// Whether it joined since the run began, or has yet to join.
+    fn came_meanwhile(&self, node: Option<&Node>) -> bool {
+        node.is_none_or(|node| node.created_at >= self.intent.started_at)
+    }
+
+    /// Whether somebody has to look if it serves: what joined longer ago than a replacement may take was looked at.
+    fn may_not_serve_yet(&self, instance: &Instance, node: Option<&Node>, now: Timestamp) -> bool {
+        let ready = instance.lifecycle == Lifecycle::InService && node.is_some_and(Node::is_ready);
+        let timeout = self.intent.policy.replacement_timeout;
+        let young = node.is_some_and(|node| later(node.created_at, timeout) > now);
+        !ready || young && self.came_meanwhile(node)
     }
 
     fn flight_of(&self, member: &Member, node: &Node, now: Timestamp) -> Option<Flight> {

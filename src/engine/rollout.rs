@@ -12,7 +12,7 @@ use super::{
     waiting::WaitingOn,
 };
 use crate::{
-    domain::{Group, Instance, InstanceId, Intent, Member, NodeName, PodRef, Size, Snapshot, Uid, later},
+    domain::{Group, Instance, InstanceId, Intent, LaunchTarget, Member, NodeName, PodRef, Size, Snapshot, Uid, later},
     drain::Ledger,
     plan::evidence,
 };
@@ -60,6 +60,10 @@ pub struct Rollout {
     pub(super) ledger: Ledger,
     /// Pods whose eviction was sent and not answered, and the node they were on.
     pub(super) asked: BTreeMap<Uid, NodeName>,
+    /// What the group would launch, when it was read last.
+    pub(super) target: Option<LaunchTarget>,
+    /// Extended resources that every old node offered: a new one that replaces none of them must offer these.
+    pub(super) extended: BTreeSet<String>,
     /// Instances that came since the run began here; shielded from the cluster autoscaler while it rolls.
     pub(super) fresh: BTreeSet<InstanceId>,
     pub(super) stop: Option<RunOutcome>,
@@ -147,6 +151,8 @@ impl Rollout {
             recent: BTreeMap::new(),
             ledger: Ledger::default(),
             asked: BTreeMap::new(),
+            target: snapshot.group().map(|group| group.target.clone()),
+            extended: offered_by_all_old(snapshot),
             fresh: BTreeSet::new(),
             stop: None,
             ended: None,
@@ -371,6 +377,7 @@ impl Rollout {
             Note::Unchosen(instance) => drop(self.flights.remove(instance)),
             Note::ShedGivenUp => self.shed_denied = true,
             Note::Resized => self.resize = None,
+            Note::TargetSeen(target) => self.target = Some((**target).clone()),
             Note::Stopping(outcome) => self.stop = self.stop.take().or(Some(outcome.clone())),
         }
     }
@@ -442,6 +449,17 @@ impl Rollout {
             *call = next;
         }
     }
+}
+
+/// What all old nodes offer; where none is old, what all nodes do.
+fn offered_by_all_old(snapshot: &Snapshot) -> BTreeSet<String> {
+    let Some(group) = snapshot.group() else { return BTreeSet::new() };
+    let offers = |old: bool| {
+        let members = group.instances.values().filter(|instance| !old || evidence(instance, group).is_some());
+        let nodes = members.filter_map(|instance| snapshot.node_of(&instance.id)).filter(|node| node.is_ready());
+        nodes.map(|node| node.extended.keys().cloned().collect()).reduce(|all: BTreeSet<_>, each| &all & &each)
+    };
+    offers(true).or_else(|| offers(false)).unwrap_or_default()
 }
 
 impl Flight {

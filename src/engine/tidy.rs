@@ -2,8 +2,8 @@
 
 use super::{
     choose,
-    draft::{Draft, Wait},
-    effect::{CloudAct, EffectKey, KubeAct},
+    draft::{Draft, TRIES, WATCH_LAG, Wait},
+    effect::{CloudAct, Effect, EffectKey, KubeAct},
     event::{Event, Note, RunOutcome, SurgeFor},
     flight,
     phase::RunPhase,
@@ -11,12 +11,9 @@ use super::{
     waiting::WaitingOn,
 };
 use crate::{
-    domain::{Intent, IntentState, Lifecycle, Node, NodeMark, NodePatch, PENDING_TAINT, Process},
+    domain::{Intent, IntentState, Lifecycle, Node, NodeMark, NodePatch, PENDING_TAINT, Process, later},
     plan::Census,
 };
-
-/// After so many failures in a row, about five minutes, the end of a run goes on without this act, and says so.
-pub(super) const TRIES: u32 = 12;
 
 /// Has the cluster remember what the run means to do.
 pub(super) fn remember(draft: &mut Draft<'_>) -> bool {
@@ -35,18 +32,14 @@ pub(super) fn preflight(draft: &mut Draft<'_>) {
         if untouched {
             return end(draft, stop.clone(), &[]);
         }
-        return draft.event(Event::Phase { phase: RunPhase::ScaleDown });
+        // What an earlier life of this run had in flight is brought to a safe place first.
+        let phase = if draft.run.flights.is_empty() { RunPhase::ScaleDown } else { RunPhase::Roll };
+        return draft.event(Event::Phase { phase });
     }
     if !remember(draft) {
         return answers(draft);
     }
-    let suspended = draft.group.suspended.contains(&Process::AzRebalance);
-    if draft.run.intent.suspended_az_rebalance && !suspended {
-        if tries(draft, &EffectKey::Processes) >= TRIES {
-            let why = "AZRebalance cannot be suspended, and would move nodes past every budget meanwhile".to_owned();
-            return draft.note(Note::Stopping(RunOutcome::Refused { why }));
-        }
-        draft.cloud(CloudAct::SuspendAzRebalance);
+    if !suspend_az_rebalance(draft) {
         return answers(draft);
     }
     let census = choose::census(draft);
@@ -55,6 +48,21 @@ pub(super) fn preflight(draft: &mut Draft<'_>) {
     } else {
         answers(draft);
     }
+}
+
+/// Suspends `AZRebalance`, again if somebody resumed it; true once it is.
+pub(super) fn suspend_az_rebalance(draft: &mut Draft<'_>) -> bool {
+    let suspended = draft.group.suspended.contains(&Process::AzRebalance);
+    if suspended || !draft.run.intent.suspended_az_rebalance || draft.run.stop.is_some() {
+        return true;
+    }
+    if draft.failures(&EffectKey::Processes) >= TRIES {
+        let why = "AZRebalance cannot be suspended, and would move nodes past every budget meanwhile".to_owned();
+        draft.note(Note::Stopping(RunOutcome::Refused { why }));
+    } else {
+        draft.cloud(CloudAct::SuspendAzRebalance);
+    }
+    false
 }
 
 /// Taints old nodes whose turn has not come; returns how many are not tainted yet.
@@ -67,7 +75,7 @@ pub(super) fn soft_taints(draft: &mut Draft<'_>, census: &Census) -> usize {
     let mut missing = 0;
     for seat in census.candidates() {
         let Some(node) = seat.member.node.as_ref().and_then(|name| draft.snapshot.node(name)) else { continue };
-        if node.taints.contains(&taint) || tries(draft, &EffectKey::Node(node.name.clone())) > 0 {
+        if node.taints.contains(&taint) || draft.failures(&EffectKey::Node(node.name.clone())) > 0 {
             continue;
         }
         missing += 1;
@@ -93,8 +101,8 @@ pub(super) fn scale_up(draft: &mut Draft<'_>) {
 /// Takes everything of ours off again and ends the run.
 pub(super) fn scale_down(draft: &mut Draft<'_>) {
     // What is on its way may put a mark where there is none to be seen yet.
-    let waiting =
-        give_nodes_back(draft) + restore_max(draft) + resume_az_rebalance(draft) + draft.run.outstanding.len();
+    let unseen = draft.run.outstanding.len() + unseen_marks(draft);
+    let waiting = unseen + give_nodes_back(draft) + restore_max(draft) + resume_az_rebalance(draft);
     if waiting > 0 {
         return answers(draft);
     }
@@ -111,7 +119,7 @@ pub(super) fn scale_down(draft: &mut Draft<'_>) {
         | RunOutcome::Interrupted
         | RunOutcome::InvariantBroken { .. } => false,
     };
-    let failed = tries(draft, &EffectKey::Intent) >= TRIES;
+    let failed = draft.failures(&EffectKey::Intent) >= TRIES;
     if forget {
         if run.forgotten || failed {
             return end(draft, outcome, &left_behind);
@@ -150,11 +158,27 @@ fn end(draft: &mut Draft<'_>, outcome: RunOutcome, left_behind: &[String]) {
     draft.event(Event::RunEnded { outcome, left, replaced: draft.run.replaced });
 }
 
+/// Nodes whose marks were written and that the watch has yet to show.
+fn unseen_marks(draft: &mut Draft<'_>) -> usize {
+    let mut unseen = 0;
+    for (effect, at) in draft.run.recent.values() {
+        let Effect::Kube(KubeAct::PatchNode(name, patch)) = effect else { continue };
+        let Some(node) = draft.snapshot.node(name) else { continue };
+        let shown = patch.marks.iter().all(|mark| node.marks.0.contains_key(mark.annotation().0));
+        let patience = later(*at, WATCH_LAG);
+        if !shown && patience > draft.now {
+            draft.wake_at(patience, &WaitingOn::Reading);
+            unseen += 1;
+        }
+    }
+    unseen
+}
+
 fn give_nodes_back(draft: &mut Draft<'_>) -> usize {
     let marked = marked_nodes(draft);
     let mut waiting = 0;
     for node in marked {
-        if tries(draft, &EffectKey::Node(node.name.clone())) < TRIES {
+        if draft.failures(&EffectKey::Node(node.name.clone())) < TRIES {
             draft.patch(&node.name, flight::give_back(node));
             waiting += 1;
         }
@@ -191,7 +215,7 @@ fn left_behind(draft: &Draft<'_>) -> Vec<String> {
 
 /// Lowers the maximum again once the group has its old size; a run that can go on keeps it raised.
 fn restore_max(draft: &mut Draft<'_>) -> usize {
-    if !max_is_ours(draft) || tries(draft, &EffectKey::Size) >= TRIES {
+    if !max_is_ours(draft) || draft.failures(&EffectKey::Size) >= TRIES {
         return 0;
     }
     let (size, before) = (draft.group.size, draft.run.intent.size);
@@ -199,14 +223,17 @@ fn restore_max(draft: &mut Draft<'_>) -> usize {
     1
 }
 
+/// Whether the maximum is higher than it was, and no higher than the run raised it: of two raises the second may have
+/// been written down and never have got there.
 fn max_is_ours(draft: &Draft<'_>) -> bool {
     let (size, before) = (draft.group.size, draft.run.intent.size);
-    draft.run.intent.raised_max == Some(size.max) && size.max > before.max && size.desired <= before.max
+    let raised = draft.run.intent.raised_max.is_some_and(|raised| size.max <= raised);
+    raised && size.max > before.max && size.desired <= before.max
 }
 
 fn resume_az_rebalance(draft: &mut Draft<'_>) -> usize {
     let suspended = draft.group.suspended.contains(&Process::AzRebalance);
-    if !draft.run.intent.suspended_az_rebalance || !suspended || tries(draft, &EffectKey::Processes) >= TRIES {
+    if !draft.run.intent.suspended_az_rebalance || !suspended || draft.failures(&EffectKey::Processes) >= TRIES {
         return 0;
     }
     draft.cloud(CloudAct::ResumeAzRebalance);
@@ -217,10 +244,6 @@ fn answers(draft: &mut Draft<'_>) {
     let count = u32::try_from(draft.run.outstanding.len() + draft.decision.acts.len()).unwrap_or(u32::MAX);
     let who = draft.run.intent.group.to_string();
     draft.waits(who, Wait { on: vec![WaitingOn::Answers { count }], ..Wait::default() });
-}
-
-fn tries(draft: &Draft<'_>, key: &EffectKey) -> u32 {
-    draft.run.failures.get(key).copied().unwrap_or(0)
 }
 
 fn why(outcome: &RunOutcome) -> String {

@@ -134,6 +134,11 @@ pub enum WaitingOn {
         /// Which.
         zone: Zone,
     },
+    /// Somebody else is at work on the group; no node is chosen meanwhile.
+    GroupBusy {
+        /// With what.
+        why: String,
+    },
     /// `--node-interval` since the last choice.
     NodeInterval {
         /// Until then.

@@ -7,5 +7,5 @@ mod staleness;
 
 pub use census::{Census, Seat};
 pub use order::{next, shed_by};
-pub use preflight::{Objection, objections};
+pub use preflight::{Objection, busy, objections};
 pub use staleness::{disagreements, evidence, old_nodes};

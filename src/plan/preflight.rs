@@ -27,18 +27,7 @@ pub enum Objection {
 #[must_use]
 pub fn objections(snapshot: &Snapshot, policy: &Policy) -> Vec<Objection> {
     let Some(group) = snapshot.group() else { return Vec::new() };
-    let mut found = Vec::new();
-    match group.nodegroup.as_ref().map(|nodegroup| &nodegroup.status) {
-        Some(NodegroupStatus::Updating) => found.push(Objection::Updating),
-        Some(NodegroupStatus::Other(status)) => found.push(Objection::NotActive(status.clone())),
-        Some(NodegroupStatus::Active | NodegroupStatus::Degraded) | None => {}
-    }
-    let suspended = suspended(group);
-    if !suspended.is_empty() {
-        found.push(Objection::Suspended(suspended));
-    }
-    found.extend(group.instance_refresh.clone().map(Objection::InstanceRefresh));
-    found.extend(group.operator.clone().map(Objection::Operator));
+    let mut found = busy(group);
     if group.target.template.is_none() && group.target.overrides.is_empty() && !policy.all_nodes {
         found.push(Objection::NoLaunchTemplate);
     }
@@ -53,6 +42,24 @@ pub fn objections(snapshot: &Snapshot, policy: &Policy) -> Vec<Objection> {
     if !unknown.is_empty() {
         found.push(Objection::NoSuchNodes(unknown));
     }
+    found
+}
+
+/// What the group itself is busy with, or forbidden: it may begin in the middle of a run too.
+#[must_use]
+pub fn busy(group: &Group) -> Vec<Objection> {
+    let mut found = Vec::new();
+    match group.nodegroup.as_ref().map(|nodegroup| &nodegroup.status) {
+        Some(NodegroupStatus::Updating) => found.push(Objection::Updating),
+        Some(NodegroupStatus::Other(status)) => found.push(Objection::NotActive(status.clone())),
+        Some(NodegroupStatus::Active | NodegroupStatus::Degraded) | None => {}
+    }
+    let suspended = suspended(group);
+    if !suspended.is_empty() {
+        found.push(Objection::Suspended(suspended));
+    }
+    found.extend(group.instance_refresh.clone().map(Objection::InstanceRefresh));
+    found.extend(group.operator.clone().map(Objection::Operator));
     found
 }
 

@@ -85,6 +85,12 @@ pub trait Lock: Send + Sync + 'static {
     /// [`LockError::Held`], or whatever kept us from asking.
     fn acquire(&self) -> impl Future<Output = Result<(), LockError>> + Send;
 
+    /// Says who has it, if somebody else surely does; takes nothing and writes nothing.
+    ///
+    /// # Errors
+    /// As [`Lock::acquire`]; a holder that may be dead is none.
+    fn look(&self) -> impl Future<Output = Result<(), LockError>> + Send;
+
     /// Renews it; to be called well within [`Lock::renew_every`].
     ///
     /// # Errors

@@ -65,7 +65,11 @@ impl Columns {
 }
 
 fn run(progress: &Progress, now: Timestamp, width: usize, paint: Paint) -> String {
-    let mut facts = vec![format!("{} of {} nodes", progress.done, progress.total), short(progress.elapsed(now))];
+    if progress.undoing {
+        return fit::cut(&format!("undoing   {}", short(progress.elapsed(now))), width);
+    }
+    let nodes = wording::count(progress.total, "node");
+    let mut facts = vec![format!("{} of {nodes}", progress.done), short(progress.elapsed(now))];
     if let Some(remaining) = progress.remaining(now) {
         facts.push(format!("about {} left", rounded(remaining)));
     }
@@ -108,6 +112,8 @@ fn node(
 /// What goes on at the node, where that takes no more than a few words.
 fn doing(flight: &InFlight, progress: &Progress, now: Timestamp) -> String {
     match (flight.stage, flight.pods_left) {
+        // Where none was seen to leave, nobody knows how many there were.
+        (Stage::Draining, Some(left)) if flight.pods_gone == 0 => format!("{} left", wording::count(left, "pod")),
         (Stage::Draining, Some(left)) => format!("{left} of {} pods left", left + flight.pods_gone),
         (Stage::Draining, None) => match flight.pods_gone {
             0 => String::new(),
@@ -129,8 +135,10 @@ fn clock(flight: &InFlight, now: Timestamp) -> String {
     let since = flight.since;
     let passed = short(elapsed(since, now));
     match flight.until() {
-        Some(until) => format!("{passed} of {}", short(elapsed(since, until))),
-        None => passed,
+        // It began this moment, as far as is known: what nobody has seen pass is not counted.
+        _ if since >= now => String::new(),
+        Some(until) if until > now => format!("{passed} of {}", short(elapsed(since, until))),
+        Some(_) | None => passed,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The plan in brief: shown before a yes is asked for, and longer with `--dry-run`.
 
+use serde::Serialize;
+
 use super::{fit, names::Names, told, wording};
 use crate::{
     domain::{ClusterName, GroupName, IntOrPercent, LaunchTemplate, Limits, PdbRef, PodRef, Policy, Source, short},
@@ -9,8 +11,10 @@ use crate::{
     },
 };
 
-/// What is meant to be done, as far as a person wants to see it before saying yes.
-#[derive(Clone, Debug)]
+/// What is meant to be done, as far as a person wants to see it before saying yes. Serialised it is what `--dry-run`
+/// prints for programs.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Brief {
     /// The cluster.
     pub cluster: ClusterName,
@@ -43,7 +47,8 @@ pub struct Brief {
 }
 
 /// One node's part of the plan.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct NodeBrief {
     /// Which.
     pub member: Member,
@@ -89,8 +94,8 @@ impl Brief {
         let mut lines = vec![
             format!("cluster/{}  {}   {}, {nodes} in {zones}", self.cluster, self.group, self.flavour),
             self.old_line(),
+            self.limits_line(),
         ];
-        lines.extend(fit::hang(&self.limits_line(), width));
         let timeout = short(self.policy.drain_timeout);
         if self.policy.force {
             lines.push(format!("--force: pods that are left after {timeout} are deleted, whatever their budgets say"));
@@ -101,7 +106,7 @@ impl Brief {
         if self.policy.delete_unmanaged {
             lines.push("--delete-unmanaged: pods without a controller are removed for good".to_owned());
         }
-        lines
+        lines.iter().flat_map(|line| fit::hang(line, width)).collect()
     }
 
     fn old_line(&self) -> String {
@@ -126,11 +131,16 @@ impl Brief {
     fn limits_line(&self) -> String {
         let Limits { max_unavailable, max_unavailable_said, max_unavailable_from, surge, surge_said, surge_from } =
             self.limits;
-        let out = format!(
-            "{} out at a time{}",
-            wording::count(max_unavailable, "node"),
-            origin(max_unavailable_said, max_unavailable_from, self.desired)
-        );
+        let out = if max_unavailable >= self.desired && self.desired > 0 {
+            // Nothing is left of the budget, and a number above everything is often a slip: 50 for 50%.
+            format!(
+                "all {} may be out at once (--max-unavailable {max_unavailable_said})",
+                wording::count(self.desired, "node")
+            )
+        } else {
+            let origin = origin(max_unavailable_said, max_unavailable_from, self.desired);
+            format!("{} out at a time{origin}", wording::count(max_unavailable, "node"))
+        };
         let extra = match surge {
             0 => "no extra node".to_owned(),
             surge => format!("{surge} extra"),
@@ -148,14 +158,15 @@ impl Brief {
                 if self.policy.force || self.policy.disable_eviction { "" } else { "; its pods will not leave" };
             format!("{} can never allow an eviction: {}{force}", view.pdb, wording::arithmetic(view, &names))
         });
-        let two = self.two_budgets.iter().map(|(pod, pdbs)| {
+        let two = together(&self.two_budgets).into_iter().map(|(pdbs, pods)| {
             let pdbs: Vec<_> = pdbs.iter().map(ToString::to_string).collect();
-            format!("{pod}: {} count it, and the eviction API refuses such a pod for ever", pdbs.join(" and "))
+            let (pods, them) = (counted(&pods), if pods.len() == 1 { "such a pod" } else { "such pods" });
+            format!("{} count {pods}: the eviction API refuses {them} for ever", pdbs.join(" and "))
         });
-        let back = self
-            .lands_back
-            .iter()
-            .map(|(pod, toleration)| format!("{pod} will come back onto the cordoned node: it tolerates {toleration}"));
+        let back = together(&self.lands_back).into_iter().map(|(toleration, pods)| {
+            let (pods, it) = (counted(&pods), if pods.len() == 1 { "it tolerates" } else { "they tolerate" });
+            format!("{pods} will come back onto the cordoned node: {it} {toleration}")
+        });
         never.chain(two).chain(back).chain(self.findings.iter().map(|finding| names.shorten(finding))).collect()
     }
 
@@ -186,6 +197,26 @@ impl Brief {
             names.learn(node);
         }
         names
+    }
+}
+
+/// Pods of which the same is to be said.
+fn together<T: PartialEq>(pods: &[(PodRef, T)]) -> Vec<(&T, Vec<PodRef>)> {
+    let mut together: Vec<(&T, Vec<PodRef>)> = Vec::new();
+    for (pod, what) in pods {
+        match together.iter_mut().find(|(known, _)| *known == what) {
+            Some((_, pods)) => pods.push(pod.clone()),
+            None => together.push((what, vec![pod.clone()])),
+        }
+    }
+    together
+}
+
+/// `pod/shop/cart-1`, or how many there are and the names of the first.
+fn counted(pods: &[PodRef]) -> String {
+    match pods {
+        [one] => one.to_string(),
+        several => format!("{} ({})", wording::pod_count(several), wording::pod_names(several)),
     }
 }
 
@@ -274,8 +305,8 @@ mod tests {
         pdb/odd/ledger-guard can never allow an eviction: minAvailable 100% of 2 pods
           = 2 must stay; 2 are Ready; 0 may leave, now and always; its pods will not
           leave
-        pod/shop/cart-1: pdb/odd/ledger-guard and pdb/odd/ledger-guard count it, and
-          the eviction API refuses such a pod for ever
+        pdb/odd/ledger-guard and pdb/odd/ledger-guard count pod/shop/cart-1: the
+          eviction API refuses such a pod for ever
         pod/shop/agent-1 will come back onto the cordoned node: it tolerates every
           taint (operator Exists)
         the kubelet of ip-10-0-1-2 is older than its launch template says
@@ -297,6 +328,22 @@ mod tests {
     }
 
     #[test]
+    fn a_number_above_everything_is_said_as_what_it_means() {
+        let limits = Limits { max_unavailable: 50, max_unavailable_said: IntOrPercent::Int(50), ..intent(3).limits };
+        let lines = Brief { limits, ..brief() }.lines(80).join("\n");
+        assert!(lines.contains("all 3 nodes may be out at once (--max-unavailable 50) + 1 extra"), "{lines}");
+    }
+
+    #[test]
+    fn pods_of_which_the_same_is_to_be_said_share_a_line() {
+        let two = (1..=7).map(|n| (pod(&format!("cart-{n}")), vec![never().pdb])).collect();
+        let lines = Brief { two_budgets: two, ..brief() }.lines(usize::MAX).join("\n");
+        let said = "count 7 pods (shop/cart-1, shop/cart-2, shop/cart-3, shop/cart-4, shop/cart-5, +2): the eviction API \
+                    refuses such pods for ever";
+        assert!(lines.contains(said), "{lines}");
+    }
+
+    #[test]
     fn a_dry_run_shows_each_node() {
         assert_snapshot!(brief().long(80).join("\n"), @"
         cluster/prod  nodegroup/apps   managed, AL2023, on-demand, 3 nodes in 3 zones
@@ -307,31 +354,31 @@ mod tests {
         pdb/odd/ledger-guard can never allow an eviction: minAvailable 100% of 2 pods
           = 2 must stay; 2 are Ready; 0 may leave, now and always; its pods will not
           leave
-        pod/shop/cart-1: pdb/odd/ledger-guard and pdb/odd/ledger-guard count it, and
-          the eviction API refuses such a pod for ever
+        pdb/odd/ledger-guard and pdb/odd/ledger-guard count pod/shop/cart-1: the
+          eviction API refuses such a pod for ever
         pod/shop/agent-1 will come back onto the cordoned node: it tolerates every
           taint (operator Exists)
         the kubelet of ip-10-0-1-2 is older than its launch template says
 
         1. ip-10-0-1-1 in eu-west-1b
-           old: launch template lt-0a1c version 3, the group launches 4
+           old:   launch template lt-0a1c version 3, the group launches 4
            leave: 7 pods: shop/cart-1, shop/cart-2, shop/cart-3, shop/cart-4,
              shop/cart-5, +2
-           stay: 3 (DaemonSet), 1 (static pod)
+           stay:  3 (DaemonSet), 1 (static pod)
 
         2. ip-10-0-1-2 in eu-west-1c
-           old: launch template lt-0a1c version 3, the group launches 4
+           old:   launch template lt-0a1c version 3, the group launches 4
            leave: 7 pods: shop/cart-1, shop/cart-2, shop/cart-3, shop/cart-4,
              shop/cart-5, +2
-           stay: 3 (DaemonSet), 1 (static pod)
+           stay:  3 (DaemonSet), 1 (static pod)
            stuck: pod/shop/shell: no controller would bring it back; see
              --delete-unmanaged
 
         3. ip-10-0-1-3 in eu-west-1a
-           old: launch template lt-0a1c version 3, the group launches 4
+           old:   launch template lt-0a1c version 3, the group launches 4
            leave: 7 pods: shop/cart-1, shop/cart-2, shop/cart-3, shop/cart-4,
              shop/cart-5, +2
-           stay: 3 (DaemonSet), 1 (static pod)
+           stay:  3 (DaemonSet), 1 (static pod)
 
         (dry run) nothing was written
         ");

@@ -2,28 +2,33 @@
 
 use std::path::Path;
 
-/// How the user reached this group, to be repeated in every command that goes on from here.
+/// How the user reached this group and what they said of how a run goes, to be repeated in every command that needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commands {
-    flags: Vec<String>,
+    target: Vec<String>,
+    settings: Vec<String>,
     sandbox: bool,
 }
 
 impl Commands {
-    /// Commands for a real group; `flags` are those that point at it.
+    /// Commands for a real group; `target` are the flags that point at it.
     #[must_use]
-    pub fn new(flags: Vec<String>) -> Self {
-        Self { flags, sandbox: false }
+    pub fn new(target: Vec<String>) -> Self {
+        Self { target, settings: Vec::new(), sandbox: false }
     }
 
     /// Commands for a simulated world, which ends with the process: there is nothing to go on with.
     #[must_use]
     pub fn sandbox(world: Option<&Path>) -> Self {
-        let flag = match world {
-            None => vec!["--sandbox".to_owned()],
-            Some(path) => vec!["--sandbox".to_owned(), path.to_string_lossy().into_owned()],
-        };
-        Self { flags: flag, sandbox: true }
+        let world = world.map(|path| path.to_string_lossy().into_owned());
+        let target = std::iter::once("--sandbox".to_owned()).chain(world).collect();
+        Self { sandbox: true, ..Self::new(target) }
+    }
+
+    /// The same with the flags that say how a run goes, for commands that begin one.
+    #[must_use]
+    pub fn with(self, settings: Vec<String>) -> Self {
+        Self { settings, ..self }
     }
 
     /// Whether a run that stops can be gone on with.
@@ -32,11 +37,16 @@ impl Commands {
         !self.sandbox
     }
 
-    /// `mngup upgrade …`, with more flags behind.
+    /// `mngup upgrade …` that goes on with a run: it remembers how it goes, so that only what is to change is said.
     #[must_use]
     pub fn upgrade(&self, more: &str) -> String {
-        let line = self.line("upgrade");
-        if more.is_empty() { line } else { format!("{line} {more}") }
+        if self.sandbox { self.begin(more) } else { joined(&self.line("upgrade"), more) }
+    }
+
+    /// `mngup upgrade …` that begins a run, or may have to, with all that was said of how it goes.
+    #[must_use]
+    pub fn begin(&self, more: &str) -> String {
+        joined(&self.line_with("upgrade", &self.settings), more)
     }
 
     /// `mngup status …`
@@ -63,9 +73,19 @@ impl Commands {
     /// `mngup COMMAND …`
     #[must_use]
     pub fn line(&self, command: &str) -> String {
-        let words = ["mngup", command].into_iter().map(str::to_owned).chain(self.flags.iter().map(|flag| quoted(flag)));
-        words.collect::<Vec<_>>().join(" ")
+        self.line_with(command, &[])
     }
+
+    /// `mngup COMMAND …` with more words behind those that point at the group.
+    #[must_use]
+    pub fn line_with(&self, command: &str, words: &[String]) -> String {
+        let words = self.target.iter().chain(words).map(|word| quoted(word));
+        ["mngup", command].into_iter().map(str::to_owned).chain(words).collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn joined(line: &str, more: &str) -> String {
+    if more.is_empty() { line.to_owned() } else { format!("{line} {more}") }
 }
 
 /// The word as a shell takes it.
@@ -81,6 +101,18 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_goes_on_says_nothing_twice_and_who_begins_says_it_all() {
+        let settings = || ["--max-surge", "2", "--force"].map(str::to_owned).into();
+        let real = Commands::new(["-c", "prod", "-n", "apps"].map(str::to_owned).into()).with(settings());
+        assert_eq!(real.upgrade(""), "mngup upgrade -c prod -n apps");
+        assert_eq!(real.begin("--yes"), "mngup upgrade -c prod -n apps --max-surge 2 --force --yes");
+        assert_eq!(real.abort(), "mngup abort -c prod -n apps");
+        // Nothing is remembered of a sandbox.
+        let sandbox = Commands::sandbox(None).with(settings());
+        assert_eq!(sandbox.upgrade(""), "mngup upgrade --sandbox --max-surge 2 --force");
+    }
 
     #[test]
     fn a_word_that_a_shell_would_split_is_quoted() {

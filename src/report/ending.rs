@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
+use console::measure_text_width;
 use jiff::Timestamp;
 
 use super::{
     commands::Commands,
     failure::Failures,
+    fit,
     progress::{Progress, Stage},
+    undoing::Undoing,
     wording,
 };
 use crate::{
@@ -22,6 +25,8 @@ pub struct Closing {
     pub commands: Commands,
     /// Where the journal is, if there is one.
     pub journal: Option<PathBuf>,
+    /// What there was to be undone, where that is what is done.
+    pub undoing: Option<Undoing>,
 }
 
 /// The last lines.
@@ -38,72 +43,15 @@ pub struct Ending {
 pub fn ending(progress: &Progress, closing: &Closing, width: Option<usize>) -> Option<Ending> {
     let ended = progress.history.ended.as_ref()?;
     let says = Says { progress, closing, width, now: ended.at };
-    let (mut answer, mut talk) = (Vec::new(), Vec::new());
-    match &ended.outcome {
-        RunOutcome::Done if progress.total == 0 => {
-            answer.push(format!("{} is up to date: no node is old", says.group()));
-        }
-        RunOutcome::Done => {
-            answer.push(format!("{} upgraded: {} in {}", says.group(), says.nodes(), says.took()));
-            answer.push(says.numbers());
-            talk.extend(says.deleted());
-            talk.extend(says.report());
-        }
-        RunOutcome::Quarantined { nodes } => {
-            answer.push(format!(
-                "{} upgraded but for {}: {} in {}",
-                says.group(),
-                wording::count(nodes.len().try_into().unwrap_or(u32::MAX), "node"),
-                says.nodes(),
-                says.took()
-            ));
-            answer.push(says.numbers());
-            talk.extend(says.deleted());
-            talk.push(String::new());
-            talk.extend(says.failures());
-            talk.push(String::new());
-            for node in nodes {
-                talk.push(format!("node/{node} is quarantined: cordoned, and still of the old kind"));
-            }
-            talk.extend(says.again("when it is fixed"));
-        }
-        RunOutcome::EvictionFailed | RunOutcome::ReplacementFailed => {
-            talk.extend(says.failures());
-            talk.push(String::new());
-            talk.push(says.state());
-            talk.push(says.numbers());
-            talk.extend(says.deleted());
-            talk.extend(says.again("when it is fixed"));
-        }
-        RunOutcome::Refused { why } => {
-            talk.push(format!("refused: {}", progress.names.shorten(why)));
-            talk.extend(says.failures());
-            if progress.touched {
-                talk.push(says.state());
-                talk.extend(says.again("when it is fixed"));
-            } else {
-                talk.push("nothing was touched".to_owned());
-            }
-        }
-        RunOutcome::Interrupted => {
-            talk.push(format!("{} stopped after {}", says.group(), says.took()));
-            talk.push(says.state());
-            talk.extend(says.go_on());
-        }
-        RunOutcome::Aborted => {
-            answer.push(format!("{} is as it was, but for {} that new nodes replaced", says.group(), says.nodes()));
-            talk.push(format!("Next, to begin again: {}", closing.commands.upgrade("")));
-        }
-        RunOutcome::InvariantBroken { what } => {
-            talk.push(format!("stopped rather than break a promise: {}", progress.names.shorten(what)));
-            talk.push("This is a fault of mngup's. What it was about to do was not done.".to_owned());
-            talk.push(says.state());
-            let journal = closing.journal.as_ref().map_or_else(String::new, |path| format!(" with {}", path.display()));
-            talk.push(format!("Next: report it{journal}, then look: {}", closing.commands.status()));
-        }
-    }
-    Some(Ending { answer, talk })
+    let Ending { answer, talk } = match &closing.undoing {
+        Some(undoing) => says.undone(undoing, &ended.outcome),
+        None => says.upgraded(&ended.outcome),
+    };
+    Some(Ending { answer: says.fitted(answer), talk: says.fitted(talk) })
 }
+
+/// Before a command on a line of its own.
+const COMMAND: &str = "    ";
 
 struct Says<'a> {
     progress: &'a Progress,
@@ -113,6 +61,115 @@ struct Says<'a> {
 }
 
 impl Says<'_> {
+    fn upgraded(&self, outcome: &RunOutcome) -> Ending {
+        let (mut answer, mut talk) = (Vec::new(), Vec::new());
+        match outcome {
+            RunOutcome::Done if self.progress.total == 0 => {
+                answer.push(format!("{} is up to date: no node is old", self.group()));
+            }
+            RunOutcome::Done => {
+                answer.push(format!("{} upgraded: {} in {}", self.group(), self.nodes(), self.took()));
+                answer.push(self.numbers());
+                talk.extend(self.deleted());
+                talk.extend(self.report());
+            }
+            RunOutcome::Quarantined { nodes } => {
+                let but_for = wording::count(nodes.len().try_into().unwrap_or(u32::MAX), "node");
+                let (group, done) = (self.group(), self.nodes());
+                answer.push(format!("{group} upgraded but for {but_for}: {done} in {}", self.took()));
+                answer.push(self.numbers());
+                talk.extend(self.deleted());
+                talk.push(String::new());
+                talk.extend(self.failures());
+                talk.push(String::new());
+                for node in nodes {
+                    talk.push(format!("node/{node} is quarantined: cordoned, and still of the old kind"));
+                }
+                talk.extend(self.larger());
+                talk.extend(self.again("when it is fixed"));
+            }
+            RunOutcome::EvictionFailed | RunOutcome::ReplacementFailed => {
+                talk.extend(self.failures());
+                talk.push(String::new());
+                talk.push(self.state());
+                talk.push(self.numbers());
+                talk.extend(self.deleted());
+                talk.extend(self.larger());
+                talk.extend(self.again("when it is fixed"));
+            }
+            RunOutcome::Refused { why } => {
+                talk.push(format!("refused: {}", self.progress.names.shorten(why)));
+                talk.extend(self.failures());
+                if self.progress.touched {
+                    talk.push(self.state());
+                    talk.extend(self.larger());
+                } else {
+                    talk.push("nothing was touched".to_owned());
+                }
+                talk.extend(self.again("when it is fixed"));
+            }
+            RunOutcome::Interrupted => {
+                talk.push(format!("{} stopped after {}", self.group(), self.took()));
+                talk.push(self.state());
+                talk.extend(self.larger());
+                talk.extend(self.again("to go on where it stopped"));
+            }
+            RunOutcome::Aborted => {
+                answer.push(format!("the run of {} was undone", self.group()));
+                talk.extend(self.command("Next, to begin again", &self.closing.commands.begin("")));
+            }
+            RunOutcome::InvariantBroken { what } => talk.extend(self.fault(what)),
+        }
+        Ending { answer, talk }
+    }
+
+    fn undone(&self, undoing: &Undoing, outcome: &RunOutcome) -> Ending {
+        let (mut answer, mut talk) = (Vec::new(), Vec::new());
+        match outcome {
+            RunOutcome::Aborted | RunOutcome::Done => {
+                let but_for = match self.progress.done {
+                    0 => String::new(),
+                    1 => ", but for 1 node that a new one replaced".to_owned(),
+                    done => format!(", but for {done} nodes that new ones replaced"),
+                };
+                answer.push(format!("{} is as it was before the run{but_for}", self.group()));
+                answer.extend(undoing.done(&self.gone()));
+                talk.extend(self.command("Next, to begin again", &self.closing.commands.begin("")));
+            }
+            RunOutcome::EvictionFailed | RunOutcome::ReplacementFailed | RunOutcome::Quarantined { .. } => {
+                talk.extend(self.failures());
+                talk.push(String::new());
+                talk.extend(self.larger());
+                talk.extend(self.undo_again("when it is fixed"));
+            }
+            RunOutcome::Refused { why } => {
+                talk.push(format!("refused: {}", self.progress.names.shorten(why)));
+                talk.extend(self.failures());
+                talk.extend(self.larger());
+                talk.extend(self.undo_again("when it is fixed"));
+            }
+            RunOutcome::Interrupted => {
+                talk.push(format!("stopped after {}; the run of {} is not undone yet", self.took(), self.group()));
+                talk.extend(self.larger());
+                talk.extend(self.undo_again("to go on with that"));
+            }
+            RunOutcome::InvariantBroken { what } => talk.extend(self.fault(what)),
+        }
+        Ending { answer, talk }
+    }
+
+    fn fault(&self, what: &str) -> Vec<String> {
+        let journal = self.closing.journal.as_ref();
+        let journal = journal.map_or_else(String::new, |path| format!(" with {}", path.display()));
+        let mut lines = vec![
+            format!("stopped rather than break a promise: {}", self.progress.names.shorten(what)),
+            "This is a fault of mngup's. What it was about to do was not done.".to_owned(),
+            self.state(),
+        ];
+        lines.extend(self.command(&format!("Next, report it{journal}, then look"), &self.closing.commands.status()));
+        lines
+    }
+
     fn group(&self) -> String {
         self.progress.history.group.as_ref().map_or_else(|| "the group".to_owned(), ToString::to_string)
     }
@@ -125,23 +182,48 @@ impl Says<'_> {
         short(self.progress.elapsed(self.now))
     }
 
+    /// Nodes that went so that the group has its size again.
+    fn gone(&self) -> Vec<&str> {
+        let nodes = self.progress.history.replaced().filter(|node| self.progress.is_shed(&node.member));
+        nodes.map(|node| super::told::called(&node.member, &self.progress.names)).collect()
+    }
+
     fn numbers(&self) -> String {
         let history = &self.progress.history;
-        let said = format!(
-            "{} moved, {} refused",
-            wording::count(history.gone, "pod"),
-            wording::count(history.refused, "eviction")
-        );
+        // What happened before it was resumed is in the journal, not in what was seen here.
+        let since = if history.resumed > 0 { " since it was resumed" } else { "" };
+        let moved = wording::count(history.moved(), "pod");
+        let said = format!("{moved} moved{since}, {} refused", wording::count(history.refused, "eviction"));
         match history.waits.longest(self.now) {
             Some(wait) => format!("{said}; longest wait {} for {}", short(wait.took), wait.what),
             None => said,
         }
     }
 
+    /// That the group keeps the extra nodes of the run, and who gives them back.
+    fn larger(&self) -> Option<String> {
+        let (before, now) = self.progress.grown()?;
+        let max = if now.max > before.max && now.desired > before.max {
+            format!(" (its maximum is {} instead of {})", now.max, before.max)
+        } else {
+            String::new()
+        };
+        let back = if self.closing.commands.resumable() {
+            "; abort gives that back, and so does the end of the run"
+        } else {
+            ""
+        };
+        Some(format!(
+            "the group stays at {} instead of {}{max}{back}",
+            wording::count(now.desired, "node"),
+            before.desired
+        ))
+    }
+
     /// What is new, what is left, what is in flight.
     fn state(&self) -> String {
         let progress = self.progress;
-        let mut parts = vec![format!("{} of {} nodes are new", progress.done, progress.total)];
+        let mut parts = vec![wording::are(progress.done, progress.total, "node", "new")];
         for node in &progress.history.nodes {
             if node.fate == super::history::Fate::Released {
                 parts.push(format!("{} serves again", super::told::called(&node.member, &progress.names)));
@@ -175,24 +257,41 @@ impl Says<'_> {
         stuck.iter().any(|(who, why)| who.as_ref() == Some(member) && matches!(why, Stuck::NodeCreation { .. }))
     }
 
+    /// How to go on, and how not to.
     fn again(&self, when: &str) -> Vec<String> {
         let commands = &self.closing.commands;
-        if commands.resumable() {
-            vec![format!("Next, {when} (goes on where it stopped): {}", commands.upgrade(""))]
-        } else {
-            vec![format!("Next (the sandbox begins anew): {}", commands.upgrade(""))]
+        if !commands.resumable() {
+            return self.command("Next (the sandbox begins anew)", &commands.begin(""));
+        }
+        if !self.progress.touched {
+            return self.command(&format!("Next, {when}"), &commands.begin(""));
+        }
+        let on = if when.contains("go on") { "" } else { " (goes on where it stopped)" };
+        let mut lines = self.command(&format!("Next, {when}{on}"), &commands.upgrade(""));
+        lines.extend(self.command("  or, to undo what this run did (new nodes stay)", &commands.abort()));
+        lines
+    }
+
+    fn undo_again(&self, when: &str) -> Vec<String> {
+        self.command(&format!("Next, {when}"), &self.closing.commands.abort())
+    }
+
+    /// A command that can be pasted: on a line of its own where it does not fit beside what it is for.
+    fn command(&self, what: &str, command: &str) -> Vec<String> {
+        let line = format!("{what}: {command}");
+        match self.width {
+            Some(width) if measure_text_width(&line) > width => vec![format!("{what}:"), format!("{COMMAND}{command}")],
+            Some(_) | None => vec![line],
         }
     }
 
-    fn go_on(&self) -> Vec<String> {
-        let commands = &self.closing.commands;
-        if !commands.resumable() {
-            return self.again("");
-        }
-        vec![
-            format!("Next, to go on where it stopped: {}", commands.upgrade("")),
-            format!("  or, to undo what this run did (new nodes stay): {}", commands.abort()),
-        ]
+    /// Sentences are broken between words; what is to be pasted is not broken at all.
+    fn fitted(&self, lines: Vec<String>) -> Vec<String> {
+        let Some(width) = self.width else { return lines };
+        let whole = |line: &str| {
+            ["fix ", "kubectl ", "mngup ", "aws ", "("].iter().any(|word| line.trim_start().starts_with(word))
+        };
+        lines.into_iter().flat_map(|line| if whole(&line) { vec![line] } else { fit::hang(&line, width) }).collect()
     }
 
     fn report(&self) -> Option<String> {
@@ -203,8 +302,8 @@ impl Says<'_> {
     fn deleted(&self) -> Option<String> {
         let deleted = &self.progress.history.deleted;
         let pods: Vec<PodRef> = deleted.iter().map(|deleted| deleted.pod.clone()).collect();
-        let count = wording::count(u32::try_from(pods.len()).unwrap_or(u32::MAX), "pod");
-        (!pods.is_empty()).then(|| format!("{count} deleted without asking a budget: {}", wording::pod_names(&pods)))
+        let (count, names) = (wording::pod_count(&pods), wording::pod_names(&pods));
+        (!pods.is_empty()).then(|| format!("{count} deleted without asking a budget: {names}"))
     }
 
     fn failures(&self) -> Vec<String> {
@@ -239,8 +338,12 @@ mod tests {
     };
 
     fn said(tale: &Tale, commands: Commands) -> String {
-        let closing = Closing { commands, journal: Some("/var/lib/ann/r-1121.jsonl".into()) };
-        let ending = ending(&Progress::of(&tale.0), &closing, Some(80)).unwrap();
+        said_of(&Progress::of(&tale.0), commands, None)
+    }
+
+    fn said_of(progress: &Progress, commands: Commands, undoing: Option<Undoing>) -> String {
+        let closing = Closing { commands, journal: Some("/var/lib/ann/r-1121.jsonl".into()), undoing };
+        let ending = ending(progress, &closing, Some(80)).unwrap();
         let talked = ending.talk.iter().map(|line| format!("2> {line}").trim_end().to_owned());
         ending.answer.iter().cloned().chain(talked).collect::<Vec<_>>().join("\n")
     }
@@ -285,6 +388,7 @@ mod tests {
         2> 4 of 12 nodes are new; ip-10-0-1-9 serves again; nothing is in flight
         2> 66 pods moved, 0 evictions refused; longest wait 15m for pdb/odd/ledger-guard
         2> Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n apps
+        2>   or, to undo what this run did (new nodes stay): mngup abort -c prod -n apps
         "#);
     }
 
@@ -309,10 +413,13 @@ mod tests {
         2> the group launched no instance
         2>   why    a new instance; the last launch failed: There are not enough free
         2>          addresses in subnet 'subnet-0a1b'. Launching EC2 instance failed.
+        2>   fix    free addresses there, or give the group a subnet that has some; the group then launches by itself
+        2>          aws ec2 describe-subnets --subnet-ids subnet-0a1b --query 'Subnets[].AvailableIpAddressCount'
         2>
         2> 0 of 3 nodes are new; ip-10-0-1-1 is gone and not replaced
-        2> 0 pods moved, 0 evictions refused
+        2> 3 pods moved, 0 evictions refused
         2> Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n apps
+        2>   or, to undo what this run did (new nodes stay): mngup abort -c prod -n apps
         ");
     }
 
@@ -338,8 +445,10 @@ mod tests {
         2>   fix    kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":1}}'
         2>          (then put it back: … -p '{"spec":{"minAvailable":"100%"}}')
         2>
-        2> node/ip-10-0-1-9.eu-west-1.compute.internal is quarantined: cordoned, and still of the old kind
+        2> node/ip-10-0-1-9.eu-west-1.compute.internal is quarantined: cordoned, and
+        2>   still of the old kind
         2> Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n apps
+        2>   or, to undo what this run did (new nodes stay): mngup abort -c prod -n apps
         "#);
     }
 
@@ -368,6 +477,7 @@ mod tests {
         assert_snapshot!(said(&tale, prod()), @"
         2> refused: nodegroup/apps is UPDATING: EKS works on it
         2> nothing was touched
+        2> Next, when it is fixed: mngup upgrade -c prod -n apps
         ");
         let mut tale = Tale::begin(3);
         tale.roll(4, 1);
@@ -378,24 +488,114 @@ mod tests {
         tale.end(251, RunOutcome::Refused { why: "a right is missing".to_owned() }, 2, 1);
         assert_snapshot!(said(&tale, prod()), @r#"
         2> refused: a right is missing
-        2> node/ip-10-0-1-2.eu-west-1.compute.internal: the server refuses: nodes "ip-10-0-1-2" is forbidden: User "ci" cannot patch
-        2> 1 of 3 nodes are new; ip-10-0-1-2 is stuck
+        2> node/ip-10-0-1-2.eu-west-1.compute.internal: the server refuses: nodes
+        2>   "ip-10-0-1-2" is forbidden: User "ci" cannot patch
+        2> 1 of 3 nodes is new; ip-10-0-1-2 is stuck
         2> Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n apps
+        2>   or, to undo what this run did (new nodes stay): mngup abort -c prod -n apps
         "#);
         let mut tale = Tale::begin(3);
         tale.roll(4, 1);
         tale.end(250, RunOutcome::Aborted, 2, 1);
         assert_snapshot!(said(&tale, prod()), @"
-        nodegroup/apps is as it was, but for 1 node that new nodes replaced
+        the run of nodegroup/apps was undone
         2> Next, to begin again: mngup upgrade -c prod -n apps
         ");
         tale.end(250, RunOutcome::InvariantBroken { what: "i-0f3a01 would be terminated twice".to_owned() }, 2, 1);
         assert_snapshot!(said(&tale, prod()), @"
         2> stopped rather than break a promise: i-0f3a01 would be terminated twice
         2> This is a fault of mngup's. What it was about to do was not done.
-        2> 1 of 3 nodes are new; nothing is in flight
-        2> Next: report it with /var/lib/ann/r-1121.jsonl, then look: mngup status -c prod -n apps
+        2> 1 of 3 nodes is new; nothing is in flight
+        2> Next, report it with /var/lib/ann/r-1121.jsonl, then look:
+        2>     mngup status -c prod -n apps
         ");
         assert_eq!(at(0), tale.0[0].at);
+    }
+
+    #[test]
+    fn a_group_that_stays_larger_says_so_and_who_gives_that_back() {
+        let mut tale = blocked();
+        tale.end(520, RunOutcome::Interrupted, 10, 2);
+        let size = crate::domain::Size { min: 3, desired: 13, max: 20 };
+        let progress = Progress::of(&tale.0).at_size(Some(size));
+        assert_snapshot!(said_of(&progress, prod(), None), @"
+        2> nodegroup/apps stopped after 8m40s
+        2> 2 of 12 nodes are new; ip-10-0-1-3 stays cordoned, ip-10-0-1-4 stays cordoned
+        2> the group stays at 13 nodes instead of 12; abort gives that back, and so does
+        2>   the end of the run
+        2> Next, to go on where it stopped: mngup upgrade -c prod -n apps
+        2>   or, to undo what this run did (new nodes stay): mngup abort -c prod -n apps
+        ");
+    }
+
+    #[test]
+    fn an_undone_run_says_what_was_taken_back_and_counts_only_what_the_run_replaced() {
+        let mut tale = Tale::default();
+        let old = (2..=3).map(|n| crate::engine::event::OldNode {
+            member: member(n),
+            evidence: crate::engine::event::Evidence::NoTemplate,
+        });
+        let intent = crate::report::fixtures::intent(3);
+        tale.tell(700, Event::RunResumed { intent: Box::new(intent), old: old.collect() });
+        tale.tell(
+            701,
+            Event::NodeChosen {
+                member: member(4),
+                available: 3,
+                required: 3,
+                shrink: true,
+                extended: std::collections::BTreeMap::new(),
+            },
+        );
+        let took = std::time::Duration::from_secs(99);
+        tale.tell(800, Event::Replaced { member: member(4), by: None, took });
+        let undone = |tale: &Tale| {
+            let mut progress = Progress::undoing();
+            tale.0.iter().for_each(|record| progress.record(record));
+            said_of(&progress, prod().with(vec!["--force".to_owned()]), Some(crate::report::undoing::sample()))
+        };
+        tale.end(801, RunOutcome::Aborted, 2, 0);
+        assert_snapshot!(undone(&tale), @"
+        nodegroup/apps is as it was before the run, but for 1 node that a new one
+          replaced
+        taken back: the cordon of ip-10-0-1-2, the load balancer label of ip-10-0-1-2,
+          the soft taint of 2 nodes, the shield against the cluster autoscaler of 1
+          node, the suspension of AZRebalance, the maximum of 4, which was 3, the size
+          of 4, which was 3 (ip-10-0-1-4 drained and gone)
+        2> Next, to begin again: mngup upgrade -c prod -n apps --force
+        ");
+        tale.end(801, RunOutcome::Interrupted, 2, 0);
+        assert_snapshot!(undone(&tale), @"
+        2> stopped after 1m41s; the run of nodegroup/apps is not undone yet
+        2> Next, to go on with that: mngup abort -c prod -n apps
+        ");
+    }
+
+    #[test]
+    fn what_was_seen_after_a_resume_is_not_told_as_all_of_it() {
+        let mut tale = Tale::default();
+        let intent = crate::report::fixtures::intent(3);
+        tale.tell(700, Event::RunResumed { intent: Box::new(intent), old: Vec::new() });
+        tale.end(801, RunOutcome::Done, 0, 0);
+        assert_snapshot!(said(&tale, prod()), @"
+        nodegroup/apps upgraded: 3 nodes in 13m21s
+        0 pods moved since it was resumed, 0 evictions refused
+        2> The report: mngup report /var/lib/ann/r-1121.jsonl
+        ");
+    }
+
+    #[test]
+    fn a_command_that_is_too_long_stands_whole_on_a_line_of_its_own() {
+        let far = ["-c", "production", "-n", "applications", "--context", "bastion-of-the-platform-team"];
+        let mut tale = Tale::begin(2);
+        tale.end(1, RunOutcome::Interrupted, 2, 0);
+        assert_snapshot!(said(&tale, Commands::new(far.map(str::to_owned).into())), @"
+        2> nodegroup/apps stopped after 1s
+        2> 0 of 2 nodes are new; nothing is in flight
+        2> Next, to go on where it stopped:
+        2>     mngup upgrade -c production -n applications --context bastion-of-the-platform-team
+        2>   or, to undo what this run did (new nodes stay):
+        2>     mngup abort -c production -n applications --context bastion-of-the-platform-team
+        ");
     }
 }

@@ -28,6 +28,9 @@ pub(super) fn wrap(text: &str, width: usize, lines: usize) -> Vec<String> {
 
 /// Breaks a line so that what follows hangs two columns further in than its beginning.
 pub(super) fn hang(line: &str, width: usize) -> Vec<String> {
+    if measure_text_width(line) <= width {
+        return vec![line.to_owned()];
+    }
     let indent = line.len() - line.trim_start().len();
     let wrapped = wrap(line, width.saturating_sub(indent + 2), usize::MAX);
     let lines = wrapped.into_iter().enumerate();

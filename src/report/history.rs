@@ -1,13 +1,16 @@
 //! What a run did, node by node: a pure fold of records, for endings and summaries.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::waits::Waits;
 use crate::{
-    domain::{ClusterName, GroupName, InstanceId, NodeName, PodRef, RunId, elapsed},
+    domain::{ClusterName, GroupName, InstanceId, NodeName, PodRef, RunId, Uid, elapsed},
     engine::event::{DeletedFor, Event, Member, Record, RunOutcome, Stuck},
 };
 
@@ -28,14 +31,14 @@ pub struct History {
     pub resumed: u32,
     /// Its nodes, in the order of their turns.
     pub nodes: Vec<NodeHistory>,
+    /// Members that it may replace, by name: after a resume the turn of some came unseen.
+    members: BTreeMap<NodeName, Member>,
     /// Extra nodes that served.
     pub surge_served: u32,
     /// Evictions that the API server accepted.
     pub evicted: u32,
     /// Evictions that it refused.
     pub refused: u32,
-    /// Pods that left.
-    pub gone: u32,
     /// Pods that were deleted without asking their budget.
     pub deleted: Vec<DeletedPod>,
     /// Who waited for what.
@@ -85,14 +88,18 @@ pub struct NodeHistory {
     pub replaced_at: Option<Timestamp>,
     /// By whom.
     pub by: Option<NodeName>,
-    /// Pods that left it.
-    pub pods: u32,
     /// Evictions that were refused.
     pub refused: u32,
     /// Pods that were deleted.
     pub deleted: u32,
     /// Where it is.
     pub fate: Fate,
+    /// Pods that were asked to leave it and whose leaving was not seen.
+    asked: BTreeSet<Uid>,
+    /// Pods that left it.
+    gone: BTreeSet<Uid>,
+    /// How many pods left it, in the words of the engine.
+    counted: u32,
 }
 
 /// What became of a node.
@@ -121,10 +128,28 @@ impl NodeHistory {
             left_at: None,
             replaced_at: None,
             by: None,
-            pods: 0,
             refused: 0,
             deleted: 0,
             fate: Fate::InFlight,
+            asked: BTreeSet::new(),
+            gone: BTreeSet::new(),
+            counted: 0,
+        }
+    }
+
+    /// Pods that left it.
+    #[must_use]
+    pub fn pods(&self) -> u32 {
+        // After a resume only the engine knows those that left before.
+        u32::try_from(self.gone.len()).unwrap_or(u32::MAX).max(self.counted)
+    }
+
+    fn ask(&mut self, pod: &PodRef) {
+        // The answer to an eviction may come after the pod is gone, and its node empty.
+        if self.drained_at.is_some() {
+            self.gone.insert(pod.uid.clone());
+        } else if !self.gone.contains(&pod.uid) {
+            self.asked.insert(pod.uid.clone());
         }
     }
 
@@ -157,13 +182,21 @@ impl History {
         self.nodes.iter().filter(|node| node.fate == Fate::Replaced)
     }
 
+    /// Pods that left a node.
+    #[must_use]
+    pub fn moved(&self) -> u32 {
+        self.nodes.iter().map(NodeHistory::pods).sum()
+    }
+
     /// Takes in one record.
     pub fn record(&mut self, record: &Record) {
         let at = record.at;
         self.last_at = Some(at);
         self.waits.record(record);
         match &record.event {
-            Event::RunStarted { intent, .. } | Event::RunResumed { intent, .. } => {
+            Event::RunStarted { intent, old } | Event::RunResumed { intent, old } => {
+                let named = old.iter().filter_map(|old| Some((old.member.node.clone()?, old.member.clone())));
+                self.members.extend(named);
                 self.cluster = Some(intent.cluster.clone());
                 self.group = Some(intent.group.clone());
                 self.run = Some(intent.run.clone());
@@ -175,23 +208,31 @@ impl History {
             Event::NodeChosen { member, .. } => {
                 self.node(member, at);
             }
-            Event::PodEvicted { .. } => self.evicted += 1,
+            Event::PodEvicted { pod, node } => {
+                self.evicted += 1;
+                self.named(node, at, |node| node.ask(pod));
+            }
             Event::PodRefused { node, .. } => {
                 self.refused += 1;
-                self.named(node, |node| node.refused += 1);
+                self.named(node, at, |node| node.refused += 1);
             }
             Event::PodDeleted { pod, node, why } => {
                 self.deleted.push(DeletedPod { pod: pod.clone(), node: node.clone(), why: *why });
-                self.named(node, |node| node.deleted += 1);
+                self.named(node, at, |node| {
+                    node.deleted += 1;
+                    node.ask(pod);
+                });
             }
-            Event::PodGone { node, .. } => {
-                self.gone += 1;
-                self.named(node, |node| node.pods += 1);
-            }
-            Event::NodeDrained { node, pods, .. } => self.named(node, |node| {
+            Event::PodGone { pod, node, .. } => self.named(node, at, |node| {
+                node.asked.remove(&pod.uid);
+                node.gone.insert(pod.uid.clone());
+            }),
+            Event::NodeDrained { node, pods, .. } => self.named(node, at, |node| {
                 node.drained_at = Some(at);
-                // After a resume only the engine knows those that left before.
-                node.pods = node.pods.max(*pods);
+                // It is empty: whoever was asked is gone, seen or not.
+                let asked = std::mem::take(&mut node.asked);
+                node.gone.extend(asked);
+                node.counted = node.counted.max(*pods);
             }),
             Event::Terminating { member, .. } => self.node(member, at).terminating_at = Some(at),
             Event::InstanceLeft { member, ours } => {
@@ -209,8 +250,8 @@ impl History {
                 node.fate = Fate::Replaced;
             }
             Event::NodeStuck { member, why } => self.stuck.push((member.clone(), why.clone())),
-            Event::NodeReleased { node } => self.named(node, |node| node.fate = Fate::Released),
-            Event::NodeQuarantined { node } => self.named(node, |node| node.fate = Fate::Quarantined),
+            Event::NodeReleased { node } => self.named(node, at, |node| node.fate = Fate::Released),
+            Event::NodeQuarantined { node } => self.named(node, at, |node| node.fate = Fate::Quarantined),
             Event::RunEnded { outcome, left, .. } => {
                 self.ended = Some(Ended { outcome: outcome.clone(), at, left: *left });
             }
@@ -248,13 +289,47 @@ impl History {
         &mut self.nodes[index]
     }
 
-    fn named(&mut self, name: &NodeName, change: impl FnOnce(&mut NodeHistory)) {
-        if let Some(node) = self.nodes.iter_mut().rev().find(|node| node.member.node.as_ref() == Some(name)) {
-            change(node);
+    fn named(&mut self, name: &NodeName, at: Timestamp, change: impl FnOnce(&mut NodeHistory)) {
+        let known = self.nodes.iter().rposition(|node| node.member.node.as_ref() == Some(name));
+        if let Some(index) = known {
+            change(&mut self.nodes[index]);
+        } else if let Some(member) = self.members.get(name).cloned() {
+            change(self.node(&member, at));
         }
     }
 
     fn position(&self, instance: &InstanceId) -> Option<usize> {
         self.nodes.iter().rposition(|node| node.member.instance == *instance)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::report::fixtures::{Tale, member, node, pod};
+
+    #[test]
+    fn a_pod_counts_once_whether_its_eviction_was_answered_before_or_after_it_was_gone() {
+        let mut tale = Tale::begin(3);
+        tale.cordon(4, 1);
+        tale.pods(5, 1, 2);
+        tale.tell(8, Event::PodEvicted { pod: pod("seen-no-more"), node: node(1, 1) });
+        tale.drained(9, 1, 2);
+        tale.tell(10, Event::PodEvicted { pod: pod("answered-late"), node: node(1, 1) });
+        let history = History::of(&tale.0);
+        assert_eq!((history.moved(), history.evicted), (4, 4));
+    }
+
+    #[test]
+    fn pods_of_a_node_whose_turn_came_before_a_resume_count_too() {
+        let mut tale = Tale::default();
+        let evidence = crate::engine::event::Evidence::NoTemplate;
+        let old = vec![crate::engine::event::OldNode { member: member(1), evidence }];
+        let intent = crate::report::fixtures::intent(3);
+        tale.tell(0, Event::RunResumed { intent: Box::new(intent), old });
+        tale.tell(1, Event::PodGone { pod: pod("a"), node: node(1, 1), after: Duration::from_secs(9) });
+        assert_eq!(History::of(&tale.0).moved(), 1);
     }
 }

@@ -21,7 +21,7 @@ use super::{
     wording,
 };
 use crate::{
-    domain::{elapsed, short},
+    domain::{Size, elapsed, short},
     engine::{
         event::{Event, Record},
         waiting::WaitingOn,
@@ -59,7 +59,7 @@ impl Human {
     pub fn new(paper: impl Paper + 'static, screen: &Screen, closing: Closing) -> Self {
         Self {
             paper: Box::new(paper),
-            progress: Progress::default(),
+            progress: if closing.undoing.is_some() { Progress::undoing() } else { Progress::default() },
             closing,
             facts: true,
             clock: !screen.bars,
@@ -183,6 +183,10 @@ impl Reporter for Human {
         self.redraw(now);
     }
 
+    fn size(&mut self, size: Option<Size>) {
+        self.progress.size = size;
+    }
+
     fn finish(&mut self) {
         self.paper.clear();
         let width = self.paper.room().map(|(width, _)| width);
@@ -226,7 +230,7 @@ mod tests {
             zone: TimeZone::UTC,
         };
         let commands = Commands::new(["-c", "prod", "-n", "apps"].map(str::to_owned).into());
-        let mut human = Human::new(notes.clone(), &screen, Closing { commands, journal: None });
+        let mut human = Human::new(notes.clone(), &screen, Closing { commands, journal: None, undoing: None });
         for record in &tale.0 {
             human.record(record);
         }

@@ -3,7 +3,10 @@
 use std::io::Write;
 
 use super::{history::History, reporter::Reporter, summary::Summary};
-use crate::engine::event::Record;
+use crate::{
+    domain::{ClusterName, GroupName},
+    engine::event::Record,
+};
 
 /// Writes each record as one line of JSON.
 pub struct JsonLines<W>(pub W);
@@ -34,6 +37,14 @@ impl<W: Write + Send> JsonDocument<W> {
     /// Writes it here.
     pub fn new(writer: W) -> Self {
         Self { writer, history: History::default() }
+    }
+
+    /// Says whose run it is, where no record will: nothing was to be done.
+    #[must_use]
+    pub fn of(mut self, cluster: ClusterName, group: GroupName) -> Self {
+        self.history.cluster = Some(cluster);
+        self.history.group = Some(group);
+        self
     }
 }
 

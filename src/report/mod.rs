@@ -5,6 +5,7 @@
 mod bars;
 mod brief;
 mod commands;
+mod echo;
 mod ending;
 mod failure;
 mod fit;
@@ -24,6 +25,7 @@ mod status;
 mod summary;
 mod summary_text;
 mod told;
+mod undoing;
 mod waits;
 pub mod wording;
 
@@ -38,6 +40,7 @@ pub use paper::{Notes, Paper, Streams, Terminal};
 pub use progress::{InFlight, Progress, Stage, Waiting};
 pub use reporter::{FanOut, Reporter};
 pub use screen::Screen;
-pub use status::status;
+pub use status::{Holder, State, status};
 pub use summary::{NodeSummary, StuckSummary, Summary, WaitSummary};
+pub use undoing::Undoing;
 pub use waits::{Wait, Waits};

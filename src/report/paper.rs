@@ -8,6 +8,8 @@ use std::{
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::echo::NoControlEcho;
+
 /// Where words are written.
 pub trait Paper: Send {
     /// A line of the answer, for stdout.
@@ -69,6 +71,7 @@ pub struct Terminal {
     streams: Streams,
     term: Term,
     bar: ProgressBar,
+    _quiet: NoControlEcho,
 }
 
 impl Terminal {
@@ -83,7 +86,7 @@ impl Terminal {
         if let Ok(style) = ProgressStyle::with_template("{msg}") {
             bar.set_style(style);
         }
-        Self { streams: Streams::std(), term: Term::stderr(), bar }
+        Self { streams: Streams::std(), term: Term::stderr(), bar, _quiet: NoControlEcho::begin() }
     }
 }
 

@@ -1,12 +1,12 @@
 //! Where a run is: a pure fold of records, read by bars, `status` and endings.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{history::History, names::Names};
+use super::{history::History, names::Names, wording};
 use crate::{
-    domain::{Limits, NodeName, Policy, elapsed, later},
+    domain::{InstanceId, Intent, NodeName, Policy, Size, elapsed, later},
     engine::{
         event::{Event, Member, Record},
         phase::RunPhase,
@@ -31,16 +31,23 @@ pub struct Progress {
     pub in_flight: Vec<InFlight>,
     /// Nodes that stay cordoned.
     pub quarantined: Vec<NodeName>,
-    /// Extra nodes that were asked for.
+    /// Extra nodes that were asked for and can be had.
     pub surge: u32,
+    /// Whether the run is undone and not gone on with; no record tells.
+    pub undoing: bool,
+    /// The group's size as it was last seen; no record tells.
+    pub size: Option<Size>,
+    intent: Option<Intent>,
+    /// Members that go so that the group gets back to its size.
+    shed: BTreeSet<InstanceId>,
     /// What the run as a whole waits for.
     pub waiting: Option<Waiting>,
+    /// When the undoing began.
+    since: Option<Timestamp>,
     /// Whether anything was changed in the cluster or the group.
     pub touched: bool,
     /// Whether the user asked to stop.
     pub stopping: bool,
-    policy: Option<Policy>,
-    limits: Option<Limits>,
 }
 
 /// A node whose turn it is.
@@ -108,6 +115,12 @@ impl Stage {
 }
 
 impl Progress {
+    /// The undoing of a run, of which nothing was told yet.
+    #[must_use]
+    pub fn undoing() -> Self {
+        Self { undoing: true, ..Self::default() }
+    }
+
     /// All of it at once.
     #[must_use]
     pub fn of(records: &[Record]) -> Self {
@@ -116,6 +129,12 @@ impl Progress {
             progress.record(record);
         }
         progress
+    }
+
+    /// The same, the group being of this size.
+    #[must_use]
+    pub fn at_size(self, size: Option<Size>) -> Self {
+        Self { size, ..self }
     }
 
     /// Old nodes that are left, those in flight included.
@@ -128,23 +147,35 @@ impl Progress {
     #[must_use]
     pub fn elapsed(&self, now: Timestamp) -> Duration {
         let until = self.history.ended.as_ref().map_or(now, |ended| ended.at);
-        self.history.started_at.map_or(Duration::ZERO, |since| elapsed(since, until))
+        self.since.or(self.history.started_at).map_or(Duration::ZERO, |since| elapsed(since, until))
+    }
+
+    /// The group's size before the run and now, while the run keeps it larger; with a maximum that it had to raise.
+    #[must_use]
+    pub fn grown(&self) -> Option<(Size, Size)> {
+        let (intent, now) = (self.intent.as_ref()?, self.size?);
+        (intent.extra(now) > 0).then_some((intent.size, now))
+    }
+
+    /// Whether it goes, or went, only so that the group gets back to its size.
+    #[must_use]
+    pub fn is_shed(&self, member: &Member) -> bool {
+        self.shed.contains(&member.instance)
     }
 
     /// How long it will still take, from the average of the nodes that are done and the lanes they go in; none
-    /// before the first is done.
+    /// before the first is done, nor while a node stands still: nobody knows for how long.
     #[must_use]
     pub fn remaining(&self, now: Timestamp) -> Option<Duration> {
         let took: Vec<_> =
             self.history.replaced().filter_map(|node| Some(elapsed(node.chosen_at, node.replaced_at?))).collect();
         let count = u32::try_from(took.len()).ok().filter(|count| *count > 0)?;
         let average = took.iter().sum::<Duration>() / count;
-        let in_flight: Vec<_> = self
-            .in_flight
-            .iter()
-            .filter(|node| node.stage != Stage::Stuck)
-            .map(|node| average.saturating_sub(elapsed(node.chosen_at, now)))
-            .collect();
+        if self.in_flight.iter().any(|flight| flight.stands_still(average, now)) {
+            return None;
+        }
+        let in_flight: Vec<_> =
+            self.in_flight.iter().map(|node| average.saturating_sub(elapsed(node.chosen_at, now))).collect();
         let spoken_for = u32::try_from(self.in_flight.len() + self.quarantined.len()).unwrap_or(u32::MAX);
         let pending = self.left().saturating_sub(spoken_for);
         let work = average * pending + in_flight.iter().sum::<Duration>();
@@ -154,7 +185,12 @@ impl Progress {
 
     /// How many nodes can be out at a time.
     fn lanes(&self) -> u32 {
-        self.limits.map_or(1, |limits| limits.max_unavailable + self.surge).clamp(1, self.left().max(1))
+        let lanes = self.intent.as_ref().map_or(1, |intent| intent.limits.max_unavailable.saturating_add(self.surge));
+        lanes.clamp(1, self.left().max(1))
+    }
+
+    fn patience(&self, of: impl FnOnce(&Policy) -> Duration) -> Option<Duration> {
+        self.intent.as_ref().map(|intent| of(&intent.policy))
     }
 
     /// Takes in one record.
@@ -171,22 +207,33 @@ impl Progress {
                 self.total = intent.old.max(left);
                 self.done = self.total - left;
                 self.surge = intent.surge;
-                self.policy = Some(intent.policy.clone());
-                self.limits = Some(intent.limits);
+                self.intent = Some((**intent).clone());
+                if self.undoing {
+                    self.since = Some(at);
+                }
                 self.in_flight.clear();
                 self.waiting = None;
                 self.stopping = false;
             }
             Event::Phase { phase } => self.phase = Some(*phase),
-            Event::SurgeRequested { nodes, .. } => self.surge = *nodes,
+            Event::SurgeRequested { nodes, max, .. } => {
+                self.surge = *nodes;
+                if let Some(intent) = &mut self.intent {
+                    intent.surge = *nodes;
+                    intent.raised_max = max.or(intent.raised_max);
+                }
+            }
             Event::SurgeUnavailable { .. } => self.surge = 0,
-            Event::NodeChosen { member, .. } => {
+            Event::NodeChosen { member, shrink, .. } => {
                 self.waiting = None;
+                if *shrink {
+                    self.shed.insert(member.instance.clone());
+                }
                 let stage = if member.node.is_some() { Stage::Cordoning } else { Stage::Terminating };
                 self.enter(member, stage, at);
             }
             Event::NodeCordoned { node, .. } => {
-                let patience = self.policy.as_ref().map(|policy| policy.drain_timeout);
+                let patience = self.patience(|policy| policy.drain_timeout);
                 self.named(node, |flight| flight.enter(Stage::Draining, at, patience));
             }
             Event::PodGone { node, .. } => self.named(node, |flight| {
@@ -197,7 +244,7 @@ impl Progress {
                 self.named(node, |flight| flight.pods_left = flight.pods_left.map(|left| left + 1));
             }
             Event::NodeDrained { node, .. } => {
-                let patience = self.policy.as_ref().map(|policy| policy.post_drain_delay);
+                let patience = self.patience(|policy| policy.post_drain_delay);
                 self.named(node, |flight| flight.enter(Stage::Settling, at, patience));
             }
             Event::Terminating { member, .. } => self.enter(member, Stage::Terminating, at),
@@ -205,7 +252,9 @@ impl Progress {
             Event::Joined { node, .. } | Event::Serves { node, .. } => self.names.learn(node),
             Event::Replaced { member, .. } => {
                 self.leave(member);
-                self.done = (self.done + 1).min(self.total);
+                if !self.is_shed(member) {
+                    self.done = (self.done + 1).min(self.total);
+                }
             }
             Event::NodeStuck { member, .. } => {
                 if let Some(member) = member {
@@ -250,7 +299,7 @@ impl Progress {
             self.names.learn(node);
         }
         let patience = match stage {
-            Stage::Replacing => self.policy.as_ref().map(|policy| policy.replacement_timeout),
+            Stage::Replacing => self.patience(|policy| policy.replacement_timeout),
             Stage::Cordoning | Stage::Draining | Stage::Settling | Stage::Terminating | Stage::Stuck => None,
         };
         match self.in_flight.iter_mut().find(|flight| flight.member.instance == member.instance) {
@@ -309,6 +358,15 @@ impl InFlight {
         }
     }
 
+    /// Whether the nodes before it say nothing about it: something holds it that time does not heal, or it is held and
+    /// has taken twice as long as they did.
+    fn stands_still(&self, average: Duration, now: Timestamp) -> bool {
+        let held = || self.waiting.iter().flat_map(|waiting| &waiting.on).filter(|on| wording::blocks(on));
+        self.stage == Stage::Stuck
+            || held().any(wording::needs_somebody)
+            || held().next().is_some() && elapsed(self.chosen_at, now) > average * 2
+    }
+
     /// When patience ends: the engine's word where it gave one.
     #[must_use]
     pub fn until(&self) -> Option<Timestamp> {
@@ -321,7 +379,7 @@ mod tests {
     use super::*;
     use crate::{
         engine::event::{OldNode, RunOutcome},
-        report::fixtures::{Tale, at, blocked, intent, member},
+        report::fixtures::{Tale, at, blocked, budget, intent, member, never},
     };
 
     #[test]
@@ -335,6 +393,21 @@ mod tests {
         let progress = Progress::of(&tale.0);
         assert_eq!((progress.done, progress.left(), progress.in_flight.len()), (1, 11, 1));
         assert_eq!(progress.remaining(at(370)), Some(Duration::from_mins(21)));
+    }
+
+    #[test]
+    fn nothing_is_estimated_while_a_node_stands_still() {
+        let mut tale = Tale::begin(12);
+        tale.roll(4, 1);
+        tale.cordon(250, 2);
+        assert!(Progress::of(&tale.0).remaining(at(260)).is_some());
+        let on = |view| vec![WaitingOn::Budget(Box::new(view))];
+        tale.waits(261, 2, 250, on(budget()), Some(3));
+        // Its budget may allow it in a moment; after twice the time of the others nobody believes that any more.
+        assert!(Progress::of(&tale.0).remaining(at(300)).is_some());
+        assert_eq!(Progress::of(&tale.0).remaining(at(800)), None);
+        tale.waits(301, 2, 250, on(never()), Some(3));
+        assert_eq!(Progress::of(&tale.0).remaining(at(302)), None);
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub(super) fn headline(on: &WaitingOn) -> String {
         | WaitingOn::WrongTemplate { .. }
         | WaitingOn::NodesOut { .. }
         | WaitingOn::ZoneVolumes { .. }
+        | WaitingOn::GroupBusy { .. }
         | WaitingOn::NodeInterval { .. }
         | WaitingOn::Answers { .. }
         | WaitingOn::Reading => format!("waited for {}", wording::title(on)),
@@ -82,7 +83,8 @@ pub(super) fn commands(on: &WaitingOn, ours: &Commands) -> Vec<String> {
         WaitingOn::Join { instance, .. } => vec![format!(
             "aws ec2 get-console-output --instance-id {instance} --latest --output text   (what its bootstrap says)"
         )],
-        WaitingOn::Launch { .. }
+        WaitingOn::Launch { failure: Some(failure) } => launch(failure),
+        WaitingOn::Launch { failure: None }
         | WaitingOn::WrongTemplate { .. }
         | WaitingOn::InstanceLeaving { .. }
         | WaitingOn::Volumes { .. }
@@ -91,9 +93,40 @@ pub(super) fn commands(on: &WaitingOn, ours: &Commands) -> Vec<String> {
         | WaitingOn::LoadBalancers { .. }
         | WaitingOn::NodesOut { .. }
         | WaitingOn::ZoneVolumes { .. }
+        | WaitingOn::GroupBusy { .. }
         | WaitingOn::NodeInterval { .. }
         | WaitingOn::Answers { .. }
         | WaitingOn::Reading => Vec::new(),
+    }
+}
+
+/// What to do about a launch that failed, by Auto Scaling's own words; each leads to where the cause can be seen.
+fn launch(failure: &str) -> Vec<String> {
+    let says = |words: &[&str]| words.iter().any(|word| failure.contains(word));
+    let word = |prefix: &str| {
+        let words = failure.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+        words.into_iter().find(|word| word.starts_with(prefix)).unwrap_or(prefix).to_owned()
+    };
+    if says(&["InsufficientFreeAddresses", "free addresses"]) {
+        let subnet = word("subnet-");
+        let query = "--query 'Subnets[].AvailableIpAddressCount'";
+        vec![
+            "free addresses there, or give the group a subnet that has some; the group then launches by itself"
+                .to_owned(),
+            format!("aws ec2 describe-subnets --subnet-ids {subnet} {query}"),
+        ]
+    } else if says(&["VcpuLimitExceeded", "MaxSpotInstanceCountExceeded", "limit"]) {
+        vec![
+            "aws service-quotas list-service-quotas --service-code ec2   (ask for more, or stop other instances)"
+                .to_owned(),
+        ]
+    } else if says(&["InsufficientInstanceCapacity", "capacity"]) {
+        vec!["add instance types or zones to the group, or wait: AWS has none of these there now".to_owned()]
+    } else {
+        vec![
+            "aws autoscaling describe-scaling-activities --max-items 5   (what was tried, and what AWS said)"
+                .to_owned(),
+        ]
     }
 }
 
@@ -112,4 +145,22 @@ fn relax(view: &BudgetView) -> Vec<String> {
         _ => (view.expected - 1).max(0).to_string(),
     };
     vec![patch(field, &enough), format!("(then put it back: … -p '{{\"spec\":{{\"{field}\":{back}}}}}')")]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_launch_that_failed_has_a_next_step() {
+        let first = |failure: &str| {
+            let on = WaitingOn::Launch { failure: Some(failure.to_owned()) };
+            commands(&on, &Commands::sandbox(None)).pop().unwrap()
+        };
+        let subnet = "There are not enough free addresses in subnet 'subnet-0a1b' to satisfy it.";
+        assert!(first(subnet).contains("--subnet-ids subnet-0a1b "));
+        assert!(first("You have requested more vCPU capacity than your current vCPU limit").contains("service-quotas"));
+        assert!(first("We currently do not have sufficient m6i.large capacity").contains("instance types or zones"));
+        assert!(first("Something else").contains("describe-scaling-activities"));
+    }
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::engine::event::Record;
+use crate::{domain::Size, engine::event::Record};
 
 /// Is told what happens, one record after the other.
 ///
@@ -13,6 +13,9 @@ pub trait Reporter: Send {
 
     /// Lets time pass, so that clocks go on while nothing happens; called about once a second.
     fn tick(&mut self, _now: Timestamp) {}
+
+    /// Hears how large the group was when it was last looked at, which no record tells; none where it is not known.
+    fn size(&mut self, _size: Option<Size>) {}
 
     /// Says the last words, and takes away what moves. Called once, also when the run broke off without an end.
     fn finish(&mut self);
@@ -47,6 +50,12 @@ impl Reporter for FanOut {
     fn tick(&mut self, now: Timestamp) {
         for reporter in &mut self.0 {
             reporter.tick(now);
+        }
+    }
+
+    fn size(&mut self, size: Option<Size>) {
+        for reporter in &mut self.0 {
+            reporter.size(size);
         }
     }
 

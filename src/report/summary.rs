@@ -128,7 +128,7 @@ impl From<&History> for Summary {
             resumed: history.resumed,
             replaced: u32::try_from(history.replaced().count()).unwrap_or(u32::MAX),
             left: history.ended.as_ref().map(|ended| ended.left),
-            pods_moved: history.gone,
+            pods_moved: history.moved(),
             evictions: history.evicted,
             refusals: history.refused,
             deleted: history.deleted.clone(),
@@ -173,7 +173,7 @@ impl From<&NodeHistory> for NodeSummary {
             terminate_seconds: terminate,
             replace_seconds: replace,
             total_seconds: node.replaced_at.map(|at| elapsed(node.chosen_at, at).as_secs()),
-            pods: node.pods,
+            pods: node.pods(),
             refusals: node.refused,
             deleted: node.deleted,
         }

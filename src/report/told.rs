@@ -44,6 +44,7 @@ pub(super) fn told(event: &Event, progress: &Progress) -> Option<Told> {
     let group = || progress.history.group.as_ref().map_or_else(|| "group".to_owned(), ToString::to_string);
     let warn = |subject: String, verb: &str, detail: String| Some(Told::talk(Tone::Warn, subject, verb, detail));
     match event {
+        Event::RunResumed { .. } if progress.undoing => Some(Told::fact(group(), "undoes", "what the run did")),
         Event::RunResumed { old, .. } => {
             let left = wording::count(u32::try_from(old.len()).unwrap_or(u32::MAX), "node");
             Some(Told::fact(group(), "resumes", format!("{left} of {} left", progress.total)))
@@ -98,6 +99,10 @@ pub(super) fn told(event: &Event, progress: &Progress) -> Option<Told> {
             };
             let detail = format!("{whom}, {} after its launch", short(*took));
             Some(Told::fact(format!("node/{node}"), "serves", detail))
+        }
+        Event::Replaced { member, took, .. } if progress.is_shed(member) => {
+            let detail = format!("after {}: the group has one node less again", short(*took));
+            Some(Told::fact(member.title(), "gone", detail))
         }
         Event::Replaced { member, by, took } => {
             let by = by.as_ref().map_or("without a successor: the group was one larger", |_| "");

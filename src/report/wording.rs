@@ -19,6 +19,13 @@ pub fn count(count: u32, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
+/// `1 of 1 node is new`, `2 of 3 nodes are new`: of how many it is said counts, and of how many it is true.
+#[must_use]
+pub fn are(some: u32, all: u32, noun: &str, what: &str) -> String {
+    let verb = if some == 1 { "is" } else { "are" };
+    format!("{some} of {} {verb} {what}", count(all, noun))
+}
+
 /// At most five of them, then how many more there are.
 pub fn list<T: AsRef<str>>(items: &[T]) -> String {
     let shown: Vec<_> = items.iter().take(NAMES_IN_A_LINE).map(AsRef::as_ref).collect();
@@ -38,6 +45,7 @@ pub fn blocks(on: &WaitingOn) -> bool {
         | WaitingOn::Unmanaged { .. }
         | WaitingOn::Refused { .. }
         | WaitingOn::LandsBack { .. }
+        | WaitingOn::GroupBusy { .. }
         | WaitingOn::Launch { failure: Some(_) }
         | WaitingOn::WrongTemplate { .. } => true,
         WaitingOn::PodsStopping { .. }
@@ -53,6 +61,38 @@ pub fn blocks(on: &WaitingOn) -> bool {
         | WaitingOn::NodeTaint { .. }
         | WaitingOn::NodesOut { .. }
         | WaitingOn::ZoneVolumes { .. }
+        | WaitingOn::NodeInterval { .. }
+        | WaitingOn::Answers { .. }
+        | WaitingOn::Reading => false,
+    }
+}
+
+/// Whether somebody has to do something before it goes on; the rest may heal by itself.
+#[must_use]
+pub fn needs_somebody(on: &WaitingOn) -> bool {
+    match on {
+        WaitingOn::Budget(view) => view.never,
+        WaitingOn::TwoBudgets { .. }
+        | WaitingOn::Unmanaged { .. }
+        | WaitingOn::Refused { .. }
+        | WaitingOn::LandsBack { .. }
+        | WaitingOn::PodsOverdue { .. }
+        | WaitingOn::Launch { failure: Some(_) }
+        | WaitingOn::WrongTemplate { .. } => true,
+        WaitingOn::PodsStopping { .. }
+        | WaitingOn::PodList { .. }
+        | WaitingOn::LoadBalancers { .. }
+        | WaitingOn::Volumes { .. }
+        | WaitingOn::InstanceLeaving { .. }
+        | WaitingOn::Launch { failure: None }
+        | WaitingOn::Join { .. }
+        | WaitingOn::NodeReady { .. }
+        | WaitingOn::DaemonSets { .. }
+        | WaitingOn::ExtendedResources { .. }
+        | WaitingOn::NodeTaint { .. }
+        | WaitingOn::NodesOut { .. }
+        | WaitingOn::ZoneVolumes { .. }
+        | WaitingOn::GroupBusy { .. }
         | WaitingOn::NodeInterval { .. }
         | WaitingOn::Answers { .. }
         | WaitingOn::Reading => false,
@@ -83,6 +123,7 @@ pub fn title(on: &WaitingOn) -> String {
         WaitingOn::WrongTemplate { .. } => "an instance from the right template".to_owned(),
         WaitingOn::NodesOut { .. } => "a node to come back".to_owned(),
         WaitingOn::ZoneVolumes { zone } => format!("a new node in {zone}"),
+        WaitingOn::GroupBusy { .. } => "somebody else's work on the group".to_owned(),
         WaitingOn::NodeInterval { .. } => "the node interval".to_owned(),
         WaitingOn::Answers { .. } => "answers".to_owned(),
         WaitingOn::Reading => "the group's state".to_owned(),
@@ -145,6 +186,7 @@ pub fn cause(on: &WaitingOn, names: &Names, now: Timestamp) -> String {
         WaitingOn::NodesOut { available, required } => {
             format!("a node to come back: {available} are available and {required} must be")
         }
+        WaitingOn::GroupBusy { why } => format!("somebody else's work on the group to end: {why}"),
         WaitingOn::ZoneVolumes { zone } => {
             format!("a new node in {zone}: volumes there need the last Ready one")
         }
@@ -184,7 +226,9 @@ pub fn pod_names(pods: &[PodRef]) -> String {
     list(&names)
 }
 
-fn pod_count(pods: &[PodRef]) -> String {
+/// `3 pods`.
+#[must_use]
+pub fn pod_count(pods: &[PodRef]) -> String {
     count(u32::try_from(pods.len()).unwrap_or(u32::MAX), "pod")
 }
 
@@ -246,6 +290,7 @@ mod tests {
             WaitingOn::WrongTemplate { instance: text("i-0f3a"), has: text("lt-0a1c version 3") },
             WaitingOn::NodesOut { available: 11, required: 11 },
             WaitingOn::ZoneVolumes { zone: "eu-west-1a".into() },
+            WaitingOn::GroupBusy { why: text("EKS is updating this node group itself (status UPDATING)") },
             WaitingOn::NodeInterval { until },
             WaitingOn::Answers { count: 2 },
             WaitingOn::Reading,
@@ -272,6 +317,7 @@ mod tests {
         waits for an instance from the group's template: i-0f3a came from lt-0a1c version 3
         waits for a node to come back: 11 are available and 11 must be
         waits for a new node in eu-west-1a: volumes there need the last Ready one
+        waits for somebody else's work on the group to end: EKS is updating this node group itself (status UPDATING)
         waits for the node interval, 41s left
         waits for 2 answers of a server
         waits for the group's state to be read
@@ -300,6 +346,7 @@ mod tests {
         ! an instance from the right template
         - a node to come back
         - a new node in eu-west-1a
+        ! somebody else's work on the group
         - the node interval
         - answers
         - the group's state

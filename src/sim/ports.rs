@@ -232,25 +232,32 @@ impl SimLock {
     fn take(&self) -> Result<(), LockError> {
         let now = self.sim.shared.clock.now();
         let mut lease = hold(&self.sim.shared.lease);
-        if let Some(held) = lease.as_ref().filter(|held| held.session != self.session)
-            && later(held.renewed, LEASE) > now
-        {
-            return Err(LockError::Held {
+        self.refused_by(lease.as_ref(), now)?;
+        let since = lease.as_ref().filter(|held| held.session == self.session).map_or(now, |held| held.since);
+        *lease = Some(Lease { holder: self.operator.clone(), session: self.session, since, renewed: now });
+        Ok(())
+    }
+
+    fn refused_by(&self, lease: Option<&Lease>, now: Timestamp) -> Result<(), LockError> {
+        match lease.filter(|held| held.session != self.session && later(held.renewed, LEASE) > now) {
+            None => Ok(()),
+            Some(held) => Err(LockError::Held {
                 lease: "lease/kube-system/mngup".to_owned(),
                 holder: held.holder.clone(),
                 since: held.since,
                 renewed: held.renewed,
-            });
+            }),
         }
-        let since = lease.as_ref().filter(|held| held.session == self.session).map_or(now, |held| held.since);
-        *lease = Some(Lease { holder: self.operator.clone(), session: self.session, since, renewed: now });
-        Ok(())
     }
 }
 
 impl Lock for SimLock {
     async fn acquire(&self) -> Result<(), LockError> {
         self.take()
+    }
+
+    async fn look(&self) -> Result<(), LockError> {
+        self.refused_by(hold(&self.sim.shared.lease).as_ref(), self.sim.shared.clock.now())
     }
 
     async fn renew(&self) -> Result<(), LockError> {

@@ -12,17 +12,17 @@ use crate::{
 };
 
 /// A home, AWS, and a cluster's API.
-struct Place {
-    home: TempDir,
-    aws: AwsServer,
-    api: StandIn,
+pub(crate) struct Place {
+    pub(crate) home: TempDir,
+    pub(crate) aws: AwsServer,
+    pub(crate) api: StandIn,
 }
 
 /// Calls of AWS that change something, by how their names begin.
 const WRITES: [&str; 5] = ["Terminate", "Set", "Update", "Suspend", "Resume"];
 
 impl Place {
-    fn new(world: World) -> Self {
+    pub(crate) fn new(world: World) -> Self {
         let place = Self { home: tempfile::tempdir().unwrap(), aws: AwsServer::start(world), api: StandIn::start() };
         place.aws.serve_cluster(place.api.url(), "no certificate is needed here");
         place.kubeconfig("kubeconfig", place.api.url());
@@ -46,7 +46,7 @@ impl Place {
     }
 
     /// The screen, with addresses that differ each time as words.
-    fn mngup(&self, line: &str) -> String {
+    pub(crate) fn mngup(&self, line: &str) -> String {
         self.mngup_with(line, &[])
     }
 
@@ -345,11 +345,11 @@ fn the_intent_of_a_newer_mngup() {
 #[test]
 fn a_node_that_is_not_the_group_s() {
     let place = Place::new(World::default());
-    assert_snapshot!(place.mngup(&format!("{UPGRADE} --kubeconfig kubeconfig --node ip-10-0-9-9")), @"
-    2> error: nodegroup/workers: not a node of this group: ip-10-0-9-9
-    2>   Next: kubectl get nodes shows the names
+    assert_snapshot!(place.mngup(&format!("{UPGRADE} --kubeconfig kubeconfig --node ip-10-0-9-9")), @r#"
+    2> error: nodegroup/workers has no node "ip-10-0-9-9"
+    2>   Next: kubectl get nodes   (shows the names)
     [4]
-    ");
+    "#);
 }
 
 #[test]

@@ -69,20 +69,21 @@ fn the_short_help_of_upgrade_is_one_screen_of_flags() {
           --node-interval <TIME>    The least time between two nodes' turns [default: 0s]
 
     Which nodes:
-          --all-nodes      Replace nodes that are not old too (kops calls this --force)
-          --node <NAME>    Only this node; may be given more than once
-          --order <ORDER>  Which node first: zone keeps the zones even (oldest first within one),
-                           oldest, newest, name [default: zone]
+          --all-nodes[=<BOOL>]  Replace nodes that are not old too (kops calls this --force)
+          --node <NAME>         Only this node; may be given more than once. Its name may end before the
+                                first dot
+          --order <ORDER>       Which node first: zone keeps the zones even (oldest first within one),
+                                oldest, newest, name [default: zone]
 
     Draining:
           --drain-timeout <TIME>
               How long the pods of a node may take to leave [default: 15m]
-          --force
+          --force[=<BOOL>]
               When the drain timeout runs out, delete the pods that are left, whatever their budgets say
               (as EKS does)
-          --delete-unmanaged
+          --delete-unmanaged[=<BOOL>]
               Remove pods that no controller brings back (kubectl calls this --force)
-          --disable-eviction
+          --disable-eviction[=<BOOL>]
               Delete at once instead of evict, which ignores every budget
           --grace-period <TIME>
               Seconds (or a time) that replace every pod's own grace period [default: the pod's own]
@@ -125,6 +126,8 @@ fn the_short_help_of_upgrade_is_one_screen_of_flags() {
                                     engine. WORLD.yaml loads another world
           --sandbox-speed <FACTOR>  How many times faster than the clock the sandbox runs [default: 40]
 
+    A run that goes on keeps the settings it was begun with. A flag or variable given now changes that
+    one; --force=false takes a switch back. To begin anew, mngup abort first.
     A TIME is written with its unit: 90s, 15m, 1h30m.
     Every flag has a variable: --max-surge is MNGUP_MAX_SURGE. A flag beats its variable.
     [0]
@@ -155,9 +158,11 @@ fn the_long_help_of_upgrade_explains_force_and_exit_codes() {
         6  a replacement did not serve (NodeCreationFailure)
         7  done, but nodes are quarantined
         8  another run holds the lock of this group
-      130  stopped by the user; the same command goes on
+      130  stopped by the user; mngup upgrade goes on
       141  stdout was closed before the answer was whole
 
+    A run that goes on keeps the settings it was begun with. A flag or variable given now changes that
+    one; --force=false takes a switch back. To begin anew, mngup abort first.
     A TIME is written with its unit: 90s, 15m, 1h30m.
     Every flag has a variable: --max-surge is MNGUP_MAX_SURGE. A flag beats its variable.
     [0]

@@ -5,6 +5,7 @@
 mod bad_input;
 mod exit_codes;
 mod flags;
+mod going_on;
 mod help;
 mod journal;
 mod report;

@@ -15,7 +15,7 @@ fn a_report_of_no_journal() {
     assert_snapshot!(mngup_in(home.path(), "report -n apps", &[]), @"
     2> error: there is no journal of nodegroup/apps below HOME/.local/state/mngup
     2>   Next: mngup report JOURNAL
-    2>     or: mngup status   (reads the cluster instead of a journal)
+    2>     or: mngup status -c CLUSTER -n apps   (reads the cluster instead of a journal)
     [2]
     ");
     assert_snapshot!(mngup_in(home.path(), "report run.jsonl", &[]), @"

@@ -22,6 +22,7 @@ struct Known {
     denied: BTreeSet<String>,
     unauthorized: bool,
     intent: Option<String>,
+    lease: Option<Value>,
     writes: Vec<String>,
 }
 
@@ -66,6 +67,16 @@ impl StandIn {
         self.known.lock().unwrap().intent = Some(intent.to_owned());
     }
 
+    /// Somebody holds the group's Lease, and has just said so.
+    pub(crate) fn hold(&self, user: &str, host: &str) {
+        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string();
+        let lease = json!({ "kind": "Lease", "apiVersion": "coordination.k8s.io/v1",
+            "metadata": { "name": "mngup-workers", "namespace": "kube-system", "resourceVersion": "9" },
+            "spec": { "holderIdentity": format!("{user}@{host}/r1"), "leaseDurationSeconds": 3600,
+                "acquireTime": now, "renewTime": now } });
+        self.known.lock().unwrap().lease = Some(lease);
+    }
+
     /// Requests that would have changed something.
     pub(crate) fn writes(&self) -> Vec<String> {
         self.known.lock().unwrap().writes.clone()
@@ -104,6 +115,10 @@ async fn answer(State(known): State<Arc<Mutex<Known>>>, method: Method, uri: Uri
         Method::GET if path.contains("/configmaps/") => match &known.intent {
             Some(intent) => object(json!({ "kind": "ConfigMap", "apiVersion": "v1",
                 "metadata": { "name": "mngup-workers", "namespace": "kube-system" }, "data": { "intent": intent } })),
+            None => status(404, "not found"),
+        },
+        Method::GET if path.contains("/leases/") => match &known.lease {
+            Some(lease) => object(lease.clone()),
             None => status(404, "not found"),
         },
         Method::GET => object(json!({ "kind": "List", "apiVersion": "v1",

@@ -17,3 +17,4 @@ mod others;
 mod resume;
 mod scene;
 mod stop;
+mod troubles;

@@ -31,6 +31,8 @@ pub struct Scene {
     /// Whether replacements come at once.
     pub replaces: bool,
     counter: u32,
+    /// Of the template that the group launches from.
+    pub version: u32,
 }
 
 pub fn template(version: u32) -> LaunchTemplate {
@@ -170,6 +172,7 @@ impl Scene {
             answers: BTreeMap::new(),
             replaces: true,
             counter: 0,
+            version: 2,
         }
     }
 
@@ -374,7 +377,7 @@ impl Scene {
         }
         let zone = zones.iter().min_by_key(|(_, count)| **count).map(|(zone, _)| (*zone).clone()).unwrap();
         let name = format!("new{}", self.counter);
-        let instance = instance(&name, zone.as_str(), 2);
+        let instance = instance(&name, zone.as_str(), self.version);
         self.group.instances.insert(instance.id.clone(), instance);
         let mut node = node(&name, zone.as_str());
         node.created_at = self.now;

@@ -2,8 +2,8 @@
 
 use mngup::{
     domain::*,
-    engine::event::RunOutcome,
-    sim::{Actor, Cordon, Loss, Violation, spec::FaultKind},
+    engine::event::{Event, RunOutcome},
+    sim::{Actor, Loss, Violation, spec::FaultKind},
 };
 
 use crate::player::{Play, Played};
@@ -52,6 +52,7 @@ pub fn judge(played: &Played, play: &Play) -> Vec<String> {
     }
     broken.extend(budget(played, policy));
     broken.extend(afterwards(played));
+    broken.extend(undone(played));
     broken
 }
 
@@ -80,11 +81,7 @@ fn budget(played: &Played, policy: &Policy) -> Vec<String> {
     let desired = played.before.size.desired;
     let Ok(limits) = Limits::resolve(policy, &played.before, desired) else { return Vec::new() };
     let facts = played.world.facts();
-    // A node that somebody uncordoned in the middle of its drain is cordoned again: it was out already.
-    let again = |cordon: &Cordon| {
-        facts.cordons.iter().any(|other| other.node == cordon.node && other.by == Actor::Client && other.at < cordon.at)
-    };
-    let cordons = facts.cordons.iter().filter(|c| c.by == Actor::Client && c.was_available && !again(c));
+    let cordons = facts.cordons.iter().filter(|c| c.by == Actor::Client && c.was_available);
     cordons
         .filter(|cordon| cordon.available < desired.min(cordon.desired).saturating_sub(limits.max_unavailable))
         .map(|cordon| {
@@ -142,6 +139,64 @@ fn afterwards(played: &Played) -> Vec<String> {
         if played.world.intent().is_some() {
             broken.push("the intent was left behind".to_owned());
         }
+    }
+    broken
+}
+
+/// What an abort must leave: everything as it was but for the nodes that are new, and nothing of others' touched.
+fn undone(played: &Played) -> Vec<String> {
+    let mut broken = Vec::new();
+    let Some((began, size)) = played.aborted else { return broken };
+    if played.outcome != RunOutcome::Aborted {
+        return vec![format!("the abort ended {:?}", played.outcome)];
+    }
+    let group = played.world.describe_group(false);
+    let facts = played.world.facts();
+    if played.world.intent().is_some() {
+        broken.push("abort: the intent was left behind".to_owned());
+    }
+    for node in played.world.group_nodes() {
+        let member = node.instance.as_ref().and_then(|id| group.instances.get(id));
+        if member.is_none_or(|member| matches!(member.lifecycle, Lifecycle::Terminating(_))) {
+            continue;
+        }
+        if node.labels.contains_key(EXCLUDE_FROM_LOAD_BALANCERS) {
+            broken.push(format!("abort: {} is still kept out of load balancers", node.name));
+        }
+        if node.shielded {
+            broken.push(format!("abort: {} is still shielded", node.name));
+        }
+        // What an admin cordoned last and nobody of theirs uncordoned is to be so still.
+        let theirs = facts.cordons.iter().rfind(|c| c.node == node.name).filter(|c| c.by == Actor::Admin);
+        if let Some(cordon) = theirs
+            && !node.unschedulable
+            && !facts.uncordons.iter().any(|u| u.node == node.name && u.by == Actor::Admin && u.at >= cordon.at)
+        {
+            broken.push(format!("abort: {} was cordoned by an admin and is not any more", node.name));
+        }
+    }
+    let before = played.before.size;
+    let kept = played.records.iter().any(
+        |record| matches!(&record.event, Event::Warning { message } if record.at >= began && message.contains(" more than it had")),
+    );
+    if group.size.desired < before.desired {
+        broken.push(format!("abort: the group is to have {} members, had {}", group.size.desired, before.desired));
+    }
+    if group.size.desired > before.desired && !kept {
+        broken
+            .push(format!("abort: the group is to have {} members still, had {}", group.size.desired, before.desired));
+    }
+    if group.size.max != before.max && group.size.desired <= before.max {
+        broken.push(format!("abort: the maximum is {}, was {}", group.size.max, before.max));
+    }
+    let sent = facts.terminations.iter().filter(|t| t.by == Actor::Client && t.accepted && t.at >= began);
+    let (shrinks, others): (Vec<_>, Vec<_>) = sent.partition(|t| t.decrement);
+    for termination in others {
+        broken.push(format!("abort: {} was terminated, and not to shrink the group", termination.instance));
+    }
+    let extra = usize::try_from(size.desired.saturating_sub(before.desired)).unwrap_or(0);
+    if shrinks.len() > extra {
+        broken.push(format!("abort: {} members were terminated, {extra} were extra", shrinks.len()));
     }
     broken
 }

@@ -24,6 +24,10 @@ pub struct Play {
     pub crashes_most: u32,
     /// The user presses Ctrl-C after so long.
     pub stop_after: Option<Duration>,
+    /// The process is killed after so long, or the run ended short of done, and then somebody says `mngup abort`.
+    pub abort_after: Option<Duration>,
+    /// The watch and the readings are up to so far behind; none sees everything at once.
+    pub lag: Duration,
 }
 
 /// How it went.
@@ -34,6 +38,8 @@ pub struct Played {
     pub crashes: u32,
     pub before: Group,
     pub snapshot: Snapshot,
+    /// When the abort began, and how large the group was meant to be then.
+    pub aborted: Option<(Timestamp, Size)>,
 }
 
 /// A rollout that does not end is as wrong as one that breaks something.
@@ -47,6 +53,10 @@ struct Player {
     records: Vec<Record>,
     rng: Rng,
     crashes: u32,
+    goal: Goal,
+    aborted: Option<(Timestamp, Size)>,
+    /// The next look.
+    looks_at: Timestamp,
 }
 
 /// Plays it to its end.
@@ -62,6 +72,9 @@ pub fn play(spec: WorldSpec, seed: u64, play: &Play) -> Result<Played, String> {
         records: Vec::new(),
         rng: Rng::new(seed ^ 0x6d6e_6775),
         crashes: 0,
+        goal: Goal::Upgrade,
+        aborted: None,
+        looks_at: Timestamp::MIN,
     };
     player.see();
     let before = player.snapshot.group().expect("a world has a group").clone();
@@ -71,6 +84,7 @@ pub fn play(spec: WorldSpec, seed: u64, play: &Play) -> Result<Played, String> {
     };
     let ends = later(player.world.now(), PATIENCE);
     let stop_at = play.stop_after.map(|span| later(player.world.now(), span));
+    let abort_at = play.abort_after.map(|span| later(player.world.now(), span));
     let mut stopped = false;
     let mut answers: VecDeque<(Effect, Outcome)> = VecDeque::new();
     loop {
@@ -78,7 +92,15 @@ pub fn play(spec: WorldSpec, seed: u64, play: &Play) -> Result<Played, String> {
         if now > ends {
             return Err(player.said(&format!("does not end: {:?} in phase {}", run.flights(), run.phase())));
         }
-        player.see();
+        if player.goal == Goal::Upgrade && abort_at.is_some_and(|at| at <= now) {
+            answers.clear();
+            match player.abort(play) {
+                Some(undoing) => run = undoing,
+                None => return Ok(player.end(RunOutcome::Aborted, before)),
+            }
+            continue;
+        }
+        player.look(play);
         let stop_now = !stopped && stop_at.is_some_and(|at| at <= now);
         stopped |= stop_now;
         let answer = answers.pop_front();
@@ -92,6 +114,12 @@ pub fn play(spec: WorldSpec, seed: u64, play: &Play) -> Result<Played, String> {
         }
         let decision = player.settle(&mut run, input)?;
         if let Some(outcome) = run.ended() {
+            let undo = abort_at.is_some() && player.goal == Goal::Upgrade && player.world.intent().is_some();
+            if undo && let Some(undoing) = player.abort(play) {
+                answers.clear();
+                run = undoing;
+                continue;
+            }
             return Ok(player.end(outcome.clone(), before));
         }
         player.watch = decision.watch;
@@ -116,11 +144,18 @@ pub fn play(spec: WorldSpec, seed: u64, play: &Play) -> Result<Played, String> {
         }
         if crashed {
             answers.clear();
-            run = player.restart(play);
+            match player.restart(play) {
+                Some(again) => run = again,
+                // It died after the last act of an abort.
+                None => return Ok(player.end(RunOutcome::Aborted, before)),
+            }
             continue;
         }
         if answers.is_empty() && !acted {
-            player.advance(decision.wake.map(|(moment, _)| moment), stop_at.filter(|_| !stopped));
+            let abort_at = abort_at.filter(|_| player.goal == Goal::Upgrade);
+            let stop_at = stop_at.filter(|_| !stopped);
+            let asked = [stop_at, abort_at].into_iter().flatten().min();
+            player.advance(decision.wake.map(|(moment, _)| moment), asked);
         }
     }
 }
@@ -130,6 +165,28 @@ impl Player {
         for change in self.world.observe(&mut self.observer, &self.watch) {
             self.snapshot.apply(change);
         }
+    }
+
+    /// Looks, unless what happened last takes a while to be seen.
+    fn look(&mut self, play: &Play) {
+        let now = self.world.now();
+        if play.lag > Duration::ZERO {
+            if now < self.looks_at {
+                return;
+            }
+            let most = u32::try_from(play.lag.as_millis()).expect("short");
+            self.looks_at = later(now, Duration::from_millis(self.rng.between(0, most).into()));
+        }
+        self.see();
+    }
+
+    /// Somebody else says `mngup abort` after a while; none when nothing is left to be undone.
+    fn abort(&mut self, play: &Play) -> Option<Rollout> {
+        self.goal = Goal::Abort;
+        let run = self.restart(play);
+        let size = self.world.describe_group(false).size;
+        self.aborted = Some((self.world.now(), size));
+        run
     }
 
     fn begin(&mut self, play: &Play) -> Option<Rollout> {
@@ -160,18 +217,20 @@ impl Player {
     }
 
     /// Another process on another machine: it knows what the cluster remembers, and nothing else.
-    fn restart(&mut self, play: &Play) -> Rollout {
+    fn restart(&mut self, play: &Play) -> Option<Rollout> {
         self.crashes += 1;
         let pause = Duration::from_secs(self.rng.between(1, 120).into());
         self.world.advance_to(later(self.world.now(), pause));
         self.observer = Observer::new();
         self.snapshot = Snapshot::default();
         self.watch = Watch::default();
+        self.looks_at = Timestamp::MIN;
         self.see();
         let now = self.world.now();
         match self.world.intent().cloned() {
-            Some(intent) => Rollout::resume(intent.clone(), intent, Goal::Upgrade, &self.snapshot, now),
-            None => self.begin(play).expect("nothing had been touched that would be refused"),
+            Some(intent) => Some(Rollout::resume(intent.clone(), intent, self.goal, &self.snapshot, now)),
+            None if self.goal == Goal::Abort => None,
+            None => Some(self.begin(play).expect("nothing had been touched that would be refused")),
         }
     }
 
@@ -201,14 +260,15 @@ impl Player {
 
     fn advance(&mut self, wake: Option<Timestamp>, stop_at: Option<Timestamp>) {
         let now = self.world.now();
-        let read = self.observer.next_read().max(later(now, Duration::from_millis(1)));
-        let next = [wake, stop_at, self.world.next_event(), Some(read)].into_iter().flatten().min();
+        let read = self.observer.next_read().max(self.looks_at).max(later(now, Duration::from_millis(1)));
+        let looks = Some(self.looks_at).filter(|at| *at > now);
+        let next = [wake, stop_at, self.world.next_event(), Some(read), looks].into_iter().flatten().min();
         self.world.advance_to(next.unwrap_or(read).max(later(now, Duration::from_millis(1))));
     }
 
     fn end(self, outcome: RunOutcome, before: Group) -> Played {
-        let Self { world, records, crashes, snapshot, .. } = self;
-        Played { world, outcome, records, crashes, before, snapshot }
+        let Self { world, records, crashes, snapshot, aborted, .. } = self;
+        Played { world, outcome, records, crashes, before, snapshot, aborted }
     }
 
     fn said(&self, what: &str) -> String {

@@ -44,10 +44,23 @@ pub fn settings(seed: u64) -> Play {
         ..Policy::default()
     };
     let crashing = rng.percent(40);
-    Play {
+    let mut play = Play {
         policy,
         crashes: if crashing { rng.between(1, 12) } else { 0 },
         crashes_most: rng.between(1, 8),
         stop_after: rng.percent(10).then(|| Duration::from_secs(u64::from(rng.between(0, 3000)))),
+        abort_after: None,
+        lag: Duration::ZERO,
+    };
+    // Drawn last: what a seed meant before stays as it was.
+    play.abort_after = (rng.percent(30) || always("MNGUP_ABORT")).then(|| rng.millis(0, 1_500_000));
+    if always("MNGUP_LAG") {
+        play.lag = Duration::from_millis(rng.between(100, 4000).into());
     }
+    play
+}
+
+/// Whether every world is to be played so: `MNGUP_ABORT=1` aborts each run, `MNGUP_LAG=1` has each look late.
+fn always(variable: &str) -> bool {
+    std::env::var_os(variable).is_some()
 }

@@ -267,6 +267,14 @@ impl Lock for KubeLock {
         self.take(&mut *self.state.lock().await).await
     }
 
+    async fn look(&self) -> Result<(), LockError> {
+        let Some(lease) = self.get().await? else { return Ok(()) };
+        match self.judge(&lease, &mut None) {
+            Verdict::Held(error) => Err(error),
+            Verdict::Take | Verdict::LookOn => Ok(()),
+        }
+    }
+
     async fn renew(&self) -> Result<(), LockError> {
         let mut state = self.state.lock().await;
         if let Some(held) = &state.held

@@ -1,0 +1,72 @@
+//! Why no run begins, and what to do about it.
+
+use super::{error::CliError, suggest};
+use crate::{app, plan::Objection, report::Commands};
+
+/// The refusal as the user reads it; every remedy is followed by the command that then begins the run.
+pub(super) fn refusal(refused: app::Refused, asked: &app::Request, commands: &Commands, dry_run: bool) -> CliError {
+    match refused {
+        app::Refused::Objections { objections, asg, nodes } => {
+            let unknown = objections.iter().find_map(|objection| match objection {
+                Objection::NoSuchNodes(names) => Some(names),
+                Objection::Updating
+                | Objection::NotActive(_)
+                | Objection::Suspended(_)
+                | Objection::InstanceRefresh(_)
+                | Objection::Operator(_)
+                | Objection::NoLaunchTemplate => None,
+            });
+            if let ([_], Some(unknown)) = (objections.as_slice(), unknown) {
+                return no_such_nodes(unknown, &nodes, asked, commands, dry_run);
+            }
+            let reasons: Vec<_> = objections.iter().map(ToString::to_string).collect();
+            let error = CliError::refused(format!("{}: {}", asked.group, reasons.join("; ")));
+            let error = objections.iter().fold(error, |error, objection| error.next(objection.remedy(&asg)));
+            error.next(format!("{}   (after that)", commands.begin(if dry_run { "--dry-run" } else { "" })))
+        }
+        app::Refused::Contradiction(contradiction) => contradiction.into(),
+        app::Refused::Limits(error) => CliError::usage(error.to_string()),
+        app::Refused::Port(error) => error.into(),
+    }
+}
+
+/// Names the nodes that there are, and the command that was probably meant.
+fn no_such_nodes(
+    unknown: &[String],
+    nodes: &[String],
+    asked: &app::Request,
+    commands: &Commands,
+    dry_run: bool,
+) -> CliError {
+    let error = CliError::refused(format!("{} has no node {}", asked.group, quoted(unknown)));
+    let mut settings = asked.settings.clone();
+    let mut meant = true;
+    let only = settings.only.iter().flatten().map(|name| {
+        if !unknown.iter().any(|unknown| unknown == name.as_str()) {
+            return name.clone();
+        }
+        let near = suggest::nearest_node(name.as_str(), nodes);
+        meant &= near.is_some();
+        near.map_or_else(|| name.clone(), Into::into)
+    });
+    settings.only = Some(only.collect());
+    let has = match nodes {
+        [] => return error.next("kubectl get nodes   (shows the names)"),
+        few if few.len() <= NAMED => few.join(", "),
+        many => format!("{}, +{}", many[..NAMED].join(", "), many.len() - NAMED),
+    };
+    let error = if meant {
+        let again = commands.clone().with(settings.words());
+        error.next(again.begin(if dry_run { "--dry-run" } else { "" }))
+    } else {
+        error
+    };
+    error.next(format!("it has {has}"))
+}
+
+/// So many names fit on two lines.
+const NAMED: usize = 4;
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
+}
