@@ -118,7 +118,8 @@ fn judge(snapshot: &Snapshot, intent: Option<Intent>, request: &Request) -> Resu
             | Objection::Suspended(_)
             | Objection::InstanceRefresh(_)
             | Objection::Operator(_)
-            | Objection::NoLaunchTemplate => true,
+            | Objection::NoLaunchTemplate
+            | Objection::NotInstances(_) => true,
         });
     }
     if !objections.is_empty() {

@@ -19,7 +19,10 @@ use crate::{
     adapters::{
         SystemClock,
         aws::{AwsCloud, ClusterInfo, EksToken, Session},
-        k8s::{Connection, Endpoint, FreshToken, KubeCluster, KubeLock, Need, Pace, Place, Right, Scope, TokenSource},
+        k8s::{
+            Connection, Endpoint, FreshToken, KubeCluster, KubeLock, Need, Objects, Pace, Place, Right, Scope,
+            TokenSource,
+        },
     },
     app::Ports,
     domain::{GroupName, Operator, Policy, RunId, Settings},
@@ -62,7 +65,7 @@ pub(super) async fn connect(
     let info = session.cluster(&target.cluster).await.map_err(|error| unknown_cluster(error, target))?;
     let cloud = session.cloud(&target.cluster, &target.group).await.map_err(|error| unknown_group(error, target))?;
     let connection = kubernetes(target, &session, &info).await?;
-    let scope = Scope { group: target.group.clone(), state_namespace: target.state_namespace.clone() };
+    let scope = scope(target);
     let lock = KubeLock::new(connection.clone(), &scope, operator.clone(), run);
     let cluster = KubeCluster::new(connection, scope);
     let (cluster, lock) = match purpose {
@@ -78,6 +81,10 @@ pub(super) async fn connect(
         Purpose::Look => (cluster.with_pace(Pace { first_look: Duration::ZERO, ..Pace::default() }), lock),
     };
     Ok(Ports { cluster: Arc::new(cluster), cloud: Arc::new(cloud), clock: Arc::new(SystemClock), lock: Arc::new(lock) })
+}
+
+fn scope(target: &Target) -> Scope {
+    Scope { group: target.group.clone(), state_namespace: target.state_namespace.clone() }
 }
 
 /// Who runs mngup, for those who find its traces.
@@ -159,6 +166,7 @@ async fn rights(cluster: &KubeCluster, deletes_pods: bool, target: &Target) -> R
 
 /// Rights with where and what for, where that is not the same for all: `get, list nodes; create pods/eviction`.
 fn named(rights: &[Right], target: &Target) -> String {
+    let own = scope(target).object_name();
     let mut objects: Vec<(String, Vec<&str>)> = Vec::new();
     for right in rights {
         let place = match right.place {
@@ -169,7 +177,12 @@ fn named(rights: &[Right], target: &Target) -> String {
             Need::Always | Need::Optional => "",
             Need::ToDeletePods => " (for --force and --disable-eviction)",
         };
-        let object = format!("{}{place}{need}", right.object());
+        let name = match right.objects {
+            Objects::All => String::new(),
+            // What to write into `resourceNames`.
+            Objects::Own => format!(" \"{own}\""),
+        };
+        let object = format!("{}{name}{place}{need}", right.object());
         match objects.iter_mut().find(|(known, _)| *known == object) {
             Some((_, verbs)) => verbs.push(right.verb),
             None => objects.push((object, vec![right.verb])),

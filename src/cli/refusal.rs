@@ -14,7 +14,8 @@ pub(super) fn refusal(refused: app::Refused, asked: &app::Request, commands: &Co
                 | Objection::Suspended(_)
                 | Objection::InstanceRefresh(_)
                 | Objection::Operator(_)
-                | Objection::NoLaunchTemplate => None,
+                | Objection::NoLaunchTemplate
+                | Objection::NotInstances(_) => None,
             });
             if let ([_], Some(unknown)) = (objections.as_slice(), unknown) {
                 return no_such_nodes(unknown, &nodes, asked, commands, dry_run);

@@ -19,6 +19,8 @@ pub struct Group {
     pub observed_at: Timestamp,
     /// Minimum, desired and maximum size.
     pub size: Size,
+    /// What those sizes count.
+    pub counts: Counts,
     /// What it would launch now.
     pub target: LaunchTarget,
     /// Its instances.
@@ -46,6 +48,17 @@ pub struct Size {
     pub desired: u32,
     /// Never more.
     pub max: u32,
+}
+
+/// What the sizes of an Auto Scaling group count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Counts {
+    /// Instances.
+    Instances,
+    /// Weights: an instance of a type counts as many as its mixed-instances policy says, `m6i.2xlarge counts 2`.
+    Weights(Vec<String>),
+    /// What instances bring along: `vcpu`, `memory-mib`.
+    Units(String),
 }
 
 /// A launch template at a version, the version as a number in text (`$Latest` and `$Default` are resolved).

@@ -20,7 +20,7 @@ mod time;
 
 pub use budget::{Pdb, PdbRule, PdbStatus, UnhealthyPolicy};
 pub use group::{
-    Group, HealthIssue, Instance, LaunchTarget, LaunchTemplate, Lifecycle, Nodegroup, NodegroupStatus, Process,
+    Counts, Group, HealthIssue, Instance, LaunchTarget, LaunchTemplate, Lifecycle, Nodegroup, NodegroupStatus, Process,
     ScalingActivity, Size, UpdateStrategy,
 };
 pub use ids::{

@@ -286,6 +286,7 @@ mod tests {
             asg: "workers".into(),
             observed_at: jiff::Timestamp::UNIX_EPOCH,
             size: super::super::Size { min: 1, desired: 12, max: 12 },
+            counts: super::super::Counts::Instances,
             target: super::super::LaunchTarget::default(),
             instances: std::collections::BTreeMap::new(),
             suspended: BTreeSet::new(),

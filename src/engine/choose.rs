@@ -6,13 +6,14 @@ use jiff::Timestamp;
 
 use super::{
     draft::{Draft, TRIES, Wait},
-    effect::{CloudAct, EffectKey},
+    effect::{CloudAct, EffectKey, Step},
     event::{Event, Note, RunOutcome, SurgeFor},
     phase::{Call, NodePhase},
+    rollout::Rollout,
     waiting::WaitingOn,
 };
 use crate::{
-    domain::{InstanceId, later},
+    domain::{Group, InstanceId, later},
     plan::{self, Census, Seat},
 };
 
@@ -46,9 +47,11 @@ pub(super) fn to_shed(draft: &Draft<'_>) -> u32 {
 /// How many members more than at the start the group has, but no more than this run asked for: what others added is
 /// theirs.
 pub(super) fn extra(draft: &Draft<'_>) -> u32 {
-    let intent = &draft.run.intent;
-    let more = draft.group.size.desired.saturating_sub(intent.size.desired);
-    more.min(intent.surge)
+    extra_in(draft.run, draft.group)
+}
+
+fn extra_in(run: &Rollout, group: &Group) -> u32 {
+    group.size.desired.saturating_sub(run.intent.size.desired).min(run.intent.surge)
 }
 
 /// Whether the group shrinks by this member when it goes, so that no new node is ever scaled down again.
@@ -81,8 +84,10 @@ pub(super) fn surge(draft: &mut Draft<'_>, census: &Census) {
             return draft.note(Note::Resized);
         }
         if run.saved.as_ref() == Some(&run.intent) {
-            let max = (size.max > 0).then_some(size.max);
-            draft.cloud(CloudAct::SetSize { desired: size.desired, max });
+            let seen = draft.group.size;
+            let max = (size.max > seen.max).then_some(Step { from: seen.max, to: size.max });
+            let desired = Step { from: seen.desired, to: size.desired };
+            draft.cloud(CloudAct::SetSize { desired: Some(desired), max });
         }
         return;
     }
@@ -244,7 +249,8 @@ fn want_fewer(draft: &mut Draft<'_>) {
         return draft.waits(EXTRA.to_owned(), Wait { on, ..Wait::default() });
     }
     let fewer = to_shed(draft).min(draft.group.missing());
-    draft.cloud(CloudAct::SetSize { desired: draft.group.size.desired - fewer, max: None });
+    let from = draft.group.size.desired;
+    draft.cloud(CloudAct::SetSize { desired: Some(Step { from, to: from - fewer }), max: None });
     draft.waits(EXTRA.to_owned(), Wait { on: vec![WaitingOn::Answers { count: 1 }], ..Wait::default() });
 }
 
@@ -255,11 +261,15 @@ fn choose(draft: &mut Draft<'_>, census: &Census, seat: &Seat, required: u32, sh
     draft.event(Event::NodeChosen { member: seat.member.clone(), available, required, shrink, extended });
 }
 
-/// How many members must be available after a choice.
 fn required(draft: &Draft<'_>) -> u32 {
+    required_of(draft.run, draft.group)
+}
+
+/// How many members must be available after a choice.
+pub(super) fn required_of(run: &Rollout, group: &Group) -> u32 {
     // Others may have made the group smaller or larger since: its size without our extra nodes is what there is to keep.
-    let desired = draft.group.size.desired.saturating_sub(extra(draft));
-    desired.saturating_sub(draft.run.intent.limits.max_unavailable)
+    let desired = group.size.desired.saturating_sub(extra_in(run, group));
+    desired.saturating_sub(run.intent.limits.max_unavailable)
 }
 
 fn interval(draft: &Draft<'_>) -> Option<Timestamp> {

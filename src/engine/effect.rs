@@ -54,17 +54,28 @@ pub enum CloudAct {
         /// Whether the group shrinks by it instead of launching a replacement.
         decrement: bool,
     },
-    /// Set the desired size, and the maximum where it must move too (through EKS for a managed group).
+    /// Move what is named of the sizes and nothing else (the maximum through EKS for a managed group). Refused as a
+    /// conflict where somebody else moved them meanwhile.
     SetSize {
-        /// The desired size.
-        desired: u32,
-        /// The maximum, when it changes.
-        max: Option<u32>,
+        /// The desired size, when it moves.
+        desired: Option<Step>,
+        /// The maximum, when it moves.
+        max: Option<Step>,
     },
     /// `SuspendProcesses(AZRebalance)`.
     SuspendAzRebalance,
     /// `ResumeProcesses(AZRebalance)`.
     ResumeAzRebalance,
+}
+
+/// A size that moves, and what it was when that was decided: the cluster autoscaler moves it too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Step {
+    /// As it was seen.
+    pub from: u32,
+    /// As it is to be.
+    pub to: u32,
 }
 
 /// Tells acts apart while they are under way: the shell never has two of one key in flight.

@@ -388,8 +388,8 @@ pub enum Note {
     IntentForgotten,
     /// The node carries the mark that its termination is about to be asked for.
     TerminationMarked(InstanceId),
-    /// The termination was asked for.
-    TerminationAsked(InstanceId),
+    /// The termination was asked for; whether the group shrinks by it.
+    TerminationAsked(InstanceId, bool),
     /// The termination was accepted.
     TerminationAccepted(InstanceId),
     /// A fresh look shows that a termination whose answer was lost did not happen.
@@ -398,8 +398,8 @@ pub enum Note {
     ForceBegan(InstanceId),
     /// Pods are on the node again although it was empty.
     NotEmptyAnyMore(InstanceId),
-    /// This reading of the group was looked through for new instances.
-    GroupSeen(Timestamp),
+    /// This reading of the group, with this desired size, was looked through.
+    GroupSeen(Timestamp, u32),
     /// A new instance's Node registered and is shielded, or needs no shield.
     Shielded(NodeName),
     /// A launch that is owed will not come: the group's size was lowered by somebody else.
@@ -412,6 +412,8 @@ pub enum Note {
     Unchosen(InstanceId),
     /// The group keeps the nodes that it has too many of.
     ShedGivenUp,
+    /// The group shrank by so many of the nodes that we asked it to shrink by: it has fewer extra ones.
+    Shrunk(u32),
     /// The group has the size that was asked for.
     Resized,
     /// This is what the group would launch now.

@@ -272,7 +272,7 @@ fn terminate(
                 return draft.note(Note::NotEmptyAnyMore(instance.clone()));
             }
             let effect = Effect::Cloud(CloudAct::Terminate { instance: instance.clone(), decrement });
-            draft.act(effect, Some(Note::TerminationAsked(instance.clone())));
+            draft.act(effect, Some(Note::TerminationAsked(instance.clone(), decrement)));
         }
         (Call::Asked | Call::Accepted, _) => {}
         (Call::Lost { at }, _) => {

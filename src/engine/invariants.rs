@@ -9,7 +9,7 @@ use super::{
     rollout::Rollout,
 };
 use crate::{
-    domain::{InstanceId, NodeKind, NodeName, PodRef, Snapshot},
+    domain::{Instance, InstanceId, Lifecycle, Node, NodeKind, NodeName, PodRef, Snapshot},
     drain::{Fate, fate},
 };
 
@@ -30,12 +30,14 @@ pub enum Violation {
     NotDraining(PodRef),
     /// A node would be uncordoned that somebody else cordoned.
     ForeignCordon(NodeName),
-    /// More nodes are out because of us than may be.
+    /// A node that serves would be taken out although too few others do.
     OverBudget {
-        /// Nodes that we took out.
-        out: usize,
-        /// How many may be.
-        may: usize,
+        /// Which.
+        node: NodeName,
+        /// How many others serve.
+        available: u32,
+        /// How many must.
+        required: u32,
     },
 }
 
@@ -59,7 +61,7 @@ pub fn check(run: &Rollout, snapshot: &Snapshot, effect: &Effect, now: jiff::Tim
             if patch.unschedulable == Some(false) && !node.marks.cordoned() {
                 return Err(Violation::ForeignCordon(name.clone()));
             }
-            Ok(())
+            if patch.unschedulable == Some(true) { cordon(run, snapshot, node) } else { Ok(()) }
         }
         Effect::Kube(KubeAct::Evict { pod, .. } | KubeAct::DeletePod { pod, .. }) => {
             let node = snapshot.pod(&pod.uid).and_then(|pod| pod.node.as_ref());
@@ -108,21 +110,23 @@ fn terminate(run: &Rollout, snapshot: &Snapshot, id: &InstanceId, now: jiff::Tim
     Ok(())
 }
 
-/// Whether no more nodes are out because of us than may be: those in flight that served when their turn came.
-///
-/// # Errors
-/// [`Violation::OverBudget`].
-pub fn check_budget(run: &Rollout, snapshot: &Snapshot) -> Result<(), Violation> {
+/// Whether enough others serve when this node is taken out. Counted anew and a little more kindly than the engine
+/// counts: a new node that is Ready serves here, though its DaemonSets may not.
+fn cordon(run: &Rollout, snapshot: &Snapshot, node: &Node) -> Result<(), Violation> {
     let Some(group) = snapshot.group() else { return Ok(()) };
-    let out = run.flights().values().filter(|flight| flight.member.node.is_some()).count();
-    // Every member that serves beyond the size at the start lets one more go.
-    let intent = run.intent();
-    let present = group.instances.len();
-    let desired = usize::try_from(intent.size.desired.min(group.size.desired)).unwrap_or(usize::MAX);
-    let may = usize::try_from(intent.limits.max_unavailable.max(1)).unwrap_or(usize::MAX)
-        + present.saturating_sub(desired)
-        + run.owed.len();
-    if out > may { Err(Violation::OverBudget { out, may }) } else { Ok(()) }
+    let serves = |instance: &Instance, node: &Node| {
+        instance.lifecycle == Lifecycle::InService && node.is_ready() && !node.unschedulable
+    };
+    let member = |id: &InstanceId| group.instances.get(id).zip(snapshot.node_of(id));
+    let costs = node.instance.as_ref().and_then(member).is_some_and(|(instance, node)| serves(instance, node));
+    let taken = run.taken();
+    let others = group.instances.keys().filter(|id| !taken.contains(id)).filter_map(member);
+    let available = u32::try_from(others.filter(|(instance, node)| serves(instance, node)).count()).unwrap_or(u32::MAX);
+    let required = choose::required_of(run, group);
+    if costs && available < required {
+        return Err(Violation::OverBudget { node: node.name.clone(), available, required });
+    }
+    Ok(())
 }
 
 impl fmt::Display for Violation {
@@ -135,7 +139,9 @@ impl fmt::Display for Violation {
             Self::Unseen(id) => write!(f, "instance/{id} would be terminated before the pods on it are known"),
             Self::NotDraining(pod) => write!(f, "{pod} would be evicted from a node that is not being drained"),
             Self::ForeignCordon(node) => write!(f, "node/{node} was cordoned by somebody else and would be uncordoned"),
-            Self::OverBudget { out, may } => write!(f, "{out} nodes would be out, {may} may be"),
+            Self::OverBudget { node, available, required } => {
+                write!(f, "node/{node} would be taken out while {available} others serve and {required} must")
+            }
         }
     }
 }

@@ -62,12 +62,13 @@ pub(super) fn departures(draft: &mut Draft<'_>) {
 /// Says which instances are new, which joined, and which serve.
 pub(super) fn arrivals(draft: &mut Draft<'_>) {
     let run = draft.run;
-    if run.group_seen != Some(draft.group.observed_at) {
+    if run.group_seen.is_none_or(|(seen, _)| seen != draft.group.observed_at) {
         launched(draft);
         if !draft.has_events() {
             missing(draft);
         }
-        draft.note(Note::GroupSeen(draft.group.observed_at));
+        shrunk(draft);
+        draft.note(Note::GroupSeen(draft.group.observed_at, draft.group.size.desired));
     }
     template_changed(draft);
     for (id, arrival) in &run.arrivals {
@@ -171,6 +172,16 @@ fn is_extra(draft: &Draft<'_>, owed: &Owed) -> bool {
 /// Whether the run gets on without an extra node.
 fn may_do_without(draft: &Draft<'_>) -> bool {
     draft.run.intent.limits.max_unavailable > 0 || draft.run.stop.is_some()
+}
+
+/// Whether the group shrank by what it was asked to shrink by: not by an instance that was lost before it heard.
+fn shrunk(draft: &mut Draft<'_>) {
+    let Some((_, before)) = draft.run.group_seen else { return };
+    let fewer = before.saturating_sub(draft.group.size.desired);
+    let ours = u32::try_from(draft.run.shrinking.len()).unwrap_or(u32::MAX).min(fewer);
+    if ours > 0 {
+        draft.note(Note::Shrunk(ours));
+    }
 }
 
 fn launched(draft: &mut Draft<'_>) {

@@ -42,7 +42,10 @@ pub struct Rollout {
     pub(super) arrivals: BTreeMap<InstanceId, Arrival>,
     /// Instances that were seen before; whatever is not among them is new.
     pub(super) known: BTreeSet<InstanceId>,
-    pub(super) group_seen: Option<Timestamp>,
+    /// When the group was read last, and its desired size then.
+    pub(super) group_seen: Option<(Timestamp, u32)>,
+    /// Instances that the group was asked to shrink by, and has not been seen to.
+    pub(super) shrinking: BTreeSet<InstanceId>,
     pub(super) shielded: BTreeSet<NodeName>,
     pub(super) quarantined: BTreeMap<InstanceId, Member>,
     /// Given back after a failed drain; not chosen again by this run.
@@ -139,6 +142,7 @@ impl Rollout {
             arrivals: BTreeMap::new(),
             known,
             group_seen: None,
+            shrinking: BTreeSet::new(),
             shielded: BTreeSet::new(),
             quarantined: BTreeMap::new(),
             given_up: BTreeSet::new(),
@@ -351,10 +355,17 @@ impl Rollout {
             Note::IntentSaved(intent) => self.saved = Some((**intent).clone()),
             Note::IntentChanged(intent) => self.intent = (**intent).clone(),
             Note::IntentForgotten => self.forgotten = true,
-            Note::TerminationMarked(instance) | Note::TerminationNotDone(instance) => {
+            Note::TerminationMarked(instance) => self.set_call(instance, Call::Marked),
+            Note::TerminationNotDone(instance) => {
+                self.shrinking.remove(instance);
                 self.set_call(instance, Call::Marked);
             }
-            Note::TerminationAsked(instance) => self.set_call(instance, Call::Asked),
+            Note::TerminationAsked(instance, decrement) => {
+                if *decrement {
+                    self.shrinking.insert(instance.clone());
+                }
+                self.set_call(instance, Call::Asked);
+            }
             Note::TerminationAccepted(instance) => self.set_call(instance, Call::Accepted),
             Note::ForceBegan(instance) => {
                 if let Some(flight) = self.flights.get_mut(instance) {
@@ -365,7 +376,14 @@ impl Rollout {
                 let deadline = later(at, self.intent.policy.drain_timeout);
                 self.set_phase(instance, NodePhase::Draining { deadline });
             }
-            Note::GroupSeen(moment) => self.group_seen = Some(*moment),
+            Note::GroupSeen(moment, desired) => self.group_seen = Some((*moment, *desired)),
+            Note::Shrunk(by) => {
+                self.intent.surge = self.intent.surge.saturating_sub(*by);
+                // Which of them it was matters to nobody.
+                for _ in 0..*by {
+                    self.shrinking.pop_first();
+                }
+            }
             Note::Shielded(node) => drop(self.shielded.insert(node.clone())),
             Note::OwedWrittenOff => {
                 for owed in std::mem::take(&mut self.owed) {

@@ -3,7 +3,7 @@
 use super::{
     choose,
     draft::{Draft, TRIES, WATCH_LAG, Wait},
-    effect::{CloudAct, Effect, EffectKey, KubeAct},
+    effect::{CloudAct, Effect, EffectKey, KubeAct, Step},
     event::{Event, Note, RunOutcome, SurgeFor},
     flight,
     phase::RunPhase,
@@ -218,8 +218,8 @@ fn restore_max(draft: &mut Draft<'_>) -> usize {
     if !max_is_ours(draft) || draft.failures(&EffectKey::Size) >= TRIES {
         return 0;
     }
-    let (size, before) = (draft.group.size, draft.run.intent.size);
-    draft.cloud(CloudAct::SetSize { desired: size.desired, max: Some(before.max) });
+    let max = Step { from: draft.group.size.max, to: draft.run.intent.size.max };
+    draft.cloud(CloudAct::SetSize { desired: None, max: Some(max) });
     1
 }
 

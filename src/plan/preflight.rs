@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::domain::{Group, NodegroupStatus, Policy, Process, Snapshot};
+use crate::domain::{Counts, Group, NodegroupStatus, Policy, Process, Snapshot};
 
 /// A reason to refuse a run of this group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum Objection {
     Operator(String),
     /// The group uses a launch configuration: which instances are old cannot be told.
     NoLaunchTemplate,
+    /// Its sizes count something else than instances: one more or less is then not one node more or less.
+    NotInstances(String),
     /// `--node` names nodes that are not the group's.
     NoSuchNodes(Vec<String>),
 }
@@ -30,6 +32,11 @@ pub fn objections(snapshot: &Snapshot, policy: &Policy) -> Vec<Objection> {
     let mut found = busy(group);
     if group.target.template.is_none() && group.target.overrides.is_empty() && !policy.all_nodes {
         found.push(Objection::NoLaunchTemplate);
+    }
+    match &group.counts {
+        Counts::Instances => {}
+        Counts::Weights(weights) => found.push(Objection::NotInstances(weights.join(", "))),
+        Counts::Units(units) => found.push(Objection::NotInstances(format!("it counts {units}"))),
     }
     let unknown: Vec<_> = policy
         .only
@@ -90,6 +97,11 @@ impl fmt::Display for Objection {
             Self::NoLaunchTemplate => f.write_str(
                 "the Auto Scaling group has no launch template, so that old nodes cannot be told from new ones",
             ),
+            Self::NotInstances(what) => write!(
+                f,
+                "the Auto Scaling group's size does not count instances ({what}), so that mngup cannot tell how many \
+                 nodes it would be short of"
+            ),
             Self::NoSuchNodes(names) => write!(f, "not a node of this group: {}", names.join(", ")),
         }
     }
@@ -113,6 +125,9 @@ impl Objection {
             Self::NoLaunchTemplate => {
                 "give the group a launch template, or say --all-nodes to replace every node".to_owned()
             }
+            Self::NotInstances(_) => format!(
+                "give {asg} a size in instances: no weights in its mixed-instances policy, no DesiredCapacityType but units"
+            ),
             Self::NoSuchNodes(_) => "kubectl get nodes shows the names".to_owned(),
         }
     }

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::domain::{Change, Group, InstanceId, Intent, Operator};
 pub use crate::engine::{
-    effect::{CloudAct, Effect, EffectKey, KubeAct, Outcome, Refusal, Watch},
+    effect::{CloudAct, Effect, EffectKey, KubeAct, Outcome, Refusal, Step, Watch},
     event::{Event, Record},
 };
 

@@ -15,7 +15,7 @@ use mngup::{
         AsgName, ClusterName, GroupName, IntOrPercent, Lifecycle, NodegroupName, NodegroupStatus, Process, Size,
         UpdateStrategy,
     },
-    ports::{Cloud, CloudAct, Outcome, PortError},
+    ports::{Cloud, CloudAct, Outcome, PortError, Step},
 };
 
 const PYTHON: &str = "MNGUP_MOTO_PYTHON";
@@ -83,7 +83,10 @@ async fn what_moto_serves_is_read_as_what_we_serve_ourselves() {
     assert_eq!(nodegroup.strategy, UpdateStrategy::Minimal);
     assert_eq!(nodegroup.release.as_deref(), Some("1.36.3-20261101"));
     assert_eq!(cloud.act(&CloudAct::SuspendAzRebalance).await, Outcome::Done);
-    assert_eq!(cloud.act(&CloudAct::SetSize { desired: 3, max: None }).await, Outcome::Done);
+    assert_eq!(
+        cloud.act(&CloudAct::SetSize { desired: Some(Step { from: 2, to: 3 }), max: None }).await,
+        Outcome::Done
+    );
     let group = cloud.read(false).await.unwrap();
     assert_eq!((group.size.desired, group.suspended), (3, [Process::AzRebalance].into()));
     let instance = group.instances.keys().next().unwrap().clone();

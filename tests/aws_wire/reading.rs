@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use insta::assert_snapshot;
 use mngup::{
     domain::{
-        GroupName, HealthIssue, IntOrPercent, LaunchTemplate, Lifecycle, NodegroupName, NodegroupStatus, Process, Size,
-        UpdateStrategy, Zone,
+        Change, GroupName, HealthIssue, IntOrPercent, LaunchTemplate, Lifecycle, NodegroupName, NodegroupStatus,
+        Policy, Process, Size, Snapshot, UpdateStrategy, Zone,
     },
+    plan,
     ports::{Cloud, PortError},
     sim::asg::{FailureReason, VersionUse},
 };
@@ -88,6 +90,30 @@ async fn aliases_and_templates_of_single_types_are_resolved_by_ec2_and_kept_for_
     let asked: Vec<_> = calls.iter().map(|call| call.params["LaunchTemplateId.1"].as_str()).collect();
     assert_eq!(asked, [TEMPLATE, OTHER]);
     assert!(calls[0].user_agent.contains(concat!("mngup/", env!("CARGO_PKG_VERSION"))), "{}", calls[0].user_agent);
+}
+
+#[tokio::test]
+async fn a_group_whose_size_does_not_count_instances_is_refused() {
+    let refused = async |world: World| {
+        let server = AwsServer::start(world);
+        let group = shop(&server).await.read(false).await.unwrap();
+        let mut snapshot = Snapshot::default();
+        snapshot.apply(Change::Group(Box::new(group)));
+        let objections = plan::objections(&snapshot, &Policy::default());
+        objections.iter().map(|one| format!("{one}\n{}", one.remedy("shop-nodes"))).collect::<Vec<_>>().join("\n")
+    };
+    assert_snapshot!(refused(World { weight: Some(2), ..World::self_managed() }).await, @"
+    the Auto Scaling group's size does not count instances (m6i.large counts 2, m6a.large counts 2), so that mngup cannot tell how many nodes it would be short of
+    give shop-nodes a size in instances: no weights in its mixed-instances policy, no DesiredCapacityType but units
+    ");
+    let vcpu = World { capacity_type: Some("vcpu".into()), ..World::self_managed() };
+    assert_snapshot!(refused(vcpu).await, @"
+    the Auto Scaling group's size does not count instances (it counts vcpu), so that mngup cannot tell how many nodes it would be short of
+    give shop-nodes a size in instances: no weights in its mixed-instances policy, no DesiredCapacityType but units
+    ");
+    // One each is what none is.
+    let plain = World { weight: Some(1), capacity_type: Some("units".into()), ..World::self_managed() };
+    assert_eq!(refused(plain).await, "");
 }
 
 #[tokio::test]

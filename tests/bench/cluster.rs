@@ -174,6 +174,7 @@ fn group(now: Timestamp) -> Group {
         asg: "eks-workers-8ac7d1b2".into(),
         observed_at: now,
         size: Size { min: 1, desired, max: desired },
+        counts: Counts::Instances,
         target: LaunchTarget { template: Some(template("2")), ..LaunchTarget::default() },
         instances: (0..NODES).map(instance).map(|one| (one.id.clone(), one)).collect(),
         suspended: BTreeSet::new(),

@@ -195,6 +195,24 @@ fn an_aws_action_without_the_right() {
 }
 
 #[test]
+fn a_proxy_that_is_none() {
+    let place = Place::new(World::default());
+    place.aws.serve_cluster("https://ABC.gr7.eu-west-1.eks.amazonaws.com", "no certificate is needed here");
+    let typo = [("HTTPS_PROXY", "http//ann:not-a-secret@proxy:3128")];
+    assert_snapshot!(place.mngup_with(UPGRADE, &typo), @"
+    2> error: the variable HTTPS_PROXY: names no proxy that mngup can use, http://HOST:PORT is wanted; correct it, or name the API server's host in NO_PROXY
+    [4]
+    ");
+    place.kubeconfig("broken", "https://ABC.gr7.eu-west-1.eks.amazonaws.com");
+    let broken = [("https_proxy", "http://pro xy:3128")];
+    assert_snapshot!(place.mngup_with(&format!("{UPGRADE} --kubeconfig broken"), &broken), @"
+    2> error: the variable https_proxy: names no proxy that mngup can use, http://HOST:PORT is wanted; correct it, or name the API server's host in NO_PROXY
+    2>   Next: leave --kubeconfig and --context away: mngup connects by itself
+    [4]
+    ");
+}
+
+#[test]
 fn no_right_to_evict() {
     let place = Place::new(World::default());
     place.api.deny("create pods/eviction");
@@ -205,11 +223,11 @@ fn no_right_to_evict() {
     ");
     place.api.deny("delete pods");
     place.api.deny("update leases");
-    assert_snapshot!(place.mngup(&format!("{UPGRADE} --kubeconfig kubeconfig --force")), @"
-    2> error: this identity has no right in cluster/prod to delete pods (for --force and --disable-eviction); create pods/eviction; update leases.coordination.k8s.io in namespace/kube-system
+    assert_snapshot!(place.mngup(&format!("{UPGRADE} --kubeconfig kubeconfig --force")), @r#"
+    2> error: this identity has no right in cluster/prod to delete pods (for --force and --disable-eviction); create pods/eviction; update leases.coordination.k8s.io "mngup-workers" in namespace/kube-system
     2>   Next: bind docs/rbac.yaml to it (kubectl apply -f rbac.yaml), and give it an access entry with that group
     [4]
-    ");
+    "#);
 }
 
 #[test]

@@ -77,27 +77,106 @@ async fn a_deletion_carries_the_uid_too() {
     assert_eq!(sent.json(), json!({ "preconditions": { "uid": "u-1" }, "gracePeriodSeconds": 0 }));
 }
 
-#[tokio::test]
-async fn a_cordon_its_label_and_what_is_remembered_of_it_are_one_request() {
-    let server = Server::start(|_| Reply::Json(200, node("n1", 2))).await;
+/// A cordon that will be taken for ours.
+fn cordon() -> KubeAct {
     let patch = NodePatch {
         unschedulable: Some(true),
         excluded: Some(true),
         marks: vec![NodeMark::Run(RunId::new("r1")), NodeMark::Cordoned],
         ..NodePatch::default()
     };
-    assert_eq!(server.cluster().act(&KubeAct::PatchNode("n1".into(), patch)).await, Outcome::Done);
-    assert_eq!(server.log().len(), 1);
-    let sent = &server.of(NODE)[0];
-    assert_eq!(sent.header("content-type"), "application/merge-patch+json");
+    KubeAct::PatchNode("n1".into(), patch)
+}
+
+fn cordoned(version: u32) -> Value {
+    let mut node = node("n1", version);
+    node["spec"]["unschedulable"] = true.into();
+    node
+}
+
+fn modified() -> Reply {
+    Reply::Json(409, status(409, "Conflict", "the object has been modified", Value::Null))
+}
+
+#[tokio::test]
+async fn a_cordon_its_label_and_what_is_remembered_of_it_are_one_request() {
+    let server = Server::start(move |seen| match seen.line().as_str() {
+        "GET /api/v1/nodes" if !seen.is_watch() => list("7", &[node("n1", 7)]),
+        NODE => Reply::Json(200, node("n1", 8)),
+        _ => quiet(seen),
+    })
+    .await;
+    let cluster = server.cluster();
+    until(&cluster, |change| matches!(change, mngup::domain::Change::Node(_))).await;
+    assert_eq!(cluster.act(&cordon()).await, Outcome::Done);
+    let sent = server.of(NODE);
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].header("content-type"), "application/merge-patch+json");
     let expected = json!({
         "metadata": {
+            "resourceVersion": "7",
             "labels": { "node.kubernetes.io/exclude-from-external-load-balancers": "true" },
             "annotations": { "mngup.dev/run": "r1", "mngup.dev/cordoned": "true" },
         },
         "spec": { "unschedulable": true },
     });
-    assert_eq!(sent.json(), expected);
+    assert_eq!(sent[0].json(), expected);
+    assert_eq!(server.of("GET /api/v1/nodes/n1").len(), 0);
+}
+
+#[tokio::test]
+async fn a_cordon_that_somebody_else_got_in_before_is_never_taken_for_ours() {
+    // Not seen yet: the server says that the Node is another by now.
+    let server = Server::start(move |seen| match seen.line().as_str() {
+        "GET /api/v1/nodes" if !seen.is_watch() => list("7", &[node("n1", 7)]),
+        "GET /api/v1/nodes/n1" => Reply::Json(200, cordoned(8)),
+        NODE => modified(),
+        _ => quiet(seen),
+    })
+    .await;
+    let cluster = server.cluster();
+    until(&cluster, |change| matches!(change, mngup::domain::Change::Node(_))).await;
+    let message = "node/n1 was cordoned by somebody else meanwhile".to_owned();
+    let refused = Outcome::Refused(Refusal::Conflict { message });
+    assert_eq!(cluster.act(&cordon()).await, refused);
+    assert_eq!(server.of(NODE).len(), 1);
+
+    // Seen by the watch, and not by whoever decided: nothing is sent.
+    let server = Server::start(move |seen| match seen.line().as_str() {
+        "GET /api/v1/nodes" if !seen.is_watch() => list("8", &[cordoned(8)]),
+        _ => quiet(seen),
+    })
+    .await;
+    let cluster = server.cluster();
+    until(&cluster, |change| matches!(change, mngup::domain::Change::Node(_))).await;
+    assert_eq!(cluster.act(&cordon()).await, refused);
+    assert_eq!(server.of(NODE).len(), 0);
+}
+
+#[tokio::test]
+async fn a_cordon_goes_past_the_kubelets_writes_and_over_one_of_our_own_whose_answer_was_lost() {
+    for ours in [false, true] {
+        let patches = AtomicUsize::new(0);
+        let server = Server::start(move |seen| match seen.line().as_str() {
+            "GET /api/v1/nodes" if !seen.is_watch() => list("7", &[node("n1", 7)]),
+            "GET /api/v1/nodes/n1" if ours => {
+                let mut node = cordoned(9);
+                node["metadata"]["annotations"] = json!({ "mngup.dev/cordoned": "true" });
+                Reply::Json(200, node)
+            }
+            "GET /api/v1/nodes/n1" => Reply::Json(200, node("n1", 9)),
+            NODE if patches.fetch_add(1, Ordering::SeqCst) == 0 => modified(),
+            NODE => Reply::Json(200, cordoned(10)),
+            _ => quiet(seen),
+        })
+        .await;
+        let cluster = server.cluster();
+        until(&cluster, |change| matches!(change, mngup::domain::Change::Node(_))).await;
+        assert_eq!(cluster.act(&cordon()).await, Outcome::Done);
+        let versions: Vec<_> =
+            server.of(NODE).iter().map(|seen| seen.json()["metadata"]["resourceVersion"].clone()).collect();
+        assert_eq!(versions, ["7", "9"]);
+    }
 }
 
 #[tokio::test]
@@ -169,9 +248,7 @@ async fn a_taint_that_another_writer_got_in_between_is_kept() {
     let server = Server::start(move |seen| match seen.line().as_str() {
         "GET /api/v1/nodes/n1" => Reply::Json(200, tainted(9, &after)),
         "GET /api/v1/nodes" if !seen.is_watch() => list("7", &[node("n1", 7)]),
-        NODE if patches.fetch_add(1, Ordering::SeqCst) == 0 => {
-            Reply::Json(409, status(409, "Conflict", "the object has been modified", Value::Null))
-        }
+        NODE if patches.fetch_add(1, Ordering::SeqCst) == 0 => modified(),
         NODE => Reply::Json(200, node("n1", 10)),
         _ => quiet(seen),
     })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mngup::adapters::k8s::{Place, RIGHTS, Right};
+use mngup::adapters::k8s::{Objects, Place, RIGHTS, Right};
 use serde_json::{Value, json};
 
 use crate::server::{Reply, Server};
@@ -39,9 +39,16 @@ async fn missing_rights_are_named() {
     );
     let asked = server.log();
     let asked: Vec<_> = asked.iter().map(|seen| seen.json()["spec"]["resourceAttributes"].clone()).collect();
-    assert!(
-        asked.contains(&json!({ "verb": "get", "group": "", "resource": "configmaps", "namespace": "kube-system" }))
-    );
+    let own = |verb: &str, group: &str, resource: &str| {
+        let (namespace, name) = ("kube-system", "mngup-shop");
+        json!({ "verb": verb, "group": group, "resource": resource, "namespace": namespace, "name": name })
+    };
+    assert!(asked.contains(&own("get", "", "configmaps")));
+    // It is applied, and an apply has a name; a Lease is posted.
+    assert!(asked.contains(&own("create", "", "configmaps")));
+    assert!(asked.contains(&json!({
+        "verb": "create", "group": "coordination.k8s.io", "resource": "leases", "namespace": "kube-system",
+    })));
     assert!(asked.contains(&json!({ "verb": "create", "group": "", "resource": "pods", "subresource": "eviction" })));
     assert!(!asked.iter().any(|asked| asked["verb"] == "delete" && asked["resource"] == "pods"));
     assert!(Right::needed(true).iter().any(|right| right.to_string() == "delete pods"));
@@ -73,13 +80,7 @@ async fn what_the_rules_show_is_not_asked_for_again() {
             let here = review["spec"]["namespace"] == "kube-system";
             return rules(&review, &if here { vec![of_state] } else { vec![of_cluster, of_names] });
         }
-        Reply::Json(
-            201,
-            json!({
-                "kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1",
-                "spec": review["spec"], "status": { "allowed": false },
-            }),
-        )
+        refuse(&review)
     })
     .await;
     let missing = server.cluster().missing_rights(&Right::needed(false)).await.unwrap();
@@ -89,18 +90,86 @@ async fn what_the_rules_show_is_not_asked_for_again() {
     assert_eq!(server.log().len(), 4);
 }
 
-/// `verb group/resource` of each rule of a role.
+/// What a cluster's rules grant everywhere, and in kube-system what is shipped, with this name put in.
+fn narrowed_to(review: &Value, name: &str) -> Reply {
+    if review["spec"]["namespace"] != "kube-system" {
+        let all = json!({ "verbs": ["*"], "apiGroups": ["*"], "resources": ["nodes", "pods", "pods/eviction",
+            "poddisruptionbudgets", "daemonsets"] });
+        return rules(review, &[all]);
+    }
+    let text = shipped().replace("mngup-NODEGROUP", name);
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+    let role = documents.iter().find(|document| document["kind"] == "Role").unwrap();
+    rules(review, role["rules"].as_array().unwrap())
+}
+
+fn refuse(review: &Value) -> Reply {
+    Reply::Json(
+        201,
+        json!({
+            "kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1",
+            "spec": review["spec"], "status": { "allowed": false },
+        }),
+    )
+}
+
+#[tokio::test]
+async fn rules_that_are_narrowed_to_our_own_objects_are_enough() {
+    let server = Server::start(|seen| match seen.json() {
+        review if review["kind"] == "SelfSubjectRulesReview" => narrowed_to(&review, "mngup-shop"),
+        review => refuse(&review),
+    })
+    .await;
+    assert_eq!(server.cluster().missing_rights(&Right::needed(false)).await.unwrap(), []);
+    assert_eq!(server.log().len(), 2, "nothing is asked for again");
+}
+
+#[tokio::test]
+async fn rules_that_are_narrowed_to_another_group_are_missing() {
+    let server = Server::start(|seen| match seen.json() {
+        review if review["kind"] == "SelfSubjectRulesReview" => narrowed_to(&review, "mngup-other"),
+        review => refuse(&review),
+    })
+    .await;
+    let missing = server.cluster().missing_rights(&Right::needed(false)).await.unwrap();
+    let names: Vec<_> = missing.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        names,
+        [
+            "get configmaps",
+            "create configmaps",
+            "patch configmaps",
+            "delete configmaps",
+            "get leases.coordination.k8s.io",
+            "update leases.coordination.k8s.io",
+            "delete leases.coordination.k8s.io",
+        ]
+    );
+    assert!(missing.iter().all(|right| right.objects == Objects::Own));
+}
+
+fn shipped() -> String {
+    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/rbac.yaml")).unwrap()
+}
+
+/// `verb group/resource` of each rule of a role, with ` own` where it is narrowed to the run's own objects.
 fn granted(role: &Value) -> BTreeSet<String> {
     let texts = |value: &Value| -> Vec<String> {
         value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
     };
     let mut granted = BTreeSet::new();
     for rule in role["rules"].as_array().unwrap() {
-        assert_eq!(rule.as_object().unwrap().len(), 3, "a rule has groups, resources and verbs only: {rule}");
+        let own = match rule.get("resourceNames") {
+            None => "",
+            Some(names) => {
+                assert_eq!(names, &json!(["mngup-NODEGROUP"]), "what the user puts in: {rule}");
+                " own"
+            }
+        };
         for group in texts(&rule["apiGroups"]) {
             for resource in texts(&rule["resources"]) {
                 for verb in texts(&rule["verbs"]) {
-                    assert!(granted.insert(format!("{verb} {group}/{resource}")), "twice: {verb} {group}/{resource}");
+                    assert!(granted.insert(format!("{verb} {group}/{resource}{own}")), "twice: {verb} {resource}");
                 }
             }
         }
@@ -110,8 +179,7 @@ fn granted(role: &Value) -> BTreeSet<String> {
 
 #[test]
 fn the_role_that_is_shipped_grants_what_is_needed_and_nothing_else() {
-    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/rbac.yaml")).unwrap();
-    let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&shipped()).unwrap();
     for (kind, place) in [("ClusterRole", Place::Cluster), ("Role", Place::StateNamespace)] {
         let role = documents.iter().find(|document| document["kind"] == kind).unwrap();
         let needed: BTreeSet<_> = RIGHTS
@@ -119,7 +187,11 @@ fn the_role_that_is_shipped_grants_what_is_needed_and_nothing_else() {
             .filter(|right| right.place == place)
             .map(|right| {
                 let part = right.subresource.map_or(String::new(), |part| format!("/{part}"));
-                format!("{} {}/{}{part}", right.verb, right.group, right.resource)
+                let own = match right.objects {
+                    Objects::All => "",
+                    Objects::Own => " own",
+                };
+                format!("{} {}/{}{part}{own}", right.verb, right.group, right.resource)
             })
             .collect();
         assert_eq!(granted(role), needed, "{kind}");

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use insta::assert_snapshot;
 use mngup::{
     adapters::k8s::{KubeCluster, Pace, Scope},
     domain::{Change, Gap, GroupName, InstanceId, NodeName, PdbRef},
@@ -461,4 +462,76 @@ async fn dropping_the_view_ends_its_watches() {
     eventually("the watch", || !watches(&server, NODES).is_empty()).await;
     drop(cluster);
     eventually("the connection is closed", || tell.is_closed()).await;
+}
+
+/// A budget that no client of this version can read.
+fn strange_budget() -> Value {
+    json!({
+        "kind": "PodDisruptionBudget", "apiVersion": "policy/v1",
+        "metadata": { "namespace": "shop", "name": "cart", "resourceVersion": "9" },
+        "spec": { "minAvailable": { "of": "tomorrow" } },
+    })
+}
+
+/// Takes changes until the view ends, and returns them with what ended it.
+async fn until_it_ends(cluster: &KubeCluster) -> (Vec<Change>, String) {
+    let mut all = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(20), async {
+        loop {
+            match cluster.changes().await {
+                Ok(changes) => all.extend(changes),
+                Err(error) => return error.to_string(),
+            }
+        }
+    });
+    let error = ended.await.expect("the view ends");
+    (all, error)
+}
+
+const BUDGETS: &str = "GET /apis/policy/v1/poddisruptionbudgets";
+
+#[tokio::test]
+async fn an_object_that_cannot_be_read_is_told_by_name_and_the_list_is_never_complete() {
+    let server = Server::start(|seen| match seen.line().as_str() {
+        BUDGETS if !seen.is_watch() => list("9", &[strange_budget()]),
+        _ => quiet(seen),
+    })
+    .await;
+    let (changes, error) = until_it_ends(&server.cluster()).await;
+    let error = error.replace(&server.url, "http://API");
+    assert_snapshot!(error, @"answer of http://API to list poddisruptionbudgets: shop/cart cannot be read: invalid type: map, expected IntOrString");
+    assert!(!changes.contains(&Change::Listed(Gap::Pdbs)), "{changes:?}");
+    assert_eq!(lists(&server, BUDGETS), 5);
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_is_looked_at_by_a_list_and_not_for_ever() {
+    let seen_once = AtomicBool::new(false);
+    let server = Server::start(move |seen| match seen.line().as_str() {
+        BUDGETS if seen.is_watch() => {
+            seen_once.store(true, Ordering::SeqCst);
+            Reply::Hold(vec![event("MODIFIED", &strange_budget())])
+        }
+        BUDGETS if seen_once.load(Ordering::SeqCst) => list("9", &[strange_budget()]),
+        _ => quiet(seen),
+    })
+    .await;
+    let (changes, error) = until_it_ends(&server.cluster()).await;
+    assert!(changes.contains(&Change::Listed(Gap::Pdbs)));
+    assert!(error.contains("shop/cart cannot be read"), "{error}");
+    assert_eq!(watches(&server, BUDGETS).len(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_was_garbled_once_is_asked_for_again() {
+    let garbled = AtomicBool::new(true);
+    let server = Server::start(move |seen| match seen.line().as_str() {
+        BUDGETS if !seen.is_watch() && garbled.swap(false, Ordering::SeqCst) => {
+            Reply::Text(200, &[("content-type", "text/html")], "<html>Please log in to the proxy</html>")
+        }
+        _ => quiet(seen),
+    })
+    .await;
+    all_listed(&server.cluster()).await;
+    assert_eq!(lists(&server, BUDGETS), 2);
 }

@@ -122,10 +122,10 @@ fn l10_a_group_in_no_state_for_it_is_refused_before_anything_is_touched() {
       Next: kubectl get nodes shows the names
     ");
     let namespace = bed.upgrade(&["--state-namespace", "nowhere"]);
-    assert_snapshot!(namespace.stderr, @"
-    error: this identity has no right in cluster/prod to get, create, patch, delete configmaps in namespace/nowhere; get, create, update, delete leases.coordination.k8s.io in namespace/nowhere
+    assert_snapshot!(namespace.stderr, @r#"
+    error: this identity has no right in cluster/prod to get, create, patch, delete configmaps "mngup-workers" in namespace/nowhere; get, update, delete leases.coordination.k8s.io "mngup-workers" in namespace/nowhere; create leases.coordination.k8s.io in namespace/nowhere
       Next: bind docs/rbac.yaml to it (kubectl apply -f rbac.yaml), and give it an access entry with that group
-    ");
+    "#);
     assert_eq!(namespace.code, Some(4), "{namespace}");
     assert_eq!((changes_of_aws(&bed.aws), changes_of_cluster(&bed)), (vec![], vec![]));
 }

@@ -172,7 +172,7 @@ fn the_maximum_is_raised_where_it_must_be_and_lowered_again() {
     scene.begin_again();
     scene.play();
     scene.position("size 4 max 4");
-    scene.position("size 3 max 3");
+    scene.position("max 3");
     assert_eq!(scene.group.size.max, 3);
 }
 

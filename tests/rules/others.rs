@@ -204,3 +204,21 @@ fn a_node_object_that_vanishes_while_it_is_given_back_is_not_called_replaced() {
     scene.play();
     assert_eq!(scene.run.replaced(), 0, "i-a1 is in service, from the old template");
 }
+
+/// The group shrank by our extra node already; what the cluster autoscaler adds now is in use.
+#[test]
+fn what_others_add_after_our_extra_node_went_stays() {
+    let mut scene = Scene::new(&[("a", 3)], Policy::default());
+    while !scene.log.iter().any(|line| line.starts_with("shrink by")) {
+        scene.after(Duration::from_secs(1));
+        scene.settle();
+    }
+    scene.after(Duration::from_secs(1));
+    scene.settle();
+    scene.change_group(|group| group.size.desired += 1);
+    scene.launch();
+    scene.after(Duration::from_secs(1));
+    scene.play();
+    let shrunk: Vec<_> = scene.log.iter().filter(|line| line.starts_with("shrink by")).collect();
+    assert_eq!((scene.group.size.desired, shrunk.len()), (4, 1), "{:#?}", scene.log);
+}

@@ -119,6 +119,7 @@ impl Scene {
             asg: "asg".into(),
             observed_at: now,
             size: Size { min: 0, desired: 0, max: 100 },
+            counts: Counts::Instances,
             target: LaunchTarget { template: Some(template(2)), ..LaunchTarget::default() },
             instances: BTreeMap::new(),
             suspended: BTreeSet::new(),
@@ -320,8 +321,11 @@ impl Scene {
             Effect::Kube(KubeAct::DeletePod { pod, .. }) => format!("delete {}", pod.name),
             Effect::Cloud(CloudAct::Terminate { instance, decrement: false }) => format!("terminate {instance}"),
             Effect::Cloud(CloudAct::Terminate { instance, decrement: true }) => format!("shrink by {instance}"),
-            Effect::Cloud(CloudAct::SetSize { desired, max: None }) => format!("size {desired}"),
-            Effect::Cloud(CloudAct::SetSize { desired, max: Some(max) }) => format!("size {desired} max {max}"),
+            Effect::Cloud(CloudAct::SetSize { desired, max }) => {
+                let desired = desired.map(|step| format!("size {}", step.to));
+                let max = max.map(|step| format!("max {}", step.to));
+                desired.into_iter().chain(max).collect::<Vec<_>>().join(" ")
+            }
             Effect::Cloud(CloudAct::SuspendAzRebalance) => "suspend AZRebalance".to_owned(),
             Effect::Cloud(CloudAct::ResumeAzRebalance) => "resume AZRebalance".to_owned(),
         }
@@ -336,9 +340,10 @@ impl Scene {
             }
             Effect::Cloud(CloudAct::Terminate { instance, decrement }) => self.terminate(instance, *decrement),
             Effect::Cloud(CloudAct::SetSize { desired, max }) => {
+                let desired = desired.map_or(self.group.size.desired, |step| step.to);
                 let more = desired.saturating_sub(self.group.size.desired);
-                self.group.size.desired = *desired;
-                self.group.size.max = max.unwrap_or(self.group.size.max);
+                self.group.size.desired = desired;
+                self.group.size.max = max.map_or(self.group.size.max, |step| step.to);
                 for _ in 0..more {
                     self.launch_if_wanted();
                 }

@@ -37,7 +37,7 @@ pub struct AwsCloud {
     pub(super) cluster: ClusterName,
     pub(super) asg: AsgName,
     pub(super) nodegroup: Option<NodegroupName>,
-    /// An update of sizes that we asked EKS for is under way: that it is UPDATING is then our own doing.
+    /// A change of the maximum that we asked EKS for is under way: that it is UPDATING is then our own doing.
     pub(super) resizing: AtomicBool,
     read: Mutex<Readings>,
 }
@@ -49,7 +49,6 @@ struct Readings {
     nodegroup: Paced<Option<Nodegroup>>,
     refresh: Paced<Option<String>>,
     activities: Paced<Vec<ScalingActivity>>,
-    size: Option<Size>,
 }
 
 /// A reading and when it was made.
@@ -75,11 +74,8 @@ impl AwsCloud {
         &self.asg
     }
 
-    /// The sizes as they were last read, or as they are.
+    /// The sizes as they are now.
     pub(super) async fn size(&self) -> Result<Size, PortError> {
-        if let Some(size) = self.read.lock().await.size {
-            return Ok(size);
-        }
         let described = group::describe_asg(&self.session, &self.asg).await?;
         parse::size(&described, &self.object())
     }
@@ -96,7 +92,6 @@ impl AwsCloud {
         let observed_at = Timestamp::now();
         let described = group::describe_asg(&self.session, &self.asg).await?;
         let size = parse::size(&described, &object)?;
-        known.size = Some(size);
         let target = known.templates.target(self.session.ec2(), &described, &object).await?;
         let nodegroup = match &self.nodegroup {
             Some(name) => self.nodegroup(name, &mut known.nodegroup).await?,
@@ -108,6 +103,7 @@ impl AwsCloud {
             asg: self.asg.clone(),
             observed_at,
             size,
+            counts: parse::counts(&described),
             target,
             instances: parse::instances(&described).collect::<BTreeMap<_, _>>(),
             suspended: parse::suspended(&described),

@@ -106,9 +106,12 @@ impl Ec2 {
     pub(super) async fn template(&self, key: &TemplateKey) -> Result<Template, PortError> {
         let object = key.to_string();
         let credentials = session::credentials(&self.config, &self.account).await?;
-        let signed = self.sign(key, &credentials).ok_or_else(|| PortError::Malformed {
-            what: format!("the address of EC2 ({})", self.address),
-            message: "no request to it can be signed; see AWS_ENDPOINT_URL".to_owned(),
+        let now = SystemTime::now();
+        let signed = sign_request(&self.address, &self.account.region, key, &credentials, now).ok_or_else(|| {
+            PortError::Malformed {
+                what: format!("the address of EC2 ({})", self.address),
+                message: "no request to it can be signed; see AWS_ENDPOINT_URL".to_owned(),
+            }
         })?;
         self.operation.invoke(signed).await.map_err(|error| {
             let failure = CallError::of(&self.account, actions::DESCRIBE_TEMPLATES, &object, &error);
@@ -118,37 +121,43 @@ impl Ec2 {
             failure.into_port()
         })
     }
+}
 
-    /// The signature is good for five minutes, longer than all attempts together.
-    fn sign(&self, key: &TemplateKey, credentials: &Credentials) -> Option<Signed> {
-        let (field, value) = match key {
-            TemplateKey::Id(id) => ("LaunchTemplateId.1", id),
-            TemplateKey::Name(name) => ("LaunchTemplateName.1", name),
-        };
-        let body = format!("Action=DescribeLaunchTemplates&Version=2016-11-15&{field}={}", encoded(value));
-        let uri = format!("{}/", self.address);
-        let identity = credentials.clone().into();
-        let params = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(&self.account.region)
-            .name(Service::Ec2.name())
-            .time(SystemTime::now())
-            .settings(SigningSettings::default())
-            .build()
-            .ok()?
-            .into();
-        let headers = [("content-type", FORM)];
-        let payload = SignableBody::Bytes(body.as_bytes());
-        let signable = SignableRequest::new("POST", uri.as_str(), headers.into_iter(), payload).ok()?;
-        let (instructions, _signature) = sign(signable, &params).ok()?.into_parts();
-        let mut request = http::Request::post(uri.as_str())
-            .header("content-type", FORM)
-            .header("user-agent", concat!("mngup/", env!("CARGO_PKG_VERSION")))
-            .body(body.clone())
-            .ok()?;
-        instructions.apply_to_request_http1x(&mut request);
-        Some(Signed(request))
-    }
+/// The signature is good for five minutes, longer than all attempts together.
+fn sign_request(
+    address: &str,
+    region: &str,
+    key: &TemplateKey,
+    credentials: &Credentials,
+    now: SystemTime,
+) -> Option<Signed> {
+    let (field, value) = match key {
+        TemplateKey::Id(id) => ("LaunchTemplateId.1", id),
+        TemplateKey::Name(name) => ("LaunchTemplateName.1", name),
+    };
+    let body = format!("Action=DescribeLaunchTemplates&Version=2016-11-15&{field}={}", encoded(value));
+    let uri = format!("{address}/");
+    let identity = credentials.clone().into();
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(region)
+        .name(Service::Ec2.name())
+        .time(now)
+        .settings(SigningSettings::default())
+        .build()
+        .ok()?
+        .into();
+    let headers = [("content-type", FORM)];
+    let payload = SignableBody::Bytes(body.as_bytes());
+    let signable = SignableRequest::new("POST", uri.as_str(), headers.into_iter(), payload).ok()?;
+    let (instructions, _signature) = sign(signable, &params).ok()?.into_parts();
+    let mut request = http::Request::post(uri.as_str())
+        .header("content-type", FORM)
+        .header("user-agent", concat!("mngup/", env!("CARGO_PKG_VERSION")))
+        .body(body.clone())
+        .ok()?;
+    instructions.apply_to_request_http1x(&mut request);
+    Some(Signed(request))
 }
 
 /// Percent-encoding of a form's value; template names may hold brackets and slashes.
@@ -312,5 +321,35 @@ mod tests {
     #[test]
     fn names_are_encoded_for_a_form() {
         assert_eq!(encoded("eks (a)/b"), "eks%20%28a%29%2Fb");
+    }
+
+    /// What botocore 1.44.5 makes of the same request: `botocore.auth.get_current_datetime` fixed at this time, then
+    /// `SigV4Auth(Credentials(id, secret, token), "ec2", "eu-west-1").add_auth(request)` on an `AWSRequest("POST",
+    /// address + "/", data=body, headers={"content-type": FORM})`.
+    #[test]
+    fn a_request_is_signed_as_botocore_signs_it() {
+        let now = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_767_323_045); // 2026-01-02T03:04:05Z
+        let signed = |token: Option<&str>| {
+            let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+            let keys = Credentials::new("AKIDEXAMPLE", secret, token.map(str::to_owned), None, "test");
+            let key = TemplateKey::Name("eks (a)/b".into());
+            let address = "https://ec2.eu-west-1.amazonaws.com";
+            let Signed(request) = sign_request(address, "eu-west-1", &key, &keys, now).unwrap();
+            let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+            assert_eq!(header("x-amz-date").unwrap(), "20260102T030405Z");
+            assert_eq!(header("x-amz-security-token").as_deref(), token);
+            let named = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260102/eu-west-1/ec2/aws4_request, SignedHeaders=";
+            header("authorization").unwrap().strip_prefix(named).unwrap().to_owned()
+        };
+        assert_eq!(
+            signed(None),
+            "content-type;host;x-amz-date, \
+             Signature=6d1f07e73299103f9ad118bf5177ab09ee57d34df1248e68661f35d0506d9cd1"
+        );
+        assert_eq!(
+            signed(Some("the-session-token")),
+            "content-type;host;x-amz-date;x-amz-security-token, \
+             Signature=2ce45f46d77123fd7d720bd06c96e66cbc7515f681e9b10c0962b430d1024eb4"
+        );
     }
 }

@@ -14,6 +14,7 @@ mod error;
 mod group;
 mod parse;
 mod redact;
+mod resize;
 mod session;
 mod target;
 mod telling;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::{
     domain::{
-        HealthIssue, Instance, InstanceId, IntOrPercent, LaunchTemplate, Lifecycle, Nodegroup, NodegroupName,
+        Counts, HealthIssue, Instance, InstanceId, IntOrPercent, LaunchTemplate, Lifecycle, Nodegroup, NodegroupName,
         NodegroupStatus, Process, ScalingActivity, Size, UpdateStrategy, Zone,
     },
     ports::PortError,
@@ -27,6 +27,23 @@ pub(super) fn size(group: &autoscaling::AutoScalingGroup, object: &str) -> Resul
         desired: number(group.desired_capacity, "desired")?,
         max: number(group.max_size, "maximum")?,
     })
+}
+
+/// What those sizes count: weights and units are settings of a mixed-instances policy.
+pub(super) fn counts(group: &autoscaling::AutoScalingGroup) -> Counts {
+    match group.desired_capacity_type() {
+        // `units` is the other word for instances, those without weights.
+        None | Some("" | "units") => {}
+        Some(units) => return Counts::Units(units.to_owned()),
+    }
+    let policy = group.mixed_instances_policy().and_then(autoscaling::MixedInstancesPolicy::launch_template);
+    let overrides = policy.map(autoscaling::LaunchTemplate::overrides).unwrap_or_default();
+    let weighted = overrides.iter().filter_map(|one| {
+        let weight = one.weighted_capacity().filter(|weight| *weight != "1")?;
+        Some(format!("{} counts {weight}", one.instance_type().unwrap_or("a type chosen by attributes")))
+    });
+    let weights: Vec<_> = weighted.collect();
+    if weights.is_empty() { Counts::Instances } else { Counts::Weights(weights) }
 }
 
 /// The group's instances, those of a warm pool too: they are apart.

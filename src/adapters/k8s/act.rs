@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     domain::{
-        CLUSTER_AUTOSCALER_SHIELD, EXCLUDE_FROM_LOAD_BALANCERS, INTENT_SCHEMA, Intent, NodeName, NodePatch,
+        CLUSTER_AUTOSCALER_SHIELD, EXCLUDE_FROM_LOAD_BALANCERS, INTENT_SCHEMA, Intent, NodeMark, NodeName, NodePatch,
         PENDING_TAINT, PodRef, TaintKey,
     },
     ports::{KubeAct, Outcome, PortError, Refusal},
@@ -28,8 +28,8 @@ const MANAGER: &str = "mngup";
 /// The key of the intent in its `ConfigMap`.
 const INTENT_KEY: &str = "intent";
 
-/// How often a change of taints is tried again when the Node changed under it.
-const TAINT_ATTEMPTS: u32 = 5;
+/// How often a change that stands on what was there is tried when the Node changed under it.
+const NODE_ATTEMPTS: u32 = 5;
 
 impl KubeCluster {
     pub(super) async fn perform(&self, act: &KubeAct) -> Outcome {
@@ -68,29 +68,32 @@ impl KubeCluster {
     }
 
     async fn patch_node(&self, name: &NodeName, patch: &NodePatch) -> Outcome {
+        let claims_cordon = patch.marks.contains(&NodeMark::Cordoned);
         let mut known = self.nodes.get(name);
         let mut attempt = 1;
         loop {
-            let taints = match patch.pending_taint {
-                None => None,
-                Some(wanted) => {
-                    let raw = match known.take() {
-                        Some(raw) => raw,
-                        None => match self.read_node(name).await {
-                            Ok(node) => RawNode::of(&node),
-                            Err(failure) => return failure.outcome(),
-                        },
-                    };
-                    with_taint(&raw, PENDING_TAINT, wanted).map(|taints| (raw.version, taints))
-                }
+            let raw = match known.take() {
+                _ if !claims_cordon && patch.pending_taint.is_none() => None,
+                Some(raw) => Some(raw),
+                None => match self.read_node(name).await {
+                    Ok(node) => Some(RawNode::of(&node)),
+                    Err(failure) => return failure.outcome(),
+                },
             };
-            let body = merge_patch(patch, taints.as_ref());
+            if claims_cordon && raw.as_ref().is_some_and(|raw| raw.cordoned_by_others) {
+                let message = format!("node/{name} was cordoned by somebody else meanwhile");
+                return Outcome::Refused(Refusal::Conflict { message });
+            }
+            let taints = patch.pending_taint.zip(raw.as_ref());
+            let taints = taints.and_then(|(wanted, raw)| with_taint(raw, PENDING_TAINT, wanted));
+            let version = raw.map(|raw| raw.version).filter(|_| claims_cordon || taints.is_some());
+            let body = merge_patch(patch, version.as_deref(), taints.as_deref());
             if body.is_empty() {
                 return Outcome::Done;
             }
             match self.send_node_patch(name, body).await {
-                // Another writer came between: the list of taints must be made anew from what they left.
-                Err(failure) if failure.code() == Some(409) && taints.is_some() && attempt < TAINT_ATTEMPTS => {
+                // Another writer came between, most often the kubelet with its status: what they left is looked at.
+                Err(failure) if failure.code() == Some(409) && version.is_some() && attempt < NODE_ATTEMPTS => {
                     attempt += 1;
                 }
                 answer => return done(answer),
@@ -208,16 +211,20 @@ fn with_taint(node: &RawNode, key: TaintKey, wanted: bool) -> Option<Vec<core::T
     Some(taints)
 }
 
-/// The whole change as one merge patch; empty when there is nothing to change.
-fn merge_patch(patch: &NodePatch, taints: Option<&(String, Vec<core::Taint>)>) -> Map<String, Value> {
+/// The whole change as one merge patch, for the Node at this version where it stands on what was there; empty when there
+/// is nothing to change.
+///
+/// A JSON patch could test the one field and would not meet the kubelet's writes, but needs every parent to be there,
+/// fails where a label to take away is gone already, and says 422 instead of 409. The version meets a write of the
+/// kubelet's seldom (one in five minutes while nothing changes), and costs one more look then.
+fn merge_patch(patch: &NodePatch, version: Option<&str>, taints: Option<&[core::Taint]>) -> Map<String, Value> {
     let (mut metadata, mut spec, mut annotations) = (Map::new(), Map::new(), Map::new());
     let set = |wanted: bool| if wanted { Value::from("true") } else { Value::Null };
     if let Some(wanted) = patch.unschedulable {
         spec.insert("unschedulable".to_owned(), wanted.into());
     }
-    if let Some((version, taints)) = taints {
+    if let Some(taints) = taints {
         spec.insert("taints".to_owned(), if taints.is_empty() { Value::Null } else { json!(taints) });
-        metadata.insert("resourceVersion".to_owned(), version.as_str().into());
     }
     if let Some(wanted) = patch.excluded {
         metadata.insert("labels".to_owned(), json!({ EXCLUDE_FROM_LOAD_BALANCERS: set(wanted) }));
@@ -232,6 +239,9 @@ fn merge_patch(patch: &NodePatch, taints: Option<&(String, Vec<core::Taint>)>) -
     }));
     if !annotations.is_empty() {
         metadata.insert("annotations".to_owned(), annotations.into());
+    }
+    if let Some(version) = version.filter(|_| !(metadata.is_empty() && spec.is_empty())) {
+        metadata.insert("resourceVersion".to_owned(), version.into());
     }
     let parts = [("metadata", metadata), ("spec", spec)];
     let parts = parts.into_iter().filter(|(_, part)| !part.is_empty());
@@ -290,14 +300,14 @@ mod tests {
             },
             "spec": { "unschedulable": true },
         });
-        assert_eq!(Value::Object(merge_patch(&patch, None)), expected);
-        assert!(merge_patch(&NodePatch::default(), None).is_empty());
+        assert_eq!(Value::Object(merge_patch(&patch, None, None)), expected);
+        assert!(merge_patch(&NodePatch::default(), Some("7"), None).is_empty());
     }
 
     #[test]
     fn the_last_taint_is_taken_away_by_null() {
         let patch = NodePatch { pending_taint: Some(false), ..NodePatch::default() };
-        let body = merge_patch(&patch, Some(&("7".to_owned(), Vec::new())));
+        let body = merge_patch(&patch, Some("7"), Some(&[]));
         let expected = json!({ "metadata": { "resourceVersion": "7" }, "spec": { "taints": null } });
         assert_eq!(Value::Object(body), expected);
     }

@@ -8,10 +8,12 @@ use std::{error::Error, io::ErrorKind, time::Duration};
 use http::{Request, StatusCode, header::RETRY_AFTER};
 use kube::{
     Client,
+    api::ObjectList,
     client::{AuthError, Body},
     core::Status,
 };
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::bearer::NoToken;
 use crate::ports::{Outcome, PortError, Refusal};
@@ -80,6 +82,30 @@ pub(super) async fn fetch<T: DeserializeOwned>(
 ) -> Result<T, Failure> {
     let body = send(client, request).await?;
     serde_json::from_slice(&body).map_err(|error| Failure::Garbled(error.to_string()))
+}
+
+/// Sends a request and reads the objects in a good answer; one that cannot be read is told by name.
+pub(super) async fn fetch_list<K: DeserializeOwned + Clone>(
+    client: &Client,
+    request: Result<Request<Vec<u8>>, kube::core::request::Error>,
+) -> Result<ObjectList<K>, Failure> {
+    let body = send(client, request).await?;
+    serde_json::from_slice(&body).map_err(|error| {
+        // Read a second time only where the first went wrong: lists are what takes longest to read.
+        let named = serde_json::from_slice::<Value>(&body).ok().and_then(|list| unreadable::<K>(&list));
+        Failure::Garbled(named.unwrap_or_else(|| error.to_string()))
+    })
+}
+
+/// The first object of a list that is no `K`, and why.
+fn unreadable<K: DeserializeOwned>(list: &Value) -> Option<String> {
+    list["items"].as_array()?.iter().find_map(|item| {
+        let error = K::deserialize(item).err()?;
+        let part = |name: &str| item["metadata"][name].as_str();
+        let name = part("name").unwrap_or("without a name");
+        let object = part("namespace").map_or(name.to_owned(), |namespace| format!("{namespace}/{name}"));
+        Some(format!("{object} cannot be read: {error}"))
+    })
 }
 
 impl Answer {
@@ -195,6 +221,14 @@ impl Failure {
         }
     }
 
+    /// Whether the server said yes in words that make no sense to us.
+    pub(super) fn is_garbled(&self) -> bool {
+        match self {
+            Self::Garbled(_) => true,
+            Self::Credentials(_) | Self::NotSent(_) | Self::Lost(_) | Self::Answer(_) => false,
+        }
+    }
+
     /// One line for a log.
     pub(super) fn line(&self) -> String {
         match self {
@@ -215,6 +249,11 @@ impl From<kube::Error> for Failure {
     #[expect(clippy::wildcard_enum_match_arm, reason = "kube's errors, most of which never come of a request")]
     fn from(error: kube::Error) -> Self {
         match error {
+            // An event that cannot be read is tried as a `Status` by kube (5.0.0, `Client::request_events`), whose fields
+            // may all be missing: it then comes as a refusal that says nothing.
+            kube::Error::Api(status) if status.code == 0 && status.message.is_empty() => {
+                Self::Garbled("an event that cannot be read".to_owned())
+            }
             kube::Error::Api(status) => status.into(),
             kube::Error::Auth(error) => Self::Credentials(PortError::Credentials { message: auth_text(&error) }),
             kube::Error::Service(error) => {

@@ -51,17 +51,21 @@ impl Connection {
     /// Nothing is sent yet, but a credential command that the kubeconfig names is run. Call it inside a tokio runtime.
     ///
     /// # Errors
-    /// When the file is missing or broken, when it has no such context, or when the credential command fails.
+    /// When the file is missing or broken, when it has no such context, when the credential command fails, or when
+    /// `HTTPS_PROXY` names no proxy.
     pub async fn from_kubeconfig(path: Option<&Path>, context: Option<&str>) -> Result<Self, PortError> {
         let (files, kubeconfig) = read(path)?;
         let contexts: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
         let own_proxy = names_proxy(&kubeconfig, context);
         let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
-        let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
-            .await
-            .map_err(|error| broken(&files, &error, &contexts))?;
+        let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| {
+            if !own_proxy && matches!(error, KubeconfigError::ParseProxyUrl(_)) {
+                return proxy::broken();
+            }
+            broken(&files, &error, &contexts)
+        })?;
         if !own_proxy {
-            config.proxy_url = proxy::from_environment(&config.cluster_url);
+            config.proxy_url = proxy::from_environment(&config.cluster_url)?;
         }
         let command = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
         let server = config.cluster_url.to_string();
@@ -79,12 +83,12 @@ impl Connection {
     /// Nothing is sent yet. Call it inside a tokio runtime.
     ///
     /// # Errors
-    /// When the URL or the certificate authority cannot be read.
+    /// When the URL or the certificate authority cannot be read, or `HTTPS_PROXY` names no proxy.
     pub fn from_endpoint(endpoint: &Endpoint) -> Result<Self, PortError> {
         let malformed = |message: String| PortError::Malformed { what: format!("endpoint {}", endpoint.url), message };
         let url: Uri = endpoint.url.parse().map_err(|error| malformed(format!("is not a URL: {error}")))?;
         let mut config = Config::new(url.clone());
-        config.proxy_url = proxy::from_environment(&url);
+        config.proxy_url = proxy::from_environment(&url)?;
         if let Some(pem) = &endpoint.ca_pem {
             let certificates = certificates(pem).map_err(|why| malformed(format!("certificate authority: {why}")))?;
             config.root_cert = Some(certificates);

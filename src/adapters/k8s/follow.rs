@@ -25,7 +25,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::answer::{Failure, PATIENCE, fetch};
+use super::answer::{Failure, PATIENCE, fetch_list};
 use crate::{domain::Change, ports::PortError};
 
 /// Objects per page of a list.
@@ -127,7 +127,7 @@ impl Source {
         };
         let mut items = Vec::new();
         loop {
-            let page: ObjectList<K> = match fetch(&self.client, request.list(&params)).await {
+            let page: ObjectList<K> = match fetch_list(&self.client, request.list(&params)).await {
                 // The pages' snapshot was compacted away under us: begin again.
                 Err(failure) if params.continue_token.is_some() && failure.code() == Some(410) => {
                     items.clear();
@@ -151,7 +151,8 @@ pub(super) async fn follow<K: Kind>(source: Source, kind: K, out: Sender) {
     let mut trouble = Trouble::default();
     loop {
         let ended = match view.version {
-            None if !source.streams() => list(&source, &mut view, &mut trouble).await,
+            // A list can tell by name what cannot be read of it, and a watch cannot.
+            None if !source.streams() || trouble.unread > 0 => list(&source, &mut view, &mut trouble).await,
             _ => watch(&source, &mut view, &mut trouble).await,
         };
         match ended {
@@ -160,6 +161,8 @@ pub(super) async fn follow<K: Kind>(source: Source, kind: K, out: Sender) {
             Ended::NoStream => source.never_stream_again(),
             Ended::Unheard => return,
             Ended::Broken(verb, failure) => match trouble.wait(failure, &source.server, verb, K::WHAT).await {
+                // An event that cannot be read is not left out: what it was about is not known any more.
+                Ok(()) if trouble.unread > 0 => view.version = None,
                 // A server that keeps refusing this place may have lost its history: look at everything again.
                 Ok(()) if trouble.answers > 3 => view.version = None,
                 Ok(()) => {}
@@ -255,6 +258,7 @@ async fn list<K: Kind>(source: &Source, view: &mut View<K>, trouble: &mut Troubl
     match source.list(None, |object| view.kind.read(object)).await {
         Ok((all, version)) => {
             trouble.over();
+            trouble.unread = 0;
             let changes = view.relist(all, version);
             if view.tell(changes).await { Ended::InOrder } else { Ended::Unheard }
         }
@@ -369,6 +373,8 @@ pub(super) struct Trouble {
     answers: u32,
     refusals: u32,
     refused_since: Option<Instant>,
+    /// Answers since the last whole list that could not be read; what works in between is no end of that.
+    unread: u32,
     worked: bool,
 }
 
@@ -377,10 +383,13 @@ impl Trouble {
     const LONGEST: Duration = Duration::from_secs(5);
     /// A server that starts up refuses what it allows a moment later, while it reads its roles.
     const GRACE: Duration = Duration::from_secs(30);
+    /// A proxy on the way may garble an answer or two. An object that this mngup cannot read stays so: it could be the
+    /// budget or the pod that matters, so the view ends, by its name, rather than to go on without it. Three seconds.
+    const UNREAD_MOST: u32 = 5;
 
     /// It worked.
     pub(super) fn over(&mut self) {
-        *self = Self { worked: true, ..Self::default() };
+        *self = Self { worked: true, unread: self.unread, ..Self::default() };
     }
 
     /// Waits before another attempt, or gives up when rights or credentials are missing for good.
@@ -402,6 +411,12 @@ impl Trouble {
         } else {
             self.refusals = 0;
             self.refused_since = None;
+        }
+        if failure.is_garbled() {
+            self.unread += 1;
+            if self.unread >= Self::UNREAD_MOST {
+                return Err(failure.port(server, &format!("{verb} {what}")));
+            }
         }
         if self.attempts == 3 {
             tracing::warn!(server, reason = failure.line(), "cannot {verb} {what}, trying on");

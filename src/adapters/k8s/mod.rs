@@ -25,4 +25,4 @@ pub use bearer::{FreshToken, TokenSource};
 pub use client::{Connection, Endpoint};
 pub use cluster::{KubeCluster, Pace, Scope};
 pub use lock::KubeLock;
-pub use rights::{Need, Place, RIGHTS, Right};
+pub use rights::{Need, Objects, Place, RIGHTS, Right};

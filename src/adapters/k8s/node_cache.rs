@@ -1,4 +1,4 @@
-//! Taints and versions of Nodes as the API has them, so that a taint can be changed without reading first.
+//! Taints, cordons and versions of Nodes as the API has them, so that they can be changed without reading first.
 
 use std::{
     collections::BTreeMap,
@@ -7,20 +7,26 @@ use std::{
 
 use k8s_openapi::api::core::v1 as core;
 
-use crate::domain::NodeName;
+use crate::domain::{NodeName, key};
 
-/// What a change of taints must know: they are one list to the API, and only its version keeps others' changes.
+/// What a change must know that stands on what was there: taints are one list to the API, and a cordon that was there
+/// before is not ours. Only the version keeps others' changes.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct RawNode {
     pub(super) version: String,
     pub(super) taints: Vec<core::Taint>,
+    /// Unschedulable without our mark.
+    pub(super) cordoned_by_others: bool,
 }
 
 impl RawNode {
     pub(super) fn of(node: &core::Node) -> Self {
+        let spec = node.spec.as_ref();
+        let ours = node.metadata.annotations.as_ref().is_some_and(|marks| marks.contains_key(key::CORDONED));
         Self {
             version: node.metadata.resource_version.clone().unwrap_or_default(),
-            taints: node.spec.as_ref().and_then(|spec| spec.taints.clone()).unwrap_or_default(),
+            taints: spec.and_then(|spec| spec.taints.clone()).unwrap_or_default(),
+            cordoned_by_others: spec.and_then(|spec| spec.unschedulable).unwrap_or_default() && !ours,
         }
     }
 }

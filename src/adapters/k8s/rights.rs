@@ -29,6 +29,8 @@ pub struct Right {
     pub subresource: Option<&'static str>,
     /// Where.
     pub place: Place,
+    /// Of which names.
+    pub objects: Objects,
     /// When.
     pub need: Need,
 }
@@ -40,6 +42,15 @@ pub enum Place {
     Cluster,
     /// In the namespace of the run's `ConfigMap` and Lease.
     StateNamespace,
+}
+
+/// Objects of which names a right must cover.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Objects {
+    /// Of every name.
+    All,
+    /// Only the run's own `ConfigMap` and Lease: a rule may be narrowed to their name with `resourceNames`.
+    Own,
 }
 
 /// When a right is needed.
@@ -54,11 +65,13 @@ pub enum Need {
 }
 
 const fn cluster(verb: &'static str, group: &'static str, resource: &'static str) -> Right {
-    Right { verb, group, resource, subresource: None, place: Place::Cluster, need: Need::Always }
+    let (place, objects) = (Place::Cluster, Objects::All);
+    Right { verb, group, resource, subresource: None, place, objects, need: Need::Always }
 }
 
 const fn state(verb: &'static str, group: &'static str, resource: &'static str) -> Right {
-    Right { verb, group, resource, subresource: None, place: Place::StateNamespace, need: Need::Always }
+    let (place, objects) = (Place::StateNamespace, Objects::Own);
+    Right { verb, group, resource, subresource: None, place, objects, need: Need::Always }
 }
 
 /// Every right of `docs/rbac.yaml`, which a test compares with this.
@@ -77,11 +90,14 @@ pub const RIGHTS: &[Right] = &[
     cluster("watch", "apps", "daemonsets"),
     Right { need: Need::Optional, ..cluster("list", "", "persistentvolumes") },
     state("get", "", "configmaps"),
+    // A ConfigMap is applied, and an apply that creates is authorized with the object's name (`PatchResource` in
+    // apiserver's handlers/patch.go). So the rule can name it, and nobody can make another, an `aws-auth` for instance.
     state("create", "", "configmaps"),
     state("patch", "", "configmaps"),
     state("delete", "", "configmaps"),
     state("get", "coordination.k8s.io", "leases"),
-    state("create", "coordination.k8s.io", "leases"),
+    // A Lease is posted, so that of two runs one fails; a POST is authorized before its name is known.
+    Right { objects: Objects::All, ..state("create", "coordination.k8s.io", "leases") },
     state("update", "coordination.k8s.io", "leases"),
     state("delete", "coordination.k8s.io", "leases"),
 ];
@@ -106,15 +122,20 @@ impl Right {
         format!("{}{subresource}{group}", self.resource)
     }
 
-    /// Whether one of these rules grants it, for objects of every name.
-    fn is_in(&self, rules: &[ResourceRule]) -> bool {
+    /// Whether one of these rules grants it; `own` is the name of the run's objects.
+    fn is_in(&self, rules: &[ResourceRule], own: &str) -> bool {
         let has = |list: &[String], wanted: &str| list.iter().any(|one| one == "*" || one == wanted);
         let resource = match self.subresource {
             Some(subresource) => format!("{}/{subresource}", self.resource),
             None => self.resource.to_owned(),
         };
+        let covers = |names: &[String]| match self.objects {
+            Objects::All => names.is_empty(),
+            // To RBAC a `*` among names is a name.
+            Objects::Own => names.is_empty() || names.iter().any(|name| name == own),
+        };
         rules.iter().any(|rule| {
-            rule.resource_names.as_ref().is_none_or(Vec::is_empty)
+            covers(rule.resource_names.as_deref().unwrap_or_default())
                 && has(&rule.verbs, self.verb)
                 && has(rule.api_groups.as_deref().unwrap_or_default(), self.group)
                 && has(rule.resources.as_deref().unwrap_or_default(), &resource)
@@ -138,9 +159,10 @@ impl KubeCluster {
     /// When the server does not answer, or does not know us.
     pub async fn missing_rights(&self, rights: &[Right]) -> Result<Vec<Right>, PortError> {
         let (everywhere, here) = tokio::try_join!(self.rules(NOWHERE), self.rules(&self.scope.state_namespace))?;
+        let own = self.scope.object_name();
         let shown = |right: &Right| match right.place {
-            Place::Cluster => right.is_in(&everywhere),
-            Place::StateNamespace => right.is_in(&here),
+            Place::Cluster => right.is_in(&everywhere, &own),
+            Place::StateNamespace => right.is_in(&here, &own),
         };
         let asked = stream::iter(
             rights
@@ -176,6 +198,9 @@ impl KubeCluster {
         }
         if right.place == Place::StateNamespace {
             attributes["namespace"] = self.scope.state_namespace.as_str().into();
+        }
+        if right.objects == Objects::Own {
+            attributes["name"] = self.scope.object_name().into();
         }
         let review = json!({
             "apiVersion": "authorization.k8s.io/v1",

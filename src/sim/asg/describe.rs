@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{AutoScalingGroup, VersionUse};
-use crate::domain::{Group, Instance, LaunchTarget};
+use crate::domain::{Counts, Group, Instance, LaunchTarget};
 
 /// How many activities a description carries: one page of `DescribeScalingActivities`.
 const PAGE: usize = 100;
@@ -31,6 +31,7 @@ impl AutoScalingGroup {
             asg: self.config.name.clone(),
             observed_at: now,
             size: self.size,
+            counts: Counts::Instances,
             target: self.target(),
             instances: instances.collect(),
             suspended: self.config.suspended.clone(),

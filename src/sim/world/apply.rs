@@ -139,7 +139,15 @@ impl World {
                     let message = "Nodegroup cannot be updated as it is currently not in Active State".to_owned();
                     return Outcome::Refused(Refusal::Failed { code: 409, message });
                 }
-                self.asg.update_size(None, *max, Some(*desired), now)
+                let there = self.asg.size();
+                let moved = desired.is_some_and(|step| step.from != there.desired)
+                    || max.is_some_and(|step| step.from != there.max)
+                    || desired.is_none() && max.is_some_and(|step| step.to < there.desired);
+                if moved {
+                    let message = "its sizes were moved by somebody else".to_owned();
+                    return Outcome::Refused(Refusal::Conflict { message });
+                }
+                self.asg.update_size(None, max.map(|step| step.to), desired.map(|step| step.to), now)
             }
             CloudAct::SuspendAzRebalance => {
                 self.asg.suspend(&[Process::AzRebalance], now);

@@ -69,13 +69,17 @@ impl Bed {
             None => ("--asg", world.asg.clone()),
         };
         let target = ["--cluster", &world.cluster, flag, &group].map(str::to_owned).into();
+        let state_object = match &world.nodegroup {
+            Some(nodegroup) => format!("mngup-{nodegroup}"),
+            None => format!("mngup-asg-{}", world.asg),
+        };
         let label = world.nodegroup.as_ref().map(|name| format!("eks.amazonaws.com/nodegroup={name}"));
         let aws = AwsServer::start(world);
         let person = User { name: PERSON.to_owned(), groups: vec!["system:masters".to_owned()] };
         let plane_options = Options { token_webhook: Some(aws.webhook_url()), users: vec![person] };
         let plane = ControlPlane::start(binaries, &plane_options);
         aws.serve_cluster(plane.url(), &plane.ca_pem());
-        plane.apply(&rights());
+        plane.apply(&rights(&state_object));
         aws.bridge(&plane.admin_kubeconfig());
         let bed = Self { plane, aws, target, label, _slot: slot };
         if !options.workloads.is_empty() {
@@ -223,8 +227,9 @@ fn is_settled(object: &Value) -> bool {
     }
 }
 
-/// What we ship, with the name of a group put in as it says.
-fn rights() -> String {
+/// What we ship, with the names of a group of people and of a node group put in as it says.
+fn rights(state_object: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rbac.yaml");
-    std::fs::read_to_string(path).expect("docs/rbac.yaml").replace("mngup-operators", USER)
+    let text = std::fs::read_to_string(path).expect("docs/rbac.yaml");
+    text.replace("mngup-operators", USER).replace("mngup-NODEGROUP", state_object)
 }

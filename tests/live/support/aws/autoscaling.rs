@@ -154,6 +154,7 @@ fn group(state: &State) -> String {
         + &text_members("TerminationPolicies", ["AllocationStrategy", "OldestLaunchTemplate"].map(String::from))
         + &leaf("NewInstancesProtectedFromScaleIn", false)
         + &leaf("CapacityRebalance", false)
+        + &optional("DesiredCapacityType", state.world.capacity_type.as_ref())
         + &config.operator.as_ref().map(|who| node("Operator", &leaf("Principal", who))).unwrap_or_default()
 }
 
@@ -178,7 +179,9 @@ fn launches_from(state: &State) -> String {
     }
     let overrides = config.overrides.iter().map(|wanted| {
         let own = wanted.template.as_ref().map(|used| node("LaunchTemplateSpecification", &template(state, used)));
-        leaf("InstanceType", &wanted.instance_type) + &own.unwrap_or_default()
+        leaf("InstanceType", &wanted.instance_type)
+            + &own.unwrap_or_default()
+            + &optional("WeightedCapacity", state.world.weight.map(|weight| weight.to_string()))
     });
     let launch = node("LaunchTemplateSpecification", &own) + &members("Overrides", overrides);
     let spread = leaf("OnDemandAllocationStrategy", "prioritized") + &leaf("OnDemandBaseCapacity", 0);

@@ -65,6 +65,10 @@ pub struct World {
     pub suspended: Vec<String>,
     /// The service principal that alone may change the group.
     pub operator: Option<String>,
+    /// What an instance of each type counts, in a mixed-instances group that weighs them.
+    pub weight: Option<u32>,
+    /// What the desired size counts, where that is not instances: `vcpu`.
+    pub capacity_type: Option<String>,
     /// The status of an instance refresh.
     pub instance_refresh: Option<String>,
     /// The node group's status.
@@ -134,6 +138,8 @@ impl Default for World {
             resize: Duration::from_millis(500),
             suspended: Vec::new(),
             operator: None,
+            weight: None,
+            capacity_type: None,
             instance_refresh: None,
             status: "ACTIVE".into(),
             issues: Vec::new(),
