@@ -11,6 +11,14 @@ use insta::assert_snapshot;
 
 use crate::{mngup_in, started};
 
+const NOTHING_OLD: &str = "
+name: new
+cluster: shop
+group: { nodegroup: { name: workers, max-unavailable: 1 }, max: 6, template: { old: 7, new: 8 } }
+zones:
+  - { name: eu-west-1a, old: 0, new: 2 }
+";
+
 /// What is said on stderr, and how it ends, with this as stdout.
 fn with_stdout(home: &Path, line: &str, stdout: Stdio) -> String {
     let mut child = started(home, line).stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
@@ -30,18 +38,24 @@ fn closed() -> Stdio {
     writer.into()
 }
 
-/// A home with the journal of a run.
+/// A home with the journal of a run, and a world where nothing is to be done.
 fn home() -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("run.jsonl"), include_str!("run.jsonl")).unwrap();
+    std::fs::write(home.path().join("new.yaml"), NOTHING_OLD).unwrap();
     home
 }
 
-const ANSWERS: [&str; 7] = [
+const ANSWERS: [&str; 12] = [
     "report run.jsonl",
     "report run.jsonl -o json",
     "report run.jsonl -o jsonl",
     "upgrade --sandbox --dry-run",
+    "upgrade --sandbox --dry-run -o json",
+    "upgrade --sandbox --dry-run -o jsonl",
+    "upgrade --sandbox new.yaml",
+    "upgrade --sandbox new.yaml -o json",
+    "upgrade --sandbox new.yaml -o jsonl",
     "completions bash",
     "upgrade --help",
     "--version",
