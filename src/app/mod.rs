@@ -14,4 +14,4 @@ pub use brief::brief;
 pub use driver::{DriveError, Ports, Stop};
 pub use observe::{Observed, observe};
 pub use status::{Status, status};
-pub use upgrade::{Begun, Prepared, Refused, Request, begin, prepare};
+pub use upgrade::{Begun, NotBegun, Prepared, Refused, Request, begin, prepare};

@@ -7,10 +7,10 @@ use super::{
     consent::Consent,
     error::CliError,
     exit_code::ExitCode,
+    run::not_begun,
     sinks::{self, OpenJournal},
     stop,
     target::Target,
-    upgrade::not_begun,
 };
 use crate::{
     adapters::SystemClock,

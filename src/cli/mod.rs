@@ -12,6 +12,7 @@ mod logging;
 mod policy_args;
 mod refusal;
 mod report;
+mod run;
 mod sinks;
 mod status;
 mod stop;
