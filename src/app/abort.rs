@@ -3,7 +3,7 @@
 use tokio::sync::mpsc;
 
 use super::{
-    driver::{Desk, DriveError, Ports, Stop, drive},
+    driver::{Desk, DriveError, Ports, Stop, drive, unless_stopped},
     lease::{give_back, regain},
     observe::{Observed, observe},
     upgrade::members,
@@ -53,40 +53,86 @@ fn traces(intent: &Intent, snapshot: &Snapshot) -> Undoing {
     }
 }
 
-/// Undoes the run that the cluster remembers: cordons, labels, taints, annotations, sizes, suspended processes. Nodes
-/// that are new stay. Returns none when there is nothing to undo.
+/// A run that is about to be undone: its lock is held, and nothing was told or done yet.
+#[derive(Debug)]
+pub struct BegunAbort<'a, C, A, K, L> {
+    ports: &'a Ports<C, A, K, L>,
+    snapshot: Snapshot,
+    intent: Intent,
+}
+
+/// Takes the lock, or says who has it, and looks. Returns none when there is nothing to undo.
 ///
 /// # Errors
-/// [`DriveError`].
-pub async fn abort<C: Cluster, A: Cloud, K: Clock, L: Lock>(
-    ports: &Ports<C, A, K, L>,
-    reporter: &mut dyn Reporter,
-    journal: &mut dyn Journal,
+/// [`DriveError`]; the lock is not held then.
+pub async fn begin_abort<'a, C: Cluster, A: Cloud, K: Clock, L: Lock>(
+    ports: &'a Ports<C, A, K, L>,
     stop: &mut mpsc::Receiver<Stop>,
-) -> Result<Option<RunOutcome>, DriveError> {
-    let mut desk = Desk { reporter, journal, stop };
-    desk.unless_stopped(ports.lock.acquire()).await?;
-    let mut outcome = Box::pin(undo(ports, &mut desk, false)).await;
-    let mut ports = ports.clone();
-    while let Err(DriveError::Adrift { stopping }) = outcome {
-        outcome = match regain(&ports, &mut desk).await {
-            Ok(regained) => {
-                ports = regained;
-                Box::pin(undo(&ports, &mut desk, stopping)).await
-            }
-            Err(error) => Err(error),
-        };
+) -> Result<Option<BegunAbort<'a, C, A, K, L>>, DriveError> {
+    unless_stopped(stop, ports.lock.acquire()).await?;
+    let observed = unless_stopped(stop, observe(ports)).await;
+    if let Ok(Observed { snapshot, intent: Some(intent) }) = observed {
+        return Ok(Some(BegunAbort { ports, snapshot, intent }));
     }
-    give_back(&*ports.lock, outcome.as_ref().err()).await;
-    outcome
+    give_back(&*ports.lock, observed.as_ref().err()).await;
+    observed.map(|_| None)
+}
+
+impl<C: Cluster, A: Cloud, K: Clock, L: Lock> BegunAbort<'_, C, A, K, L> {
+    /// What the run meant to do.
+    #[must_use]
+    pub fn intent(&self) -> &Intent {
+        &self.intent
+    }
+
+    /// What there is to be undone, now that nobody else is at it.
+    #[must_use]
+    pub fn undoing(&self) -> Undoing {
+        traces(&self.intent, &self.snapshot)
+    }
+
+    /// Undoes the run that the cluster remembers: cordons, labels, taints, annotations, sizes, suspended processes.
+    /// Nodes that are new stay. Returns none when meanwhile another undid it. Gives the lock back.
+    ///
+    /// # Errors
+    /// [`DriveError`].
+    pub async fn drive(
+        self,
+        reporter: &mut dyn Reporter,
+        journal: &mut dyn Journal,
+        stop: &mut mpsc::Receiver<Stop>,
+    ) -> Result<Option<RunOutcome>, DriveError> {
+        let mut desk = Desk { reporter, journal, stop };
+        let observed = Observed { snapshot: self.snapshot, intent: Some(self.intent) };
+        let mut outcome = Box::pin(undo(self.ports, observed, &mut desk, false)).await;
+        let mut ports = self.ports.clone();
+        while let Err(DriveError::Adrift { stopping }) = outcome {
+            outcome = match again(&mut ports, &mut desk).await {
+                Ok(observed) => Box::pin(undo(&ports, observed, &mut desk, stopping)).await,
+                Err(error) => Err(error),
+            };
+        }
+        give_back(&*ports.lock, outcome.as_ref().err()).await;
+        outcome
+    }
+}
+
+/// Waits until the lock is ours again, and looks at everything anew.
+async fn again<C: Cluster, A: Cloud, K: Clock, L: Lock>(
+    ports: &mut Ports<C, A, K, L>,
+    desk: &mut Desk<'_>,
+) -> Result<Observed, DriveError> {
+    *ports = regain(ports, desk).await?;
+    desk.unless_stopped(observe(ports)).await
 }
 
 async fn undo<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     ports: &Ports<C, A, K, L>,
+    observed: Observed,
     desk: &mut Desk<'_>,
     stopping: bool,
 ) -> Result<Option<RunOutcome>, DriveError> {
-    let Observed { mut snapshot, intent } = desk.unless_stopped(observe(ports)).await?;
+    let Observed { mut snapshot, intent } = observed;
     let Some(intent) = intent else { return Ok(None) };
     let old = plan::old_nodes(&snapshot, &intent.policy);
     let mut run = Rollout::resume(intent.clone(), intent, Goal::Abort, &snapshot, ports.clock.now());

@@ -95,10 +95,18 @@ impl Desk<'_> {
         &mut self,
         wait: impl Future<Output = Result<T, E>>,
     ) -> Result<T, DriveError> {
-        tokio::select! {
-            done = wait => done.map_err(Into::into),
-            Some(_) = self.stop.recv() => Err(DriveError::Left),
-        }
+        unless_stopped(self.stop, wait).await
+    }
+}
+
+/// Waits for this, unless the user stops first.
+pub(super) async fn unless_stopped<T, E: Into<DriveError>>(
+    stop: &mut mpsc::Receiver<Stop>,
+    wait: impl Future<Output = Result<T, E>>,
+) -> Result<T, DriveError> {
+    tokio::select! {
+        done = wait => done.map_err(Into::into),
+        Some(_) = stop.recv() => Err(DriveError::Left),
     }
 }
 

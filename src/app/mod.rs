@@ -9,9 +9,9 @@ mod polling;
 mod status;
 mod upgrade;
 
-pub use abort::{abort, undoing};
+pub use abort::{BegunAbort, begin_abort, undoing};
 pub use brief::brief;
 pub use driver::{DriveError, Ports, Stop};
 pub use observe::{Observed, observe};
 pub use status::{Status, status};
-pub use upgrade::{Prepared, Refused, Request, prepare, upgrade};
+pub use upgrade::{Begun, NotBegun, Prepared, Refused, Request, begin, prepare};

@@ -3,7 +3,7 @@
 use tokio::sync::mpsc;
 
 use super::{
-    driver::{Desk, DriveError, Ports, Stop, drive},
+    driver::{Desk, DriveError, Ports, Stop, drive, unless_stopped},
     lease::{give_back, regain},
     observe::{Observed, look_again, look_at_pods, observe},
 };
@@ -157,24 +157,86 @@ pub(super) fn members(snapshot: &Snapshot) -> impl Iterator<Item = &NodeName> {
     instances.filter_map(|instance| snapshot.node_of(instance)).map(|node| &node.name)
 }
 
-/// Takes the lock and runs; a run that was interrupted goes on with its own sizes and its own settings, but for those
-/// that are given now.
+/// A run that holds the lock of its group and has seen what there is now. Nothing of it was told or done yet: a place
+/// to open what only the holder may write.
+#[derive(Debug)]
+pub struct Begun<'a, C, A, K, L> {
+    ports: &'a Ports<C, A, K, L>,
+    request: &'a Request,
+    prepared: Prepared,
+}
+
+/// Why a run did not begin; nothing was touched then.
+#[derive(Debug, thiserror::Error)]
+pub enum NotBegun {
+    /// Something speaks against it that was not so when it was planned.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The lock was not had, nothing could be read, or the user left.
+    #[error(transparent)]
+    Broken(#[from] DriveError),
+}
+
+/// Takes the lock, or says who has it, looks again, and objects to what speaks against it by now.
 ///
 /// # Errors
-/// [`DriveError`]; a run that ends in order has an outcome, however bad.
-pub async fn upgrade<C: Cluster, A: Cloud, K: Clock, L: Lock>(
-    ports: &Ports<C, A, K, L>,
-    request: &Request,
+/// [`NotBegun`]; the lock is not held then.
+pub async fn begin<'a, C: Cluster, A: Cloud, K: Clock, L: Lock>(
+    ports: &'a Ports<C, A, K, L>,
+    request: &'a Request,
     prepared: Prepared,
-    reporter: &mut dyn Reporter,
-    journal: &mut dyn Journal,
     stop: &mut mpsc::Receiver<Stop>,
-) -> Result<RunOutcome, DriveError> {
-    let mut desk = Desk { reporter, journal, stop };
-    desk.unless_stopped(ports.lock.acquire()).await?;
-    let outcome = legs(ports, request, prepared, &mut desk).await;
-    give_back(&*ports.lock, outcome.as_ref().err()).await;
-    outcome
+) -> Result<Begun<'a, C, A, K, L>, NotBegun> {
+    unless_stopped(stop, ports.lock.acquire()).await?;
+    let Prepared { mut snapshot, .. } = prepared;
+    // Somebody may have thought it over for a while, or another run held the lock: only what is seen now counts.
+    let again = async {
+        let intent = ports.cluster.intent().await?;
+        look_again(ports, &mut snapshot).await?;
+        Ok::<_, PortError>(intent)
+    };
+    let seen = unless_stopped(stop, again).await;
+    match seen.map_err(NotBegun::from).and_then(|intent| Ok(judge(&snapshot, intent, request)?)) {
+        Ok(prepared) => Ok(Begun { ports, request, prepared }),
+        Err(error) => {
+            let broken = match &error {
+                NotBegun::Refused(_) => None,
+                NotBegun::Broken(error) => Some(error),
+            };
+            give_back(&*ports.lock, broken).await;
+            Err(error)
+        }
+    }
+}
+
+impl<C: Cluster, A: Cloud, K: Clock, L: Lock> Begun<'_, C, A, K, L> {
+    /// Its name: one that goes on keeps it, and so its journal.
+    #[must_use]
+    pub fn run(&self) -> &RunId {
+        self.prepared.resumes.as_ref().map_or(&self.request.run, |intent| &intent.run)
+    }
+
+    /// Gives the lock back, having done nothing.
+    pub async fn give_up(self) {
+        give_back(&*self.ports.lock, None).await;
+    }
+
+    /// Runs, and gives the lock back; a run that was interrupted goes on with its own sizes and its own settings, but
+    /// for those that are given now.
+    ///
+    /// # Errors
+    /// [`DriveError`]; a run that ends in order has an outcome, however bad.
+    pub async fn drive(
+        self,
+        reporter: &mut dyn Reporter,
+        journal: &mut dyn Journal,
+        stop: &mut mpsc::Receiver<Stop>,
+    ) -> Result<RunOutcome, DriveError> {
+        let mut desk = Desk { reporter, journal, stop };
+        let outcome = legs(self.ports, self.request, self.prepared, &mut desk).await;
+        give_back(&*self.ports.lock, outcome.as_ref().err()).await;
+        outcome
+    }
 }
 
 /// One leg after the other: whenever nothing could be heard for a while, the run goes on as if another had begun it.
@@ -184,58 +246,48 @@ async fn legs<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     prepared: Prepared,
     desk: &mut Desk<'_>,
 ) -> Result<RunOutcome, DriveError> {
-    let Prepared { mut snapshot, .. } = prepared;
-    // Somebody may have thought it over for a while, or another run held the lock: only what is seen now counts.
-    let again = async {
-        let intent = ports.cluster.intent().await?;
-        look_again(ports, &mut snapshot).await?;
-        Ok::<_, PortError>(intent)
-    };
-    let intent = desk.unless_stopped(again).await?;
-    let mut ended = Box::pin(leg(ports, request, Observed { snapshot, intent }, desk, false)).await;
+    let mut ended = Box::pin(leg(ports, request, prepared, desk, false)).await;
     let mut ports = ports.clone();
     while let Err(DriveError::Adrift { stopping }) = ended {
         ports = regain(&ports, desk).await?;
-        let observed = desk.unless_stopped(observe(&ports)).await?;
-        ended = Box::pin(leg(&ports, request, observed, desk, stopping)).await;
+        let Observed { snapshot, intent } = desk.unless_stopped(observe(&ports)).await?;
+        let prepared = judge(&snapshot, intent, request).map_err(broken_off)?;
+        ended = Box::pin(leg(&ports, request, prepared, desk, stopping)).await;
     }
     ended
+}
+
+/// What refuses a run before it begins only breaks it off midway.
+fn broken_off(refused: Refused) -> DriveError {
+    let message = match refused {
+        Refused::Port(error) => return error.into(),
+        Refused::Objections { objections, .. } => {
+            objections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        }
+        Refused::Limits(error) => error.to_string(),
+        Refused::Contradiction(error) => error.to_string(),
+    };
+    PortError::Other { message }.into()
 }
 
 async fn leg<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     ports: &Ports<C, A, K, L>,
     request: &Request,
-    observed: Observed,
+    prepared: Prepared,
     desk: &mut Desk<'_>,
     stopping: bool,
 ) -> Result<RunOutcome, DriveError> {
-    let Observed { mut snapshot, intent } = observed;
-    let judged = match judge(&snapshot, intent, request) {
-        Ok(judged) => judged,
-        Err(Refused::Port(error)) => return Err(error.into()),
-        Err(Refused::Objections { objections, .. }) => {
-            let reasons: Vec<_> = objections.iter().map(ToString::to_string).collect();
-            return Err(PortError::Other { message: reasons.join("; ") }.into());
-        }
-        Err(Refused::Limits(error)) => return Err(PortError::Other { message: error.to_string() }.into()),
-        Err(Refused::Contradiction(error)) => return Err(PortError::Other { message: error.to_string() }.into()),
-    };
-    let intent = judged.resumes.clone();
-    let (mut rollout, first) = start(request, &judged, intent, &snapshot, ports.clock.now());
+    let (mut rollout, first) = start(request, &prepared, ports.clock.now());
+    let Prepared { mut snapshot, .. } = prepared;
     let outcome = drive(ports, &mut rollout, &mut snapshot, first, desk, stopping).await;
     desk.reporter.size(snapshot.group().map(|group| group.size));
     outcome
 }
 
-fn start(
-    request: &Request,
-    prepared: &Prepared,
-    intent: Option<Intent>,
-    snapshot: &Snapshot,
-    now: jiff::Timestamp,
-) -> (Rollout, Event) {
+fn start(request: &Request, prepared: &Prepared, now: jiff::Timestamp) -> (Rollout, Event) {
+    let snapshot = &prepared.snapshot;
     let old = prepared.old.clone();
-    if let Some(remembered) = intent {
+    if let Some(remembered) = prepared.resumes.clone() {
         let intent = Intent {
             policy: prepared.policy.clone(),
             limits: prepared.limits,

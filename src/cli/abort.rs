@@ -1,11 +1,13 @@
 //! `mngup abort`.
 
 use super::{
+    answer::{Stdout, answer, answer_json, answer_json_line, tell},
     args::{AbortArgs, Form},
     connect::{self, Purpose},
     consent::Consent,
     error::CliError,
     exit_code::ExitCode,
+    run::not_begun,
     sinks::{self, OpenJournal},
     stop,
     target::Target,
@@ -14,7 +16,7 @@ use crate::{
     adapters::SystemClock,
     app::{self, DriveError},
     journal::Header,
-    ports::{Clock, Cluster, Lock},
+    ports::{Clock, Lock},
     report::{Closing, Commands, Reporter, Screen, Undoing},
 };
 
@@ -34,34 +36,37 @@ pub(super) async fn abort(args: AbortArgs, can_ask: bool, screen: Screen) -> Res
     if !args.dry_run {
         ports.lock.look().await.map_err(|error| CliError::lock(error, now, &commands.status()))?;
     }
-    let remembered = ports.cluster.intent().await?;
-    let (Some(intent), Some(undoing)) = (remembered, app::undoing(&ports).await?) else {
-        return Ok(nothing_to_undo(&target, args.output));
+    let Some(undoing) = app::undoing(&ports).await? else {
+        return nothing_to_undo(&target, args.output);
     };
-    let commands = commands.with(intent.policy.words());
     if args.dry_run {
         return only_shown(&undoing, args.output, now, &screen, &commands);
     }
-    let plan = undoing.lines(now, screen.width().unwrap_or(usize::MAX));
-    let agreed = consent.go_ahead(&plan);
-    if !agreed.map_err(|error| CliError::new(ExitCode::Unexpected, "the terminal cannot be read").because(error))? {
-        anstream::eprintln!("nothing was touched");
+    if !consent.go_ahead(&undoing.lines(now, screen.width().unwrap_or(usize::MAX)))? {
+        tell("nothing was touched");
         return Ok(ExitCode::Done);
     }
-    let header = Header::of(&intent);
-    let OpenJournal { mut journal, path, warning } = sinks::open_journal(None, &header)?;
-    if let Some(warning) = warning {
-        anstream::eprintln!("warning: {warning}");
-    }
-    let closing = Closing { commands: commands.clone(), journal: path, undoing: Some(undoing) };
-    let mut reporter = sinks::reporters(args.output, &screen, closing);
     let mut stop = stop::listen();
-    let outcome = app::abort(&ports, &mut reporter, &mut *journal, &mut stop).await;
+    let begun = Box::pin(app::begin_abort(&ports, &mut stop)).await;
+    let begun = begun.map_err(|error| not_begun(error, SystemClock.now(), &commands, commands.abort()))?;
+    let Some(begun) = begun else {
+        return nothing_to_undo(&target, args.output);
+    };
+    let OpenJournal { mut journal, path, warning } = sinks::usual_journal(&Header::of(begun.intent()));
+    if let Some(warning) = warning {
+        tell(&format!("warning: {warning}"));
+    }
+    let again = Commands::report(path.as_deref());
+    let stdout = Stdout::default();
+    let commands = commands.with(begun.intent().policy.words());
+    let closing = Closing { commands: commands.clone(), journal: path, undoing: Some(begun.undoing()) };
+    let mut reporter = sinks::reporters(args.output, &screen, closing, &stdout);
+    let outcome = Box::pin(begun.drive(&mut reporter, &mut *journal, &mut stop)).await;
     reporter.finish();
-    match outcome {
-        Ok(None) => Ok(nothing_to_undo(&target, args.output)),
-        Ok(Some(outcome)) => Ok(ExitCode::from(&outcome)),
-        Err(error) => Err(broke_off(error, SystemClock.now(), &commands)),
+    match outcome.transpose() {
+        None => nothing_to_undo(&target, args.output),
+        Some(Ok(outcome)) => stdout.settle(ExitCode::from(&outcome), &again),
+        Some(Err(error)) => Err(broke_off(error, SystemClock.now(), &commands)),
     }
 }
 
@@ -69,20 +74,20 @@ fn broke_off(error: DriveError, now: jiff::Timestamp, commands: &Commands) -> Cl
     let again = format!("{}   (goes on with it)", commands.abort());
     match error {
         DriveError::Lock(error) => CliError::lock(error, now, &commands.status()),
-        DriveError::Port(error) => CliError::from(error).next(again),
+        DriveError::Port(error) => CliError::from(error).midway().next(again),
         error @ (DriveError::Left | DriveError::Adrift { .. }) => {
             CliError::new(ExitCode::Interrupted, error.to_string()).next(again)
         }
     }
 }
 
-fn nothing_to_undo(target: &Target, form: Form) -> ExitCode {
+fn nothing_to_undo(target: &Target, form: Form) -> Result<ExitCode, CliError> {
     match form {
-        Form::Human => anstream::println!("{} has no run to undo", target.group),
-        Form::Json => anstream::println!("null"),
+        Form::Human => answer(&format!("{} has no run to undo\n", target.group))?,
+        Form::Json => answer("null\n")?,
         Form::Jsonl => {}
     }
-    ExitCode::Done
+    Ok(ExitCode::Done)
 }
 
 /// What there is to be undone as the answer, in the form that was asked for.
@@ -93,16 +98,14 @@ fn only_shown(
     screen: &Screen,
     commands: &Commands,
 ) -> Result<ExitCode, CliError> {
-    let text = match form {
+    match form {
         Form::Human => {
             let lines = undoing.lines(now, screen.width().unwrap_or(usize::MAX));
-            Ok(format!("{}\n(dry run) nothing was written", lines.join("\n")))
+            answer(&format!("{}\n(dry run) nothing was written\n", lines.join("\n")))?;
         }
-        Form::Json => serde_json::to_string_pretty(undoing),
-        Form::Jsonl => serde_json::to_string(undoing),
-    };
-    let text = text.map_err(|error| CliError::new(ExitCode::Unexpected, "cannot write the plan").because(error))?;
-    anstream::println!("{text}");
-    anstream::eprintln!("Next: {}", commands.abort());
+        Form::Json => answer_json(undoing)?,
+        Form::Jsonl => answer_json_line(undoing)?,
+    }
+    tell(&format!("Next: {}", commands.abort()));
     Ok(ExitCode::Done)
 }

@@ -8,7 +8,7 @@ use super::{
     exit_code,
     policy_args::PolicyArgs,
     upgrade::SANDBOX_SPEED,
-    values::{self, World},
+    values::{self, Sandbox},
 };
 
 /// Upgrades EKS node groups node by node, respects every PodDisruptionBudget, and says why when it stands still
@@ -48,7 +48,7 @@ pub enum Command {
 pub struct LeaseArgs {
     /// When a run died, another may go on after so long without a sign of life
     #[arg(long, env = "MNGUP_LEASE_DURATION", hide_env = true, value_name = "TIME", default_value = "30s")]
-    #[arg(value_parser = values::lease)]
+    #[arg(value_parser = values::lease, allow_hyphen_values = true)]
     pub lease_duration: Duration,
 }
 
@@ -84,7 +84,7 @@ pub struct TalkArgs {
     pub color: When,
     /// Tell what is asked of servers, on stderr; -vv tells more, and never a secret
     #[arg(short, long, global = true, action = ArgAction::Count, env = "MNGUP_VERBOSE", hide_env = true)]
-    #[arg(help_heading = "Output")]
+    #[arg(value_parser = values::loudness, help_heading = "Output")]
     pub verbose: u8,
 }
 
@@ -104,31 +104,33 @@ pub enum When {
 #[command(next_help_heading = "Which group")]
 pub struct TargetArgs {
     /// The EKS cluster
-    #[arg(short, long, env = "MNGUP_CLUSTER", hide_env = true, value_name = "NAME")]
+    #[arg(short, long, env = "MNGUP_CLUSTER", hide_env = true, value_name = "NAME", value_parser = values::cluster)]
     pub cluster: Option<String>,
     /// The managed node group
     #[arg(short, long, env = "MNGUP_NODEGROUP", hide_env = true, value_name = "NAME")]
+    #[arg(value_parser = values::nodegroup)]
     pub nodegroup: Option<String>,
     /// A self-managed Auto Scaling group of this cluster, instead of --nodegroup
-    #[arg(long, env = "MNGUP_ASG", hide_env = true, value_name = "NAME")]
+    #[arg(long, env = "MNGUP_ASG", hide_env = true, value_name = "NAME", value_parser = values::name)]
     pub asg: Option<String>,
     /// The AWS region [default: what the AWS configuration says]
-    #[arg(short, long, env = "MNGUP_REGION", hide_env = true, value_name = "REGION")]
+    #[arg(short, long, env = "MNGUP_REGION", hide_env = true, value_name = "REGION", value_parser = values::region)]
     pub region: Option<String>,
     /// The profile of the AWS configuration
-    #[arg(short, long, env = "MNGUP_PROFILE", hide_env = true, value_name = "NAME")]
+    #[arg(short, long, env = "MNGUP_PROFILE", hide_env = true, value_name = "NAME", value_parser = values::name)]
     pub profile: Option<String>,
     /// Reach Kubernetes as this file says [default: the cluster's own endpoint, with the AWS credentials]
     #[arg(long, env = "MNGUP_KUBECONFIG", hide_env = true, value_name = "PATH")]
     pub kubeconfig: Option<PathBuf>,
     /// Reach Kubernetes as this context of the kubeconfig says
-    #[arg(long, env = "MNGUP_CONTEXT", hide_env = true, value_name = "NAME")]
+    #[arg(long, env = "MNGUP_CONTEXT", hide_env = true, value_name = "NAME", value_parser = values::name)]
     pub context: Option<String>,
     /// Accept a kubeconfig whose server is not the cluster's endpoint: a bastion, a proxy
     #[arg(long, env = "MNGUP_ALLOW_ENDPOINT_MISMATCH", hide_env = true, value_parser = values::switch)]
     pub allow_endpoint_mismatch: bool,
     /// The namespace that holds the run's ConfigMap and Lease
     #[arg(long, env = "MNGUP_STATE_NAMESPACE", hide_env = true, value_name = "NAME", default_value = "kube-system")]
+    #[arg(value_parser = values::namespace)]
     pub state_namespace: String,
 }
 
@@ -160,11 +162,12 @@ pub struct UpgradeArgs {
     pub journal: Option<PathBuf>,
     /// Upgrade a simulated cluster: no network, no credentials, the same engine. WORLD.yaml loads another world
     #[arg(long, env = "MNGUP_SANDBOX", hide_env = true, value_name = "WORLD.yaml", num_args = 0..=1)]
-    #[arg(default_missing_value = "true", value_parser = values::world, help_heading = "Sandbox")]
-    pub sandbox: Option<World>,
+    #[arg(default_value = "false", hide_default_value = true, default_missing_value = "true")]
+    #[arg(value_parser = values::sandbox, help_heading = "Sandbox")]
+    pub sandbox: Sandbox,
     /// How many times faster than the clock the sandbox runs
     #[arg(long, env = "MNGUP_SANDBOX_SPEED", hide_env = true, value_name = "FACTOR", default_value_t = SANDBOX_SPEED)]
-    #[arg(value_parser = values::speed, help_heading = "Sandbox")]
+    #[arg(value_parser = values::speed, allow_hyphen_values = true, help_heading = "Sandbox")]
     pub sandbox_speed: f64,
 }
 
@@ -210,12 +213,15 @@ pub struct ReportArgs {
     pub journal: Option<PathBuf>,
     /// Without a journal: the newest of this cluster
     #[arg(short, long, env = "MNGUP_CLUSTER", hide_env = true, value_name = "NAME", help_heading = "Which group")]
+    #[arg(value_parser = values::cluster)]
     pub cluster: Option<String>,
     /// Without a journal: the newest of this managed node group
     #[arg(short, long, env = "MNGUP_NODEGROUP", hide_env = true, value_name = "NAME", help_heading = "Which group")]
+    #[arg(value_parser = values::nodegroup)]
     pub nodegroup: Option<String>,
     /// Without a journal: the newest of this Auto Scaling group
     #[arg(long, env = "MNGUP_ASG", hide_env = true, value_name = "NAME", help_heading = "Which group")]
+    #[arg(value_parser = values::name)]
     pub asg: Option<String>,
     /// The answer on stdout: human (a summary), json (one document), jsonl (the records, one a line)
     #[arg(short, long, env = "MNGUP_OUTPUT", hide_env = true, value_name = "FORM", default_value = "human")]

@@ -13,6 +13,7 @@ use super::{
     error::CliError,
     exit_code::ExitCode,
     target::{Access, Target},
+    values,
 };
 use crate::{
     adapters::{
@@ -60,6 +61,7 @@ pub(super) async fn connect(
     let session = Session::load(target.region.clone(), target.profile.clone())
         .await
         .map_err(|error| no_session(error, target))?;
+    values::region(session.region()).map_err(|how| no_region(session.region(), &how, target))?;
     let info = session.cluster(&target.cluster).await.map_err(|error| unknown_cluster(error, target))?;
     let cloud = session.cloud(&target.cluster, &target.group).await.map_err(|error| unknown_group(error, target))?;
     let connection = kubernetes(target, &session, &info).await?;
@@ -208,6 +210,12 @@ fn unknown_identity(error: PortError, target: &Target) -> CliError {
         }
         _ => error.into(),
     }
+}
+
+/// A flag is checked when it is read; this one comes from the AWS configuration.
+fn no_region(region: &str, how: &str, target: &Target) -> CliError {
+    CliError::usage(format!("AWS_REGION or the AWS profile says region \"{region}\": {how}"))
+        .next(format!("{} -r eu-west-1", target.again()))
 }
 
 fn no_session(error: PortError, target: &Target) -> CliError {

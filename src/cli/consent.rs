@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, Write};
 
-use super::error::CliError;
+use super::{answer::tell, error::CliError, exit_code::ExitCode};
 
 /// Whether a yes is still needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,15 +31,23 @@ impl Consent {
     /// Shows on stderr what is meant to be done, asks where a yes is still needed, and says whether to go ahead.
     ///
     /// # Errors
-    /// When the terminal cannot be read or written.
-    pub fn go_ahead(self, plan: &[String]) -> std::io::Result<bool> {
-        let mut talk = std::io::stderr().lock();
-        for line in plan {
-            writeln!(talk, "{line}")?;
-        }
+    /// When a yes is needed and cannot be asked for.
+    pub fn go_ahead(self, plan: &[String]) -> Result<bool, CliError> {
         match self {
-            Self::Given => Ok(true),
-            Self::Ask => Self::ask(&mut std::io::stdin().lock(), &mut talk),
+            Self::Given => {
+                // Who said yes already need not be there to read this.
+                tell(&plan.join("\n"));
+                Ok(true)
+            }
+            Self::Ask => {
+                let mut talk = std::io::stderr().lock();
+                let shown = plan.iter().try_for_each(|line| writeln!(talk, "{line}"));
+                let asked = shown.and_then(|()| Self::ask(&mut std::io::stdin().lock(), &mut talk));
+                asked.map_err(|error| {
+                    CliError::new(ExitCode::Unexpected, "nobody could be asked for a yes: the terminal does not answer")
+                        .because(error)
+                })
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use super::{exit_code::ExitCode, suggest};
+use super::{exit_code::ExitCode, suggest, variables::Variable};
 use crate::{
     domain::short,
     ports::{LockError, PortError},
@@ -16,13 +16,14 @@ pub struct CliError {
     code: ExitCode,
     message: String,
     source: Option<Box<dyn Error + Send + Sync>>,
+    notes: Vec<String>,
     next: Vec<String>,
 }
 
 impl CliError {
     /// A failure with this code; the message is a lowercase fragment without a full stop.
     pub fn new(code: ExitCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), source: None, next: Vec::new() }
+        Self { code, message: message.into(), source: None, notes: Vec::new(), next: Vec::new() }
     }
 
     /// A mistake on the command line.
@@ -39,6 +40,19 @@ impl CliError {
     #[must_use]
     pub fn next(mut self, next: impl Into<String>) -> Self {
         self.next.push(next.into());
+        self
+    }
+
+    /// The same failure in a run that had begun: what refuses a run before it begins only breaks it off then.
+    #[must_use]
+    pub fn midway(self) -> Self {
+        Self { code: ExitCode::Unexpected, ..self }
+    }
+
+    /// Says which variables have a part in it: who set them is often not who reads this.
+    #[must_use]
+    pub(super) fn with_notes(mut self, variables: &[Variable]) -> Self {
+        self.notes.extend(variables.iter().filter_map(|variable| variable.note(&self.message)));
         self
     }
 
@@ -79,6 +93,9 @@ impl fmt::Display for CliError {
         while let Some(error) = cause {
             write!(f, "\n  because {error}")?;
             cause = error.source();
+        }
+        for note in &self.notes {
+            write!(f, "\n  {note}")?;
         }
         for (index, next) in self.next.iter().enumerate() {
             write!(f, "\n  {} {next}", if index == 0 { "Next:" } else { "  or:" })?;

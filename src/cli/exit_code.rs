@@ -17,7 +17,8 @@ pub enum ExitCode {
     Unexpected = 1,
     /// The command line makes no sense, or names what does not exist.
     Usage = 2,
-    /// Refused before anything was touched: the group's state, a missing right, another cluster's endpoint.
+    /// Refused before anything was touched: the group's state, a missing right, credentials that are missing or not
+    /// accepted, another cluster's endpoint.
     Refused = 4,
     /// Pods would not leave a node within the drain timeout: `PodEvictionFailure`.
     EvictionFailed = 5,
@@ -29,6 +30,8 @@ pub enum ExitCode {
     Locked = 8,
     /// Stopped by the user; `mngup upgrade` goes on.
     Interrupted = 130,
+    /// Whoever read stdout closed it before the answer was whole; what a shell shows for a program that SIGPIPE ended.
+    NobodyReads = 141,
 }
 
 /// The table for `--help`.
@@ -42,7 +45,8 @@ Exit codes:
     6  a replacement did not serve (NodeCreationFailure)
     7  done, but nodes are quarantined
     8  another run holds the lock of this group
-  130  stopped by the user; mngup upgrade goes on";
+  130  stopped by the user; mngup upgrade goes on
+  141  stdout was closed before the answer was whole";
 
 impl From<ExitCode> for process::ExitCode {
     fn from(code: ExitCode) -> Self {
@@ -68,9 +72,10 @@ impl From<&PortError> for ExitCode {
     fn from(error: &PortError) -> Self {
         match error {
             PortError::NotFound { .. } => Self::Usage,
-            // What is not understood is not guessed at: nothing was touched.
-            PortError::Forbidden { .. } | PortError::Malformed { .. } => Self::Refused,
-            PortError::Credentials { .. } | PortError::Unreachable { .. } | PortError::Other { .. } => Self::Unexpected,
+            // What is not understood is not guessed at, and who is not known is not let in: nothing was touched, and
+            // the same command will do once that is mended. The command line was right, so this is no mistake in it.
+            PortError::Forbidden { .. } | PortError::Malformed { .. } | PortError::Credentials { .. } => Self::Refused,
+            PortError::Unreachable { .. } | PortError::Other { .. } => Self::Unexpected,
         }
     }
 }
@@ -100,6 +105,7 @@ mod tests {
             ExitCode::Quarantined,
             ExitCode::Locked,
             ExitCode::Interrupted,
+            ExitCode::NobodyReads,
         ];
         let listed: Vec<_> = TABLE.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
         assert_eq!(listed, all.map(|code| (code as u8).to_string()));

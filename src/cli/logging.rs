@@ -17,6 +17,8 @@ pub(super) fn start(verbose: u8, color: bool) {
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(std::io::stderr)
         .with_ansi(color)
+        // It would tell them on stderr, which is what cannot be written then, and panic.
+        .log_internal_errors(false)
         .finish();
     // A second subscriber can only come from a caller that has set up its own: theirs is kept.
     let _ = tracing::subscriber::set_global_default(subscriber);

@@ -1,6 +1,7 @@
 //! The command line: reads it, checks it, asks, and says how it ended. The only room that constructs adapters.
 
 mod abort;
+mod answer;
 mod args;
 mod completions;
 mod connect;
@@ -11,6 +12,7 @@ mod logging;
 mod policy_args;
 mod refusal;
 mod report;
+mod run;
 mod sinks;
 mod status;
 mod stop;
@@ -19,37 +21,53 @@ mod target;
 mod terminal;
 mod upgrade;
 mod values;
+mod variables;
 
-use std::{io::Write, process};
+use std::{io, process};
 
-use clap::Parser;
-
+pub use answer::Stdout;
 pub use args::{AbortArgs, Cli, Command, CompletionsArgs, Form, ReportArgs, StatusArgs, UpgradeArgs};
 pub use consent::Consent;
 pub use error::CliError;
 pub use exit_code::ExitCode;
-pub use sinks::{OpenJournal, open_journal, reporters};
+pub use sinks::{OpenJournal, check_journal, open_journal, reporters, usual_journal};
 pub use target::{Access, Target};
 pub use upgrade::{UpgradeRequest, Where};
-pub use values::World;
+pub use values::{Sandbox, World};
 
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> process::ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Where nobody listens any more there is nobody to tell.
-            let _ = error.print();
-            return u8::try_from(error.exit_code()).map_or(ExitCode::Usage.into(), process::ExitCode::from);
-        }
+    let ended = match variables::parse(std::env::args_os()) {
+        Ok(line) => run(line.cli).map_err(|error| error.with_notes(&line.variables)),
+        Err(said) => spoken_for(&said),
     };
-    match run(cli) {
-        Ok(code) => code.into(),
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "{error}");
-            error.code().into()
+    let code = ended.unwrap_or_else(|error| {
+        match error.code() {
+            // Whoever closed the pipe knows.
+            ExitCode::NobodyReads => {}
+            ExitCode::Done
+            | ExitCode::Unexpected
+            | ExitCode::Usage
+            | ExitCode::Refused
+            | ExitCode::EvictionFailed
+            | ExitCode::ReplacementFailed
+            | ExitCode::Quarantined
+            | ExitCode::Locked
+            | ExitCode::Interrupted => answer::tell(&error.to_string()),
         }
+        error.code()
+    });
+    code.into()
+}
+
+/// The help or the version that was asked for is an answer; all else that clap says is about a mistake.
+fn spoken_for(said: &clap::Error) -> Result<ExitCode, CliError> {
+    let shown: io::Result<()> = said.print();
+    match (said.use_stderr(), shown) {
+        (true, _) => Ok(ExitCode::Usage),
+        (false, Ok(())) => Ok(ExitCode::Done),
+        (false, Err(error)) => Err(answer::unwritten(error)),
     }
 }
 
@@ -68,7 +86,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Status(args) => wait_for(status::status(args, screen)),
         Command::Abort(args) => wait_for(abort::abort(args, terminal::can_ask(), screen)),
         Command::Report(args) => report::report(&args, &screen),
-        Command::Completions(args) => Ok(completions::completions(&args)),
+        Command::Completions(args) => completions::completions(&args),
     }
 }
 

@@ -13,21 +13,22 @@ use crate::domain::{Contradiction, IntOrPercent, NodeName, Order, Policy, Settin
 pub struct PolicyArgs {
     /// Nodes that may be out at a time; a percentage rounds down, to at least 1
     /// [default: the group's updateConfig, else 1]
-    #[arg(long, env = "MNGUP_MAX_UNAVAILABLE", hide_env = true, value_name = "N|N%")]
+    #[arg(long, env = "MNGUP_MAX_UNAVAILABLE", hide_env = true, value_name = "N|N%", allow_hyphen_values = true)]
     pub max_unavailable: Option<IntOrPercent>,
     /// Extra nodes that carry the load meanwhile; a percentage rounds up
     /// [default: 1, or 0 where the group's strategy is MINIMAL]
-    #[arg(long, env = "MNGUP_MAX_SURGE", hide_env = true, value_name = "N|N%")]
+    #[arg(long, env = "MNGUP_MAX_SURGE", hide_env = true, value_name = "N|N%", allow_hyphen_values = true)]
     pub max_surge: Option<IntOrPercent>,
     /// The least time between two nodes' turns [default: 0s]
     #[arg(long, env = "MNGUP_NODE_INTERVAL", hide_env = true, value_name = "TIME", value_parser = values::span)]
+    #[arg(allow_hyphen_values = true)]
     pub node_interval: Option<Duration>,
 
     /// Replace nodes that are not old too (kops calls this --force)
-    #[arg(long, env = "MNGUP_ALL_NODES", hide_env = true, value_parser = switch)]
+    #[arg(long, env = "MNGUP_ALL_NODES", hide_env = true, value_parser = values::switch)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     #[arg(help_heading = "Which nodes")]
-    pub all_nodes: Option<Switch>,
+    pub all_nodes: Option<bool>,
     /// Only this node; may be given more than once. Its name may end before the first dot
     #[arg(long, env = "MNGUP_NODE", hide_env = true, value_name = "NAME", value_delimiter = ',')]
     #[arg(help_heading = "Which nodes")]
@@ -39,43 +40,43 @@ pub struct PolicyArgs {
 
     /// How long the pods of a node may take to leave [default: 15m]
     #[arg(long, env = "MNGUP_DRAIN_TIMEOUT", hide_env = true, value_name = "TIME")]
-    #[arg(value_parser = values::some_span, help_heading = "Draining")]
+    #[arg(value_parser = values::some_span, allow_hyphen_values = true, help_heading = "Draining")]
     pub drain_timeout: Option<Duration>,
     /// When the drain timeout runs out, delete the pods that are left, whatever their budgets say (as EKS does)
-    #[arg(long, env = "MNGUP_FORCE", hide_env = true, value_parser = switch)]
+    #[arg(long, env = "MNGUP_FORCE", hide_env = true, value_parser = values::switch)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     #[arg(help_heading = "Draining")]
-    pub force: Option<Switch>,
+    pub force: Option<bool>,
     /// Remove pods that no controller brings back (kubectl calls this --force)
-    #[arg(long, env = "MNGUP_DELETE_UNMANAGED", hide_env = true, value_parser = switch)]
+    #[arg(long, env = "MNGUP_DELETE_UNMANAGED", hide_env = true, value_parser = values::switch)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     #[arg(help_heading = "Draining")]
-    pub delete_unmanaged: Option<Switch>,
+    pub delete_unmanaged: Option<bool>,
     /// Delete at once instead of evict, which ignores every budget
-    #[arg(long, env = "MNGUP_DISABLE_EVICTION", hide_env = true, value_parser = switch)]
+    #[arg(long, env = "MNGUP_DISABLE_EVICTION", hide_env = true, value_parser = values::switch)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     #[arg(help_heading = "Draining")]
-    pub disable_eviction: Option<Switch>,
+    pub disable_eviction: Option<bool>,
     /// Seconds (or a time) that replace every pod's own grace period [default: the pod's own]
     #[arg(long, env = "MNGUP_GRACE_PERIOD", hide_env = true, value_name = "TIME", value_parser = values::grace)]
-    #[arg(help_heading = "Draining")]
+    #[arg(allow_hyphen_values = true, help_heading = "Draining")]
     pub grace_period: Option<u32>,
     /// Seconds (or a time) that cap every pod's own grace period [default: no cap]
     #[arg(long, env = "MNGUP_MAX_GRACE_PERIOD", hide_env = true, value_name = "TIME", value_parser = values::grace)]
-    #[arg(help_heading = "Draining")]
+    #[arg(allow_hyphen_values = true, help_heading = "Draining")]
     pub max_grace_period: Option<u32>,
     /// No longer wait for pods that were to be gone so long ago; 0 waits for them [default: 0s]
     #[arg(long, env = "MNGUP_SKIP_WAIT_FOR_DELETE_TIMEOUT", hide_env = true, value_name = "TIME")]
-    #[arg(value_parser = values::seconds_or_span, help_heading = "Draining")]
+    #[arg(value_parser = values::seconds_or_span, allow_hyphen_values = true, help_heading = "Draining")]
     pub skip_wait_for_delete_timeout: Option<Duration>,
 
     /// Between the last pod and the termination, so that load balancers let go of the node [default: 60s]
     #[arg(long, env = "MNGUP_POST_DRAIN_DELAY", hide_env = true, value_name = "TIME")]
-    #[arg(value_parser = values::span, help_heading = "Replacing")]
+    #[arg(value_parser = values::span, allow_hyphen_values = true, help_heading = "Replacing")]
     pub post_drain_delay: Option<Duration>,
     /// How long a replacement may take until it serves [default: 15m]
     #[arg(long, env = "MNGUP_REPLACEMENT_TIMEOUT", hide_env = true, value_name = "TIME")]
-    #[arg(value_parser = values::some_span, help_heading = "Replacing")]
+    #[arg(value_parser = values::some_span, allow_hyphen_values = true, help_heading = "Replacing")]
     pub replacement_timeout: Option<Duration>,
 
     /// When a node cannot be drained: stop (uncordon it, end the run) or quarantine (leave it cordoned, go on)
@@ -85,16 +86,8 @@ pub struct PolicyArgs {
     pub undrainable_node_behavior: Option<UndrainableArg>,
     /// Nodes that may be quarantined before the run stops [default: 1]
     #[arg(long, env = "MNGUP_MAX_QUARANTINED", hide_env = true, value_name = "N")]
-    #[arg(help_heading = "When it does not work out")]
+    #[arg(value_parser = values::count, allow_hyphen_values = true, help_heading = "When it does not work out")]
     pub max_quarantined: Option<u32>,
-}
-
-/// A switch as it was given: CI systems write an unset variable as the empty text, which says nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Switch(Option<bool>);
-
-fn switch(text: &str) -> Result<Switch, String> {
-    if text.is_empty() { Ok(Switch(None)) } else { values::switch(text).map(|on| Switch(Some(on))) }
 }
 
 /// `--order`
@@ -125,7 +118,6 @@ impl PolicyArgs {
     /// # Errors
     /// When two of them cannot both be meant; nothing has been read or touched then.
     pub fn settings(&self) -> Result<Settings, CliError> {
-        let on = |switch: Option<Switch>| switch.and_then(|Switch(on)| on);
         if let Some(node) = self.node.iter().find(|node| node.is_empty() || node.contains('/')) {
             return Err(CliError::usage(format!("--node \"{node}\" is not the name of a node"))
                 .next("write it as kubectl get nodes does: --node ip-10-0-1-7.eu-west-1.compute.internal"));
@@ -134,7 +126,7 @@ impl PolicyArgs {
             max_unavailable: self.max_unavailable,
             max_surge: self.max_surge,
             node_interval: self.node_interval,
-            all_nodes: on(self.all_nodes),
+            all_nodes: self.all_nodes,
             only: Some(self.node.iter().map(NodeName::new).collect()).filter(|_| !self.node.is_empty()),
             order: self.order.map(|order| match order {
                 OrderArg::Zone => Order::Zone,
@@ -143,9 +135,9 @@ impl PolicyArgs {
                 OrderArg::Name => Order::Name,
             }),
             drain_timeout: self.drain_timeout,
-            force: on(self.force),
-            delete_unmanaged: on(self.delete_unmanaged),
-            disable_eviction: on(self.disable_eviction),
+            force: self.force,
+            delete_unmanaged: self.delete_unmanaged,
+            disable_eviction: self.disable_eviction,
             grace_period: self.grace_period,
             max_grace_period: self.max_grace_period,
             skip_wait_for_delete: self.skip_wait_for_delete_timeout,
@@ -200,8 +192,7 @@ mod tests {
     fn a_switch_is_given_taken_back_or_not_mentioned() {
         assert_eq!(settings("--force").unwrap().force, Some(true));
         assert_eq!(settings("--force=false").unwrap().force, Some(false));
-        // As an empty MNGUP_FORCE says it.
-        assert_eq!(switch(""), Ok(Switch(None)));
+        assert_eq!(settings("").unwrap().force, None);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! `mngup report`.
 
-use std::{io::Write, path::PathBuf};
+use std::path::PathBuf;
 
 use super::{
+    answer::answer,
     args::{Form, ReportArgs},
     error::CliError,
     exit_code::ExitCode,
@@ -23,9 +24,7 @@ pub(super) fn report(args: &ReportArgs, screen: &Screen) -> Result<ExitCode, Cli
         None => newest(args)?,
     };
     let recorded = journal::read(&path)?;
-    let answer = render(&recorded, args.output, screen)?;
-    // Whoever closes the pipe has read enough.
-    let _ = std::io::stdout().write_all(answer.as_bytes());
+    answer(&render(&recorded, args.output, screen)?)?;
     Ok(ExitCode::Done)
 }
 
@@ -89,7 +88,7 @@ impl From<JournalError> for CliError {
             JournalError::Newer { .. } => failure.next("update mngup"),
             JournalError::Damaged { line, path, .. } => failure
                 .next(format!("look at it: sed -n {line}p {}   (the lines before it can be read)", path.display())),
-            JournalError::NotAJournal { .. } | JournalError::OtherRun { .. } => {
+            JournalError::NotAFile { .. } | JournalError::NotAJournal { .. } | JournalError::OtherRun { .. } => {
                 failure.next("name another file, or leave it away")
             }
         }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{args::Form, error::CliError};
+use super::{answer::Stdout, args::Form, error::CliError};
 use crate::{
     journal::{self, Header, JournalError, JournalFile, NoJournal},
     ports::Journal,
@@ -17,16 +17,16 @@ use crate::{
 /// Programs that read stdout get all of it; people then still read on stderr what goes wrong and how it ended, and
 /// with one document at the end also what happens meanwhile.
 #[must_use]
-pub fn reporters(form: Form, screen: &Screen, closing: Closing) -> FanOut {
+pub fn reporters(form: Form, screen: &Screen, closing: Closing, stdout: &Stdout) -> FanOut {
     let aside = Screen { bars: false, color_stdout: screen.color_stderr, ..screen.clone() };
     match form {
         Form::Human if screen.bars => FanOut::new().and(Human::new(Terminal::stderr(), screen, closing)),
-        Form::Human => FanOut::new().and(Human::new(Streams::std(), screen, closing)),
+        Form::Human => FanOut::new().and(Human::new(Streams::new(stdout.clone(), io::stderr()), screen, closing)),
         Form::Json => {
-            FanOut::new().and(Human::new(Streams::stderr(), &aside, closing)).and(JsonDocument::new(io::stdout()))
+            FanOut::new().and(Human::new(Streams::stderr(), &aside, closing)).and(JsonDocument::new(stdout.clone()))
         }
         Form::Jsonl => FanOut::new()
-            .and(JsonLines(io::stdout()))
+            .and(JsonLines(stdout.clone()))
             .and(Human::new(Streams::stderr(), &aside, closing).without_facts()),
     }
 }
@@ -41,33 +41,65 @@ pub struct OpenJournal {
     pub warning: Option<String>,
 }
 
-/// Opens the journal where the user wants it, or else where journals live.
+/// Opens the journal where the user wants it, or else where journals live; to be called with the run's lock in hand.
 ///
 /// # Errors
-/// When the place that the user named cannot be used; without one the run goes on and the warning says why.
+/// When the place that the user named cannot be used: who names one wants to have it, and nothing of the group was
+/// touched yet. Without a name the run goes on, and the warning says why: the journal explains and is never needed.
 pub fn open_journal(wanted: Option<&Path>, header: &Header) -> Result<OpenJournal, CliError> {
-    if let Some(path) = wanted {
-        let journal = JournalFile::open(path, header)?;
-        return Ok(OpenJournal { journal: Box::new(journal), path: Some(path.to_owned()), warning: None });
+    match wanted {
+        None => Ok(usual_journal(header)),
+        Some(path) => {
+            let journal = JournalFile::open(path, header).map_err(unusable)?;
+            Ok(OpenJournal { journal: Box::new(journal), path: Some(path.to_owned()), warning: None })
+        }
     }
+}
+
+/// Whether a journal can be written where the user wants it, as far as looking tells; nothing is made or changed.
+///
+/// # Errors
+/// When it cannot: better said before anybody is asked for a yes.
+pub fn check_journal(wanted: Option<&Path>, header: &Header) -> Result<(), CliError> {
+    wanted.map_or(Ok(()), |path| JournalFile::look(path, header).map_err(unusable))
+}
+
+fn unusable(error: JournalError) -> CliError {
+    let error = match error {
+        JournalError::Io { path, error } => {
+            CliError::usage(format!("the journal {} cannot be written", path.display())).because(error)
+        }
+        error @ (JournalError::NotAFile { .. }
+        | JournalError::NotAJournal { .. }
+        | JournalError::Newer { .. }
+        | JournalError::Damaged { .. }
+        | JournalError::OtherRun { .. }) => return error.into(),
+    };
+    error.next("name another file, or leave --journal away: then it goes where journals live")
+}
+
+/// Opens the journal where journals live, or says why there is none.
+#[must_use]
+pub fn usual_journal(header: &Header) -> OpenJournal {
     let nowhere = |why: String| OpenJournal {
         journal: Box::new(NoJournal),
         path: None,
         warning: Some(format!("no journal is written, and mngup report will have nothing to tell: {why}")),
     };
     let Some(home) = journal::state_home(|name| std::env::var_os(name)) else {
-        return Ok(nowhere("neither XDG_STATE_HOME nor HOME is set".to_owned()));
+        return nowhere("neither XDG_STATE_HOME nor HOME is set".to_owned());
     };
     let path = journal::path_in(&home, header);
     match JournalFile::open(&path, header) {
-        Ok(journal) => Ok(OpenJournal { journal: Box::new(journal), path: Some(path), warning: None }),
-        Err(JournalError::Io { path, error }) => Ok(nowhere(format!("{}: {error}", path.display()))),
+        Ok(journal) => OpenJournal { journal: Box::new(journal), path: Some(path), warning: None },
+        Err(JournalError::Io { path, error }) => nowhere(format!("{}: {error}", path.display())),
         Err(
-            error @ (JournalError::NotAJournal { .. }
+            error @ (JournalError::NotAFile { .. }
+            | JournalError::NotAJournal { .. }
             | JournalError::Newer { .. }
             | JournalError::Damaged { .. }
             | JournalError::OtherRun { .. }),
-        ) => Ok(nowhere(error.to_string())),
+        ) => nowhere(error.to_string()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `mngup status`.
 
 use super::{
+    answer::answer,
     args::{Form, StatusArgs},
     connect::{self, Purpose},
     error::CliError,
@@ -27,7 +28,7 @@ pub(super) async fn status(args: StatusArgs, screen: Screen) -> Result<ExitCode,
         Form::Human => {
             let width = screen.width().unwrap_or(120);
             let lines = report::status(&state(&status), now, width, screen.color_stdout, &target.commands());
-            anstream::println!("{}", lines.join("\n"));
+            answer(&(lines.join("\n") + "\n"))?;
         }
         Form::Json | Form::Jsonl => {
             let (new, all) = status.new;
@@ -39,7 +40,7 @@ pub(super) async fn status(args: StatusArgs, screen: Screen) -> Result<ExitCode,
                 "holder": status.holder,
                 "records": status.records,
             });
-            anstream::println!("{document}");
+            answer(&format!("{document}\n"))?;
         }
     }
     Ok(ExitCode::Done)

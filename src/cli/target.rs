@@ -54,15 +54,13 @@ impl TargetArgs {
         let group = match (&self.nodegroup, &self.asg) {
             (Some(nodegroup), Some(asg)) => {
                 let message = format!("--nodegroup {nodegroup} and --asg {asg} name two groups");
-                return Err(CliError::usage(message)
-                    .next("give one of them; the variables MNGUP_NODEGROUP and MNGUP_ASG count too"));
+                return Err(CliError::usage(message).next("give one of them"));
             }
-            (Some(name), None) => Some(GroupName::Nodegroup(NodegroupName::new(named("--nodegroup", name)?))),
-            (None, Some(name)) => Some(GroupName::Asg(AsgName::new(named("--asg", name)?))),
+            (Some(name), None) => Some(GroupName::Nodegroup(NodegroupName::new(name))),
+            (None, Some(name)) => Some(GroupName::Asg(AsgName::new(name))),
             (None, None) => None,
         };
-        let cluster = self.cluster.as_deref().map(|name| named("--cluster", name)).transpose()?;
-        match (cluster, group) {
+        match (&self.cluster, group) {
             (Some(cluster), Some(group)) => Ok(Target {
                 command,
                 cluster: ClusterName::new(cluster),
@@ -70,7 +68,7 @@ impl TargetArgs {
                 region: self.region.clone(),
                 profile: self.profile.clone(),
                 access: self.access()?,
-                state_namespace: named("--state-namespace", &self.state_namespace)?.to_owned(),
+                state_namespace: self.state_namespace.clone(),
                 beside: Vec::new(),
             }),
             (cluster, group) => Err(missing(command, cluster.is_none(), group.is_none())),
@@ -159,15 +157,6 @@ fn short_flag(group: &GroupName) -> &'static str {
     }
 }
 
-/// A variable that is set to nothing is a common slip of CI systems, and better said than looked up in AWS.
-fn named<'a>(flag: &str, name: &'a str) -> Result<&'a str, CliError> {
-    let variable = flag.trim_start_matches('-').replace('-', "_").to_uppercase();
-    match name.trim() {
-        "" => Err(CliError::usage(format!("{flag} is empty")).next(format!("name it, or unset MNGUP_{variable}"))),
-        name => Ok(name),
-    }
-}
-
 fn missing(command: &str, cluster: bool, group: bool) -> CliError {
     let what = match (cluster, group) {
         (true, true) => "which cluster, and which group? --cluster and --nodegroup (or --asg) are missing",
@@ -212,20 +201,11 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_variable_is_named() {
-        let empty = TargetArgs { nodegroup: Some(String::new()), ..args() };
-        assert_snapshot!(empty.target("upgrade").unwrap_err(), @"
-        error: --nodegroup is empty
-          Next: name it, or unset MNGUP_NODEGROUP
-        ");
-    }
-
-    #[test]
     fn two_groups_and_no_group_are_refused() {
         let both = TargetArgs { asg: Some("workers".to_owned()), ..args() };
         assert_snapshot!(both.target("upgrade").unwrap_err(), @"
         error: --nodegroup apps and --asg workers name two groups
-          Next: give one of them; the variables MNGUP_NODEGROUP and MNGUP_ASG count too
+          Next: give one of them
         ");
         let none = TargetArgs { nodegroup: None, ..args() };
         assert_snapshot!(none.target("upgrade").unwrap_err(), @"

@@ -8,20 +8,16 @@ use super::{
     consent::Consent,
     error::CliError,
     exit_code::ExitCode,
-    refusal::refusal,
-    sinks::{self, OpenJournal},
-    stop,
+    run::go,
     target::Target,
-    values::World,
+    values::{Sandbox, World},
 };
 use crate::{
     adapters::SystemClock,
-    app::{self, DriveError, Ports, Prepared},
+    app::{self, Ports},
     domain::{ClusterName, GroupName, Operator, RunId, Settings},
-    engine::event::RunOutcome,
-    journal::Header,
-    ports::{Clock, Cloud, Cluster, Event, Lock, Record},
-    report::{Brief, Closing, Commands, JsonDocument, JsonLines, Reporter, Screen},
+    ports::Clock,
+    report::{Commands, Screen},
     sim::{Sim, World as SimWorld, WorldSpec},
 };
 
@@ -68,17 +64,17 @@ impl UpgradeArgs {
     pub fn request(self, can_ask: bool) -> Result<UpgradeRequest, CliError> {
         let settings = self.policy.settings()?;
         let (place, commands) = match self.sandbox {
-            None => {
+            Sandbox::Off => {
                 let dry_run = self.dry_run.then(|| "--dry-run".to_owned());
                 let target =
                     self.target.target("upgrade")?.beside(settings.words().into_iter().chain(dry_run).collect());
                 let commands = target.commands().with(settings.words());
                 (Where::Cluster(target), commands)
             }
-            Some(world) => {
+            Sandbox::On(world) => {
                 if let Some(flag) = self.target.points_at_something() {
                     return Err(CliError::usage(format!("{flag} with --sandbox, which brings a cluster of its own"))
-                        .next("leave one of them away; their variables count too"));
+                        .next("leave one of them away"));
                 }
                 let commands = Commands::sandbox(match &world {
                     World::Embedded => None,
@@ -158,116 +154,6 @@ pub(super) const SANDBOX_SPEED: f64 = 40.0;
 
 /// Every sandbox is the same, so that people can talk about it.
 const SANDBOX_SEED: u64 = 1;
-
-async fn go<C: Cluster, A: Cloud, K: Clock, L: Lock>(
-    ports: &Ports<C, A, K, L>,
-    request: &UpgradeRequest,
-    asked: app::Request,
-    screen: &Screen,
-) -> Result<ExitCode, CliError> {
-    if !request.dry_run {
-        // Nobody is asked for a yes that is worth nothing.
-        let commands = &request.commands;
-        ports.lock.look().await.map_err(|error| CliError::lock(error, ports.clock.now(), &commands.status()))?;
-    }
-    let refused = |refused| refusal(refused, &asked, &request.commands, request.dry_run);
-    let prepared = app::prepare(ports, &asked).await.map_err(refused)?;
-    let now = ports.clock.now();
-    if prepared.old.is_empty() && prepared.resumes.is_none() {
-        return Ok(nothing_to_do(&prepared, &asked, request, now));
-    }
-    let brief = app::brief(&prepared, &asked, now);
-    if request.dry_run {
-        return only_shown(&brief, request, screen);
-    }
-    let plan = brief.lines(screen.width().unwrap_or(usize::MAX));
-    let agreed = request.consent.go_ahead(&plan);
-    if !agreed.map_err(|error| CliError::new(ExitCode::Unexpected, "the terminal cannot be read").because(error))? {
-        anstream::eprintln!("nothing was touched");
-        return Ok(ExitCode::Done);
-    }
-    // A run that goes on keeps its name, and so its journal.
-    let run = prepared.resumes.as_ref().map_or(&asked.run, |intent| &intent.run).clone();
-    let header = Header::new(asked.cluster.clone(), asked.group.clone(), run);
-    let OpenJournal { mut journal, path, warning } = sinks::open_journal(request.journal.as_deref(), &header)?;
-    let closing = Closing { commands: request.commands.clone(), journal: path, undoing: None };
-    let mut reporter = sinks::reporters(request.output, screen, closing);
-    if let Some(message) = warning {
-        reporter.record(&Record { at: ports.clock.now(), event: Event::Warning { message } });
-    }
-    let mut stop = stop::listen();
-    let outcome = app::upgrade(ports, &asked, prepared, &mut reporter, &mut *journal, &mut stop).await;
-    reporter.finish();
-    ended(outcome, ports.clock.now(), &request.commands)
-}
-
-/// The plan as the answer, in the form that was asked for.
-fn only_shown(brief: &Brief, request: &UpgradeRequest, screen: &Screen) -> Result<ExitCode, CliError> {
-    let text = match request.output {
-        Form::Human => Ok(brief.long(screen.width().unwrap_or(usize::MAX)).join("\n")),
-        Form::Json => serde_json::to_string_pretty(brief),
-        Form::Jsonl => serde_json::to_string(brief),
-    };
-    let text = text.map_err(|error| CliError::new(ExitCode::Unexpected, "cannot write the plan").because(error))?;
-    anstream::println!("{text}");
-    anstream::eprintln!("Next: {}", request.commands.begin(""));
-    Ok(ExitCode::Done)
-}
-
-/// Says why there is nothing to do; programs get the document or record of a run that is done.
-fn nothing_to_do(
-    prepared: &Prepared,
-    asked: &app::Request,
-    request: &UpgradeRequest,
-    now: jiff::Timestamp,
-) -> ExitCode {
-    let ended = Event::RunEnded { outcome: RunOutcome::Done, left: 0, replaced: 0 };
-    let ended = Record { at: now, event: ended };
-    match request.output {
-        Form::Human => match prepared.not_old.as_slice() {
-            [] => anstream::println!("{} has no old nodes: nothing to do", asked.group),
-            named => {
-                for node in named {
-                    anstream::println!("node/{node} is not old: it comes from what {} launches now", asked.group);
-                }
-                let next = request.commands.begin("--all-nodes");
-                anstream::eprintln!("nothing to do\nNext: {next}   (replaces nodes that are not old too)");
-            }
-        },
-        Form::Json => {
-            let mut document = JsonDocument::new(std::io::stdout()).of(asked.cluster.clone(), asked.group.clone());
-            document.record(&ended);
-            document.finish();
-        }
-        Form::Jsonl => JsonLines(std::io::stdout()).record(&ended),
-    }
-    ExitCode::Done
-}
-
-/// The exit code of a run that ended, or why it broke off.
-pub(super) fn ended(
-    outcome: Result<RunOutcome, DriveError>,
-    now: jiff::Timestamp,
-    commands: &Commands,
-) -> Result<ExitCode, CliError> {
-    match outcome {
-        Ok(outcome) => Ok(ExitCode::from(&outcome)),
-        Err(DriveError::Lock(error)) => Err(CliError::lock(error, now, &commands.status())),
-        // Perhaps nothing is remembered yet: with all that was said it is right in any case.
-        Err(DriveError::Port(error)) => {
-            Err(CliError::from(error).next(commands.begin("   (goes on where it stopped)")))
-        }
-        Err(DriveError::Left) if !commands.resumable() => {
-            Err(CliError::new(ExitCode::Interrupted, "stopped at once; the sandbox is gone with it")
-                .next(commands.begin("   (begins anew)")))
-        }
-        Err(error @ (DriveError::Left | DriveError::Adrift { .. })) => {
-            Err(CliError::new(ExitCode::Interrupted, error.to_string())
-                .next(commands.begin("   (goes on)"))
-                .next(format!("{}   (undoes what was done)", commands.abort())))
-        }
-    }
-}
 
 fn app_request(request: &UpgradeRequest, target: &Target, operator: Operator, run: RunId) -> app::Request {
     app::Request {

@@ -1,7 +1,8 @@
 //! Reads a journal, of a run that ended or still goes on.
 
 use std::{
-    fs, io,
+    fs::File,
+    io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
 };
 
@@ -10,6 +11,9 @@ use thiserror::Error;
 
 use super::header::{Header, JOURNAL_VERSION};
 use crate::{domain::RunId, ports::Record};
+
+/// More than any header has: cluster, group and run are names of at most 255 letters.
+const LONGEST_HEADER: u64 = 64 * 1024;
 
 /// All that a journal holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +39,12 @@ pub enum JournalError {
         /// Why.
         #[source]
         error: io::Error,
+    },
+    /// It is a folder, a device or a pipe, of which no line could be taken back.
+    #[error("{} is no plain file, so no journal can be kept there", path.display())]
+    NotAFile {
+        /// What was named.
+        path: PathBuf,
     },
     /// The first line is not a journal's.
     #[error("{} is not a journal of mngup: {what}", path.display())]
@@ -77,7 +87,13 @@ pub enum JournalError {
 /// # Errors
 /// Says which file and line, and what is wrong there.
 pub fn read(path: &Path) -> Result<Recorded, JournalError> {
-    let bytes = fs::read(path).map_err(|error| JournalError::Io { path: path.to_owned(), error })?;
+    let at = |error| JournalError::Io { path: path.to_owned(), error };
+    let mut file = BufReader::new(File::open(path).map_err(at)?);
+    let mut bytes = Vec::new();
+    // A file without an end, or one of another kind, shows before all of it is held in memory.
+    file.by_ref().take(LONGEST_HEADER).read_until(b'\n', &mut bytes).map_err(at)?;
+    header(path, bytes.strip_suffix(b"\n").unwrap_or(&bytes))?;
+    file.read_to_end(&mut bytes).map_err(at)?;
     parse(path, &bytes)
 }
 
@@ -153,6 +169,12 @@ mod tests {
         let recorded = read(&format!("{HEADER}\n{STOP}\n")).unwrap();
         assert_eq!((recorded.records.len(), recorded.torn), (1, false));
         assert_eq!(read(&format!("{HEADER}\n")).unwrap().records, []);
+    }
+
+    #[test]
+    fn a_file_without_an_end_is_given_up_after_what_should_be_its_header() {
+        let error = super::read(Path::new("/dev/zero")).unwrap_err().to_string();
+        assert_snapshot!(error, @"/dev/zero is not a journal of mngup: its first line is no header: expected value (column 1)");
     }
 
     #[test]

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 
 use super::{
     fit,
+    in_flight::{InFlight, Stage, Waiting},
     paint::{Paint, Tone},
-    progress::{InFlight, Progress, Stage, Waiting},
+    progress::Progress,
     told, wording,
 };
 use crate::{

@@ -4,6 +4,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::{
+    commands::Commands,
+    ending::{Closing, ending},
+    progress::Progress,
+    undoing::Undoing,
+};
 use crate::{
     domain::{
         INTENT_SCHEMA, IntOrPercent, Intent, IntentState, LaunchTemplate, Limits, NodeName, Operator, PdbRef, PodRef,
@@ -237,4 +243,22 @@ pub(super) fn failed() -> Tale {
     tale.tell(1702, Event::NodeReleased { node: node(1, 9) });
     tale.end(1703, RunOutcome::EvictionFailed, 8, 4);
     tale
+}
+
+/// The last lines of this run, those for stderr marked.
+pub(super) fn said(tale: &Tale, commands: Commands) -> String {
+    said_of(&Progress::of(&tale.0), commands, None)
+}
+
+/// The same, of a run that is perhaps undone.
+pub(super) fn said_of(progress: &Progress, commands: Commands, undoing: Option<Undoing>) -> String {
+    let closing = Closing { commands, journal: Some("/var/lib/ann/r-1121.jsonl".into()), undoing };
+    let ending = ending(progress, &closing, Some(80)).unwrap();
+    let talked = ending.talk.iter().map(|line| format!("2> {line}").trim_end().to_owned());
+    ending.answer.iter().cloned().chain(talked).collect::<Vec<_>>().join("\n")
+}
+
+/// How to reach the group of these tales.
+pub(super) fn prod() -> Commands {
+    Commands::new(["-c", "prod", "-n", "apps"].map(str::to_owned).into())
 }

@@ -136,7 +136,7 @@ impl Human {
     fn waiting_lines(&self, at: Timestamp, who: &str, on: &[&WaitingOn], since: Timestamp) -> Vec<String> {
         let flight = self.progress.in_flight.iter().find(|flight| flight.member.title() == who);
         let since = flight.map_or(since, |flight| flight.since);
-        let limit = flight.and_then(super::progress::InFlight::until);
+        let limit = flight.and_then(super::in_flight::InFlight::until);
         let of = limit.map_or_else(String::new, |until| format!(" of {}", short(elapsed(since, until))));
         let left = flight.and_then(|flight| flight.pods_left);
         let left = left.map_or_else(String::new, |left| format!(", {} left", wording::count(left, "pod")));

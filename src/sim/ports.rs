@@ -86,7 +86,8 @@ pub struct SimLock {
 }
 
 impl Sim {
-    /// Sets a world going, `speed` virtual seconds for each second; a speed that is none counts as 1.
+    /// Sets a world going, `speed` virtual seconds for each second; a speed that is none counts as 1. However fast, no
+    /// moment lies beyond the end of time.
     #[must_use]
     pub fn new(world: World, speed: f64) -> Self {
         let speed = if speed.is_finite() && speed > 0.0 { speed } else { 1.0 };
@@ -148,7 +149,8 @@ impl Sim {
 
 impl Clock for SimClock {
     fn now(&self) -> Timestamp {
-        later(self.start, self.began.elapsed().mul_f64(self.speed))
+        let passed = Duration::try_from_secs_f64(self.began.elapsed().as_secs_f64() * self.speed);
+        later(self.start, passed.unwrap_or(Duration::MAX))
     }
 
     async fn sleep_until(&self, moment: Timestamp) {

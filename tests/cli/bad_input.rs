@@ -158,7 +158,7 @@ fn no_credentials() {
     assert_snapshot!(place.mngup_with(UPGRADE, &[("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", "")]), @"
     2> error: no AWS credentials were found: set --profile or AWS_PROFILE (after `aws sso login`), or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
     2>   Next: aws sts get-caller-identity   (says what these credentials are worth)
-    [1]
+    [4]
     ");
 }
 
@@ -169,7 +169,7 @@ fn expired_credentials() {
     assert_snapshot!(place.mngup(UPGRADE), @"
     2> error: the AWS credentials have expired: set --profile or AWS_PROFILE (after `aws sso login`), or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
     2>   Next: aws sts get-caller-identity   (says what these credentials are worth)
-    [1]
+    [4]
     ");
 }
 
@@ -179,7 +179,7 @@ fn credentials_of_nobody() {
     assert_snapshot!(place.mngup_with(UPGRADE, &[("AWS_ACCESS_KEY_ID", &Key::of("stranger").id)]), @"
     2> error: AWS does not accept the credentials (UnrecognizedClientException): set --profile or AWS_PROFILE (after `aws sso login`), or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
     2>   Next: aws sts get-caller-identity   (says what these credentials are worth)
-    [1]
+    [4]
     ");
 }
 
@@ -237,7 +237,7 @@ fn an_api_server_that_knows_nobody() {
     assert_snapshot!(place.mngup(&format!("{UPGRADE} --kubeconfig kubeconfig")), @"
     2> error: http://API does not accept these credentials: Unauthorized
     2>   Next: kubectl --kubeconfig kubeconfig auth whoami   (as whom it logs in)
-    [1]
+    [4]
     ");
     // By the cluster's own endpoint it is AWS's identity that is not known.
     place.aws.serve_cluster(place.api.url(), CERTIFICATE);
@@ -245,7 +245,7 @@ fn an_api_server_that_knows_nobody() {
     2> error: http://API does not accept these credentials: Unauthorized
     2>   Next: aws eks list-access-entries --cluster-name prod   (who may enter)
     2>     or: aws eks create-access-entry … --kubernetes-groups mngup-operators   (then bind docs/rbac.yaml)
-    [1]
+    [4]
     ");
 }
 
@@ -375,28 +375,20 @@ fn a_journal_that_cannot_be_written_or_is_another_run_s() {
     let place = Place::new(World::default());
     fs::write(place.home.path().join("run.jsonl"), include_str!("run.jsonl")).unwrap();
     assert_snapshot!(place.mngup(&format!("{UPGRADE} --kubeconfig kubeconfig --journal run.jsonl")), @"
-    2> cluster/prod  nodegroup/workers   managed, AL2023, on-demand, 3 nodes in 3 zones
-    2> old: 3 of 3 (launch template lt-0aa11bb22cc33dd44 version 1, the group launches 2)
-    2> 1 node out at a time (the group's updateConfig) + 1 extra; eviction timeout 15m; 1m before terminate
     2> error: run.jsonl is the journal of another run, r1
     2>   Next: name another file, or leave it away
     [2]
     ");
     fs::write(place.home.path().join("damaged.jsonl"), "dear diary\n").unwrap();
     assert_snapshot!(place.mngup(&format!("{UPGRADE} --kubeconfig kubeconfig --journal damaged.jsonl")), @"
-    2> cluster/prod  nodegroup/workers   managed, AL2023, on-demand, 3 nodes in 3 zones
-    2> old: 3 of 3 (launch template lt-0aa11bb22cc33dd44 version 1, the group launches 2)
-    2> 1 node out at a time (the group's updateConfig) + 1 extra; eviction timeout 15m; 1m before terminate
     2> error: damaged.jsonl is not a journal of mngup: its first line is no header: expected value (column 1)
     2>   Next: name another file, or leave it away
     [2]
     ");
     assert_snapshot!(place.mngup(&format!("{UPGRADE} --kubeconfig kubeconfig --journal run.jsonl/x")), @"
-    2> cluster/prod  nodegroup/workers   managed, AL2023, on-demand, 3 nodes in 3 zones
-    2> old: 3 of 3 (launch template lt-0aa11bb22cc33dd44 version 1, the group launches 2)
-    2> 1 node out at a time (the group's updateConfig) + 1 extra; eviction timeout 15m; 1m before terminate
-    2> error: cannot use the journal run.jsonl/x
-    2>   because File exists (os error 17)
+    2> error: the journal run.jsonl/x cannot be written
+    2>   because Not a directory (os error 20)
+    2>   Next: name another file, or leave --journal away: then it goes where journals live
     [2]
     ");
 }
@@ -415,7 +407,7 @@ fn a_broken_world_of_the_sandbox() {
     [2]
     ");
     assert_snapshot!(world("group: ["), @"
-    2> error: world.yaml:1: expected mapping start
+    2> error: world.yaml:1: fields are expected here, each as name: value
     2>   Next: mngup upgrade --sandbox   (the world that mngup brings)
     [2]
     ");
@@ -430,12 +422,12 @@ fn a_broken_world_of_the_sandbox() {
     [2]
     ");
     assert_snapshot!(world(&shop.replacen("cpu: 50m", "cpu: lots", 1)), @r#"
-    2> error: world.yaml:17: "lots" is not an amount of processor; write it as 250m or 2
+    2> error: world.yaml:17: workloads[0].cpu: "lots" is not an amount of processor; write it as 250m or 2
     2>   Next: mngup upgrade --sandbox   (the world that mngup brings)
     [2]
     "#);
     assert_snapshot!(world(""), @"
-    2> error: world.yaml:1: unexpected end of input
+    2> error: world.yaml:1: there is nothing in it
     2>   Next: mngup upgrade --sandbox   (the world that mngup brings)
     [2]
     ");

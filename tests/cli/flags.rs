@@ -1,10 +1,8 @@
 //! Mistakes that the command line alone shows.
 
-use std::path::Path;
-
 use insta::assert_snapshot;
 
-use crate::{mngup, mngup_in};
+use crate::mngup;
 
 #[test]
 fn a_percentage_above_everything() {
@@ -17,20 +15,10 @@ fn a_percentage_above_everything() {
 }
 
 #[test]
-fn a_percentage_out_of_a_variable_is_checked_too() {
-    assert_snapshot!(mngup_in(Path::new("/"), "upgrade -c prod -n apps", &[("MNGUP_MAX_SURGE", "lots")]), @r#"
-    2> error: invalid value 'lots' for '--max-surge <N|N%>': "lots" is neither a count (2) nor a percentage (25%)
-    2>
-    2> For more information, try '--help'.
-    [2]
-    "#);
-}
-
-#[test]
 fn two_groups() {
     assert_snapshot!(mngup("upgrade -c prod -n apps --asg workers --yes"), @"
     2> error: --nodegroup apps and --asg workers name two groups
-    2>   Next: give one of them; the variables MNGUP_NODEGROUP and MNGUP_ASG count too
+    2>   Next: give one of them
     [2]
     ");
 }
@@ -91,19 +79,10 @@ fn nobody_to_say_yes() {
 }
 
 #[test]
-fn an_empty_variable_is_named() {
-    assert_snapshot!(mngup_in(Path::new("/"), "upgrade -c prod", &[("MNGUP_NODEGROUP", "")]), @"
-    2> error: --nodegroup is empty
-    2>   Next: name it, or unset MNGUP_NODEGROUP
-    [2]
-    ");
-}
-
-#[test]
 fn a_sandbox_and_a_cluster() {
     assert_snapshot!(mngup("upgrade --sandbox -c prod"), @"
     2> error: --cluster with --sandbox, which brings a cluster of its own
-    2>   Next: leave one of them away; their variables count too
+    2>   Next: leave one of them away
     [2]
     ");
 }

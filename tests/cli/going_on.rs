@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use crate::{aws::World, bad_input::Place};
+use crate::{aws::World, bad_input::Place, mngup_in};
 
 /// The intent of a run that ann began with `--max-surge 2 --force --drain-timeout 5m`, and stopped.
 fn intent() -> Value {
@@ -31,9 +31,17 @@ fn intent() -> Value {
 
 /// The plan of a dry run that goes on with that run, without what differs each time.
 fn plan(flags: &str) -> String {
+    plan_with(flags, &[])
+}
+
+/// The same with variables.
+fn plan_with(flags: &str, given: &[(&str, &str)]) -> String {
     let place = Place::new(World::default());
     place.api.remember(&intent().to_string());
-    let screen = place.mngup(&format!("upgrade -c prod -n workers --kubeconfig kubeconfig --dry-run {flags}"));
+    let aws = place.aws.env();
+    let variables: Vec<_> = aws.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let line = format!("upgrade -c prod -n workers --kubeconfig kubeconfig --dry-run {flags}");
+    let screen = mngup_in(place.home.path(), &line, &[variables.as_slice(), given].concat());
     let kept: Vec<_> = screen.lines().filter(|line| told(line)).collect();
     kept.join("\n").replace(&age(&screen), "AGE")
 }
@@ -66,6 +74,20 @@ fn one_flag_changes_one_setting_and_is_told() {
     as of now: --max-surge 0 instead of 2; --force=false, which was on
     2> Next: mngup upgrade -c prod -n workers --kubeconfig kubeconfig --max-surge 0 --force=false
     ");
+}
+
+#[test]
+fn a_variable_takes_a_switch_back_and_an_empty_one_says_nothing() {
+    assert_snapshot!(plan_with("", &[("MNGUP_FORCE", "false")]), @"
+    1 node out at a time (the group's updateConfig) + 2 extra; eviction timeout 5m; 1m before terminate
+    goes on with the run that ann@runner-7 began AGE ago with --max-surge 2 --drain-timeout 5m --force
+    as of now: --force=false, which was on
+    2> Next: mngup upgrade -c prod -n workers --kubeconfig kubeconfig --force=false
+    ");
+    let empty = ["FORCE", "MAX_SURGE", "DRAIN_TIMEOUT", "NODE", "ORDER", "MAX_QUARANTINED", "ALL_NODES"]
+        .map(|name| format!("MNGUP_{name}"));
+    let empty: Vec<_> = empty.iter().map(|name| (name.as_str(), "")).collect();
+    assert_eq!(plan_with("", &empty), plan(""));
 }
 
 #[test]
@@ -156,6 +178,6 @@ fn a_journal_that_holds_only_its_header_says_whose_it_is() {
     let home = tempfile::tempdir().unwrap();
     let header = include_str!("run.jsonl").lines().next().unwrap();
     std::fs::write(home.path().join("run.jsonl"), format!("{header}\n")).unwrap();
-    let screen = crate::mngup_in(home.path(), "report run.jsonl", &[]);
+    let screen = mngup_in(home.path(), "report run.jsonl", &[]);
     assert!(screen.starts_with("cluster/prod  nodegroup/apps"), "{screen}");
 }

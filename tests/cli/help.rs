@@ -159,6 +159,7 @@ fn the_long_help_of_upgrade_explains_force_and_exit_codes() {
         7  done, but nodes are quarantined
         8  another run holds the lock of this group
       130  stopped by the user; mngup upgrade goes on
+      141  stdout was closed before the answer was whole
 
     A run that goes on keeps the settings it was begun with. A flag or variable given now changes that
     one; --force=false takes a switch back. To begin anew, mngup abort first.

@@ -3,11 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "a helper of tests that fails should fail the test")]
 
 mod bad_input;
+mod exit_codes;
 mod flags;
 mod going_on;
 mod help;
+mod journal;
 mod report;
 mod stand_in;
+mod stdout;
+mod stopping;
+mod values;
+mod variables;
+mod worlds;
 
 #[path = "../live/support/aws/mod.rs"]
 #[allow(dead_code, unused_imports, unreachable_pub, clippy::expect_used, reason = "the live tests use the rest of it")]
@@ -23,8 +30,13 @@ fn mngup(line: &str) -> String {
 }
 
 fn mngup_in(home: &Path, line: &str, variables: &[(&str, &str)]) -> String {
+    mngup_words(home, &line.split_whitespace().collect::<Vec<_>>(), variables)
+}
+
+/// The same with words that may be empty or hold spaces.
+fn mngup_words(home: &Path, words: &[&str], variables: &[(&str, &str)]) -> String {
     let output = Command::new(assert_cmd::cargo::cargo_bin!("mngup"))
-        .args(line.split_whitespace())
+        .args(words)
         .env_clear()
         .env("HOME", home)
         .env("TZ", "UTC")
@@ -39,4 +51,11 @@ fn mngup_in(home: &Path, line: &str, variables: &[(&str, &str)]) -> String {
     let screen = if home == "/" { screen } else { screen.replace(&home, "HOME") };
     let shown: Vec<_> = screen.lines().map(str::trim_end).collect();
     format!("{}\n[{}]", shown.join("\n"), output.status.code().unwrap())
+}
+
+/// A process of mngup's in an empty environment, for tests that talk to it while it runs.
+fn started(home: &Path, line: &str) -> std::process::Command {
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("mngup"));
+    command.args(line.split_whitespace()).env_clear().env("HOME", home).env("TZ", "UTC").current_dir(home);
+    command
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{BudgetSpec, FaultKind, TroubleKind, WorkloadKind, WorkloadSpec, WorldSpec};
+use super::{BudgetSpec, FaultKind, TroubleKind, WorkloadKind, WorkloadSpec, WorldSpec, size};
+use crate::domain::Selector;
 
 /// A field that makes no sense.
 #[derive(Debug, PartialEq, Eq)]
@@ -11,7 +12,7 @@ pub(super) struct Wrong {
     pub(super) message: String,
 }
 
-fn wrong<T>(field: impl Into<String>, message: impl Into<String>) -> Result<T, Wrong> {
+pub(super) fn wrong<T>(field: impl Into<String>, message: impl Into<String>) -> Result<T, Wrong> {
     Err(Wrong { field: field.into(), message: message.into() })
 }
 
@@ -19,11 +20,16 @@ pub(super) fn check(spec: &WorldSpec) -> Result<(), Wrong> {
     if spec.zones.is_empty() {
         return wrong("zones", "a world needs at least one zone");
     }
+    size::check(spec)?;
+    check_names(spec)?;
     let mut zones = BTreeSet::new();
     for (index, zone) in spec.zones.iter().enumerate() {
         if !zones.insert(zone.name.as_str()) {
             return wrong(format!("zones[{index}].name"), format!("{} is there twice", zone.name));
         }
+    }
+    if spec.nodes() == 0 {
+        return wrong("zones", "the group has no node; give a zone some old or new ones");
     }
     let known_zone = |field: String, name: &str| {
         if zones.contains(name) {
@@ -54,11 +60,13 @@ pub(super) fn check(spec: &WorldSpec) -> Result<(), Wrong> {
             return wrong(field, "a budget that stands by itself needs name, namespace and selector");
         }
     }
+    check_budgets(spec)?;
     for (index, fault) in spec.faults.iter().enumerate() {
         check_fault(spec, &fault.what, &format!("faults[{index}].what"))?;
     }
     let replies = spec.replies;
-    if replies.lost + replies.lost_requests + replies.throttled + replies.failed > 90 {
+    let astray = [replies.lost, replies.lost_requests, replies.throttled, replies.failed];
+    if astray.into_iter().map(u64::from).sum::<u64>() > 90 {
         return wrong("replies", "together they are percentages of all requests, at most 90");
     }
     Ok(())
@@ -71,6 +79,12 @@ fn check_group(spec: &WorldSpec) -> Result<(), Wrong> {
     }
     if group.instance_types.is_empty() {
         return wrong("group.instance-types", "at least one is needed");
+    }
+    let mut types = BTreeSet::new();
+    for (index, known) in group.instance_types.iter().enumerate() {
+        if !types.insert(known.name.as_str()) {
+            return wrong(format!("group.instance-types[{index}].name"), format!("{} is there twice", known.name));
+        }
     }
     if group.min > nodes {
         return wrong("group.min", format!("{} is more than the {nodes} nodes in zones", group.min));
@@ -118,6 +132,66 @@ fn check_budget(budget: &BudgetSpec, field: &str) -> Result<(), Wrong> {
     }
 }
 
+/// A name that is empty would be a line without its subject later.
+fn check_names(spec: &WorldSpec) -> Result<(), Wrong> {
+    let mut names = vec![("name".to_owned(), &spec.name), ("cluster".to_owned(), &spec.cluster)];
+    names.extend(spec.group.nodegroup.iter().map(|group| ("group.nodegroup.name".to_owned(), &group.name)));
+    names.extend(spec.group.asg.iter().map(|asg| ("group.asg".to_owned(), asg)));
+    let types = spec.group.instance_types.iter().enumerate();
+    names.extend(types.map(|(index, known)| (format!("group.instance-types[{index}].name"), &known.name)));
+    names.extend(spec.zones.iter().enumerate().map(|(index, zone)| (format!("zones[{index}].name"), &zone.name)));
+    for (index, workload) in spec.workloads.iter().enumerate() {
+        names.push((format!("workloads[{index}].name"), &workload.name));
+        names.push((format!("workloads[{index}].namespace"), &workload.namespace));
+    }
+    match names.into_iter().find(|(_, name)| name.trim().is_empty()) {
+        Some((field, _)) => wrong(field, "a name is needed"),
+        None => Ok(()),
+    }
+}
+
+/// Each budget is there once and counts some pod: one that counts none holds nothing, which is hardly what was meant.
+fn check_budgets(spec: &WorldSpec) -> Result<(), Wrong> {
+    let mut names = BTreeSet::new();
+    for (index, workload) in spec.workloads.iter().enumerate() {
+        for (budget_index, budget) in workload.budgets.iter().enumerate() {
+            let field = format!("workloads[{index}].budgets[{budget_index}]");
+            counts_pods(spec, budget, &workload.namespace, &field)?;
+            first(&mut names, budget_name(budget, &workload.namespace, &workload.name), field)?;
+        }
+    }
+    for (index, budget) in spec.budgets.iter().enumerate() {
+        let field = format!("budgets[{index}]");
+        let namespace = budget.namespace.as_deref().unwrap_or_default();
+        counts_pods(spec, budget, namespace, &field)?;
+        first(&mut names, budget_name(budget, namespace, ""), field)?;
+    }
+    Ok(())
+}
+
+fn counts_pods(spec: &WorldSpec, budget: &BudgetSpec, namespace: &str, field: &str) -> Result<(), Wrong> {
+    let Some(labels) = &budget.selector else { return Ok(()) };
+    let selector = Selector::labels(labels.clone());
+    let mut there = spec.workloads.iter().filter(|workload| workload.namespace == namespace);
+    if there.any(|workload| selector.matches(&workload.pod_labels())) {
+        return Ok(());
+    }
+    wrong(format!("{field}.selector"), format!("no workload in namespace {namespace} has these labels"))
+}
+
+fn first(names: &mut BTreeSet<String>, name: String, field: String) -> Result<(), Wrong> {
+    if names.contains(&name) {
+        return wrong(field, format!("a second budget is called {name}; give it another name"));
+    }
+    names.insert(name);
+    Ok(())
+}
+
+/// Namespace and name; one of a workload is called as that where it has no name of its own.
+fn budget_name(budget: &BudgetSpec, namespace: &str, workload: &str) -> String {
+    format!("{namespace}/{}", budget.name.as_deref().unwrap_or(workload))
+}
+
 fn check_fault(spec: &WorldSpec, fault: &FaultKind, field: &str) -> Result<(), Wrong> {
     match fault {
         FaultKind::DeletePod { workload }
@@ -148,10 +222,7 @@ fn check_fault(spec: &WorldSpec, fault: &FaultKind, field: &str) -> Result<(), W
 
 fn budget_names(spec: &WorldSpec) -> Vec<String> {
     let own = spec.workloads.iter().flat_map(|workload| {
-        workload
-            .budgets
-            .iter()
-            .map(move |budget| format!("{}/{}", workload.namespace, budget.name.as_ref().unwrap_or(&workload.name)))
+        workload.budgets.iter().map(move |budget| budget_name(budget, &workload.namespace, &workload.name))
     });
     let beside = spec
         .budgets

@@ -1,6 +1,12 @@
 //! Reading a world from YAML, with errors that say where.
 
-use std::{collections::BTreeMap, fmt, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
 
 use serde::{
     Deserialize, Deserializer,
@@ -56,7 +62,7 @@ impl WorldSpec {
     /// When it cannot be read, or makes no sense; file, line and field are named.
     pub fn from_file(path: &Path) -> Result<Self, SpecError> {
         let file = path.display().to_string();
-        match std::fs::read_to_string(path) {
+        match read(path) {
             Ok(text) => Self::from_yaml(&text, &file),
             Err(error) => Err(SpecError::Unreadable { file, message: error.to_string() }),
         }
@@ -67,10 +73,11 @@ impl WorldSpec {
     /// # Errors
     /// When it makes no sense; file, line and field are named.
     pub fn from_yaml(text: &str, file: &str) -> Result<Self, SpecError> {
-        let spec: Self = serde_saphyr::from_str(text).map_err(|error| SpecError::Form {
-            file: file.to_owned(),
-            line: error.location().map_or(0, |location| location.line()),
-            message: first_line(&error.without_snippet().to_string()),
+        let spec: Self = serde_saphyr::from_str(text).map_err(|error| {
+            let place = error.location().map_or((0, 0), |location| (location.line(), location.column()));
+            let field = field_at(text, place).map_or_else(String::new, |field| format!("{field}: "));
+            let message = field + &plain(&first_line(&error.without_snippet().to_string()));
+            SpecError::Form { file: file.to_owned(), line: place.0, message }
         })?;
         spec.check().map_err(|wrong| SpecError::Sense {
             file: file.to_owned(),
@@ -98,10 +105,38 @@ impl WorldSpec {
     }
 }
 
+/// A file without an end would fill the memory; the shop has 5 KiB.
+const LARGEST: u64 = 1024 * 1024;
+
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LARGEST {
+        return Err(io::Error::other("is larger than 1 MiB, and no world is that large"));
+    }
+    Ok(text)
+}
+
 /// What is wrong, without the place: that stands before it.
 fn first_line(message: &str) -> String {
     let line = message.lines().next().unwrap_or_default();
     line.rsplit_once(" at line ").map_or(line, |(wrong, _)| wrong).to_owned()
+}
+
+/// The parser's own words, where a writer of YAML would not know what they ask for.
+fn plain(message: &str) -> String {
+    if let Some(key) = message.strip_prefix("duplicate mapping key: ") {
+        return format!("{} is there twice", key.split(", set ").next().unwrap_or(key));
+    }
+    let said = match message {
+        "invalid u32" | "invalid u64" => "a whole number is expected here, 0 or more",
+        "expected string scalar" => "one value is expected here, not a list or further fields",
+        "expected sequence start" => "a list is expected here",
+        "expected mapping start" => "fields are expected here, each as name: value",
+        "unexpected end of input" => "there is nothing in it",
+        other => other,
+    };
+    said.to_owned()
 }
 
 /// The YAML with nothing known of it but where things are.
@@ -185,6 +220,28 @@ fn line_of(text: &str, field: &str) -> u64 {
         }
     }
     here.referenced.line()
+}
+
+/// The path of the value that begins at this line and column, if one does.
+fn field_at(text: &str, place: (u64, u64)) -> Option<String> {
+    let root = serde_saphyr::from_str::<Spanned<Tree>>(text).ok()?;
+    find(&root, place).filter(|path| !path.is_empty())
+}
+
+fn find(here: &Spanned<Tree>, place: (u64, u64)) -> Option<String> {
+    // The innermost one: a list begins where its first entry does.
+    let inside = match &here.value {
+        Tree::Map(entries) => entries.iter().find_map(|(key, value)| Some((key.clone(), find(value, place)?))),
+        Tree::List(entries) => {
+            entries.iter().enumerate().find_map(|(index, value)| Some((format!("[{index}]"), find(value, place)?)))
+        }
+        Tree::Leaf => None,
+    };
+    match inside {
+        Some((step, rest)) if rest.is_empty() || rest.starts_with('[') => Some(step + &rest),
+        Some((step, rest)) => Some(format!("{step}.{rest}")),
+        None => ((here.referenced.line(), here.referenced.column()) == place).then(String::new),
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod check;
 mod fault;
 mod load;
 mod random;
+mod size;
 mod units;
 mod workload;
 

@@ -12,6 +12,9 @@ pub struct Cpu(pub u32);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Memory(pub u32);
 
+/// Spans are added to each other; none that long is ever waited for.
+const LONGEST: Duration = Duration::from_hours(24 * 366);
+
 /// Reads `3s`, `2m`, `1m30s`, `500ms`, `1h`.
 ///
 /// # Errors
@@ -41,6 +44,9 @@ pub fn parse_span(text: &str) -> Result<Duration, String> {
         };
         total = total.checked_add(span.ok_or_else(wrong)?).ok_or_else(wrong)?;
         rest = tail;
+    }
+    if total > LONGEST {
+        return Err(format!("\"{text}\" is longer than a year; leave a limit away where none is meant"));
     }
     Ok(total)
 }
@@ -148,6 +154,7 @@ mod tests {
             "\"soon\" is not a duration; write it as 500ms, 3s, 2m, 1m30s or 1h"
         );
         assert!(parse_span("15").is_err());
+        assert!(parse_span("18446744073709551615s").unwrap_err().contains("longer than a year"));
     }
 
     #[test]

@@ -210,6 +210,14 @@ pub struct WebhookSpec {
 }
 
 impl WorkloadSpec {
+    /// The labels of its pods.
+    #[must_use]
+    pub fn pod_labels(&self) -> BTreeMap<String, String> {
+        let mut labels = self.labels.clone();
+        labels.entry("app".to_owned()).or_insert_with(|| self.name.clone());
+        labels
+    }
+
     /// A workload of this kind with every default.
     #[must_use]
     pub fn new(kind: WorkloadKind, name: impl Into<String>) -> Self {

@@ -194,8 +194,7 @@ impl World {
 }
 
 fn workload_of(spec: &WorkloadSpec) -> Workload {
-    let mut labels = spec.labels.clone();
-    labels.entry("app".to_owned()).or_insert_with(|| spec.name.clone());
+    let labels = spec.pod_labels();
     let mut tolerations: Vec<Toleration> = spec
         .tolerations
         .iter()
