@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 use super::{
     driver::{Desk, DriveError, Ports, Stop, drive, unless_stopped},
     lease::{give_back, regain},
-    observe::{Observed, observe},
+    observe::{Observed, look_on, observe},
     upgrade::members,
 };
 use crate::{
@@ -19,15 +19,30 @@ use crate::{
     report::{Reporter, Undoing},
 };
 
-/// What there is to be undone; none when no run left anything. Writes nothing and needs no lock.
+/// A run that could be undone.
+#[derive(Clone, Debug)]
+pub struct Undoable {
+    snapshot: Snapshot,
+    intent: Intent,
+}
+
+/// Looks at what there is to be undone; none when no run left anything. Writes nothing and needs no lock.
 ///
 /// # Errors
 /// When group or cluster cannot be read.
-pub async fn undoing<C: Cluster, A: Cloud, K: Clock, L: Lock>(
+pub async fn undoable<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     ports: &Ports<C, A, K, L>,
-) -> Result<Option<Undoing>, PortError> {
+) -> Result<Option<Undoable>, PortError> {
     let Observed { snapshot, intent } = observe(ports).await?;
-    Ok(intent.map(|intent| traces(&intent, &snapshot)))
+    Ok(intent.map(|intent| Undoable { snapshot, intent }))
+}
+
+impl Undoable {
+    /// What there is to be undone.
+    #[must_use]
+    pub fn undoing(&self) -> Undoing {
+        traces(&self.intent, &self.snapshot)
+    }
 }
 
 /// The traces of this run that are to be seen.
@@ -61,21 +76,23 @@ pub struct BegunAbort<'a, C, A, K, L> {
     intent: Intent,
 }
 
-/// Takes the lock, or says who has it, and looks. Returns none when there is nothing to undo.
+/// Takes the lock, or says who has it, and looks again. Returns none when there is nothing to undo any more.
 ///
 /// # Errors
 /// [`DriveError`]; the lock is not held then.
 pub async fn begin_abort<'a, C: Cluster, A: Cloud, K: Clock, L: Lock>(
     ports: &'a Ports<C, A, K, L>,
+    seen: Undoable,
     stop: &mut mpsc::Receiver<Stop>,
 ) -> Result<Option<BegunAbort<'a, C, A, K, L>>, DriveError> {
     unless_stopped(stop, ports.lock.acquire()).await?;
-    let observed = unless_stopped(stop, observe(ports)).await;
-    if let Ok(Observed { snapshot, intent: Some(intent) }) = observed {
+    let Undoable { mut snapshot, .. } = seen;
+    let intent = unless_stopped(stop, look_on(ports, &mut snapshot)).await;
+    if let Ok(Some(intent)) = intent {
         return Ok(Some(BegunAbort { ports, snapshot, intent }));
     }
-    give_back(&*ports.lock, observed.as_ref().err()).await;
-    observed.map(|_| None)
+    give_back(&*ports.lock, intent.as_ref().err()).await;
+    intent.map(|_| None)
 }
 
 impl<C: Cluster, A: Cloud, K: Clock, L: Lock> BegunAbort<'_, C, A, K, L> {

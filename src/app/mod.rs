@@ -9,7 +9,7 @@ mod polling;
 mod status;
 mod upgrade;
 
-pub use abort::{BegunAbort, begin_abort, undoing};
+pub use abort::{BegunAbort, Undoable, begin_abort, undoable};
 pub use brief::brief;
 pub use driver::{DriveError, Ports, Stop};
 pub use observe::{Observed, observe};

@@ -47,7 +47,7 @@ pub async fn observe<C: Cluster, A: Cloud, K: Clock, L: Lock>(
 }
 
 /// Takes in what happened since: what the watches brought, and the group as it is now.
-pub(super) async fn look_again<C: Cluster, A: Cloud, K: Clock, L: Lock>(
+async fn look_again<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     ports: &Ports<C, A, K, L>,
     snapshot: &mut Snapshot,
 ) -> Result<(), PortError> {
@@ -63,6 +63,16 @@ pub(super) async fn look_again<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     }
     snapshot.apply(Change::Group(Box::new(group)));
     Ok(())
+}
+
+/// Looks again at everything, and at what the cluster remembers: only what is seen under the lock counts.
+pub(super) async fn look_on<C: Cluster, A: Cloud, K: Clock, L: Lock>(
+    ports: &Ports<C, A, K, L>,
+    snapshot: &mut Snapshot,
+) -> Result<Option<Intent>, PortError> {
+    let intent = ports.cluster.intent().await?;
+    look_again(ports, snapshot).await?;
+    Ok(intent)
 }
 
 /// Looks at the pods too that `watch` asks for.

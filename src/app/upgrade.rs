@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 use super::{
     driver::{Desk, DriveError, Ports, Stop, drive, unless_stopped},
     lease::{give_back, regain},
-    observe::{Observed, look_again, look_at_pods, observe},
+    observe::{Observed, look_at_pods, look_on, observe},
 };
 use crate::{
     domain::{
@@ -189,13 +189,8 @@ pub async fn begin<'a, C: Cluster, A: Cloud, K: Clock, L: Lock>(
 ) -> Result<Begun<'a, C, A, K, L>, NotBegun> {
     unless_stopped(stop, ports.lock.acquire()).await?;
     let Prepared { mut snapshot, .. } = prepared;
-    // Somebody may have thought it over for a while, or another run held the lock: only what is seen now counts.
-    let again = async {
-        let intent = ports.cluster.intent().await?;
-        look_again(ports, &mut snapshot).await?;
-        Ok::<_, PortError>(intent)
-    };
-    let seen = unless_stopped(stop, again).await;
+    // Somebody may have thought it over for a while, or another run held the lock.
+    let seen = unless_stopped(stop, look_on(ports, &mut snapshot)).await;
     match seen.map_err(NotBegun::from).and_then(|intent| Ok(judge(&snapshot, intent, request)?)) {
         Ok(prepared) => Ok(Begun { ports, request, prepared }),
         Err(error) => {

@@ -36,18 +36,18 @@ pub(super) async fn abort(args: AbortArgs, can_ask: bool, screen: Screen) -> Res
     if !args.dry_run {
         ports.lock.look().await.map_err(|error| CliError::lock(error, now, &commands.status()))?;
     }
-    let Some(undoing) = app::undoing(&ports).await? else {
+    let Some(seen) = app::undoable(&ports).await? else {
         return nothing_to_undo(&target, args.output);
     };
     if args.dry_run {
-        return only_shown(&undoing, args.output, now, &screen, &commands);
+        return only_shown(&seen.undoing(), args.output, now, &screen, &commands);
     }
-    if !consent.go_ahead(&undoing.lines(now, screen.width().unwrap_or(usize::MAX)))? {
+    if !consent.go_ahead(&seen.undoing().lines(now, screen.width().unwrap_or(usize::MAX)))? {
         tell("nothing was touched");
         return Ok(ExitCode::Done);
     }
     let mut stop = stop::listen();
-    let begun = Box::pin(app::begin_abort(&ports, &mut stop)).await;
+    let begun = Box::pin(app::begin_abort(&ports, seen, &mut stop)).await;
     let begun = begun.map_err(|error| not_begun(error, SystemClock.now(), &commands, commands.abort()))?;
     let Some(begun) = begun else {
         return nothing_to_undo(&target, args.output);
