@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 
 use super::{
     driver::{Desk, DriveError, Ports, Stop, drive, unless_stopped},
-    lease::{give_back, regain},
+    lease::{give_back, regain, while_renewing},
     observe::{Observed, look_on, observe},
     upgrade::members,
 };
@@ -87,7 +87,7 @@ pub async fn begin_abort<'a, C: Cluster, A: Cloud, K: Clock, L: Lock>(
 ) -> Result<Option<BegunAbort<'a, C, A, K, L>>, DriveError> {
     unless_stopped(stop, ports.lock.acquire()).await?;
     let Undoable { mut snapshot, .. } = seen;
-    let intent = unless_stopped(stop, look_on(ports, &mut snapshot)).await;
+    let intent = unless_stopped(stop, while_renewing(&ports.lock, &ports.clock, look_on(ports, &mut snapshot))).await;
     if let Ok(Some(intent)) = intent {
         return Ok(Some(BegunAbort { ports, snapshot, intent }));
     }
@@ -140,7 +140,7 @@ async fn again<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     desk: &mut Desk<'_>,
 ) -> Result<Observed, DriveError> {
     *ports = regain(ports, desk).await?;
-    desk.unless_stopped(observe(ports)).await
+    desk.unless_stopped(while_renewing(&ports.lock, &ports.clock, observe(ports))).await
 }
 
 async fn undo<C: Cluster, A: Cloud, K: Clock, L: Lock>(

@@ -21,6 +21,18 @@ pub(super) async fn renew<L: Lock, K: Clock>(lock: Arc<L>, clock: Arc<K>) -> Loc
     }
 }
 
+/// Waits for this and renews the lock meanwhile: a look at a large cluster may take longer than the lock lasts.
+pub(super) async fn while_renewing<L: Lock, K: Clock, T, E: Into<DriveError>>(
+    lock: &Arc<L>,
+    clock: &Arc<K>,
+    wait: impl Future<Output = Result<T, E>>,
+) -> Result<T, DriveError> {
+    tokio::select! {
+        done = wait => done.map_err(Into::into),
+        lost = renew(Arc::clone(lock), Arc::clone(clock)) => Err(lost.into()),
+    }
+}
+
 /// One attempt, which does not hang: a connection that died with the network would hold all that come after it.
 async fn renew_once<L: Lock, K: Clock>(lock: &L, clock: &K) -> Result<(), LockError> {
     let every = lock.renew_every();
@@ -85,5 +97,73 @@ pub(super) async fn give_back<L: Lock>(lock: &L, outcome: Option<&DriveError>) {
         None | Some(DriveError::Port(_) | DriveError::Left | DriveError::Adrift { .. }) => {
             drop(tokio::time::timeout(PATIENCE, lock.release()).await);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    };
+
+    use super::*;
+    use jiff::Timestamp;
+
+    /// Counts how often it is renewed.
+    struct Counted(AtomicU32);
+
+    impl Lock for Counted {
+        async fn acquire(&self) -> Result<(), LockError> {
+            Ok(())
+        }
+
+        async fn look(&self) -> Result<(), LockError> {
+            Ok(())
+        }
+
+        async fn renew(&self) -> Result<(), LockError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }
+
+        fn is_held(&self) -> bool {
+            true
+        }
+
+        async fn release(&self) {}
+
+        fn renew_every(&self) -> Duration {
+            Duration::from_secs(10)
+        }
+    }
+
+    /// Time that passes as soon as somebody waits for it.
+    struct Hasty(Mutex<Timestamp>);
+
+    impl Clock for Hasty {
+        fn now(&self) -> Timestamp {
+            *self.0.lock().unwrap()
+        }
+
+        async fn sleep_until(&self, moment: Timestamp) {
+            tokio::task::yield_now().await;
+            let mut now = self.0.lock().unwrap();
+            *now = moment.max(*now);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_look_that_takes_long_does_not_lose_the_lock() {
+        let (lock, clock) = (Arc::new(Counted(AtomicU32::new(0))), Arc::new(Hasty(Mutex::new(Timestamp::UNIX_EPOCH))));
+        let long = later(clock.now(), Duration::from_secs(95));
+        let look = async {
+            while clock.now() < long {
+                tokio::task::yield_now().await;
+            }
+            Ok::<_, DriveError>("seen")
+        };
+        assert_eq!(while_renewing(&lock, &clock, look).await.unwrap(), "seen");
+        assert!(lock.0.load(Ordering::Relaxed) >= 9, "{:?}", lock.0);
     }
 }

@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 
 use super::{
     driver::{Desk, DriveError, Ports, Stop, drive, unless_stopped},
-    lease::{give_back, regain},
+    lease::{give_back, regain, while_renewing},
     observe::{Observed, look_at_pods, look_on, observe},
 };
 use crate::{
@@ -190,7 +190,7 @@ pub async fn begin<'a, C: Cluster, A: Cloud, K: Clock, L: Lock>(
     unless_stopped(stop, ports.lock.acquire()).await?;
     let Prepared { mut snapshot, .. } = prepared;
     // Somebody may have thought it over for a while, or another run held the lock.
-    let seen = unless_stopped(stop, look_on(ports, &mut snapshot)).await;
+    let seen = unless_stopped(stop, while_renewing(&ports.lock, &ports.clock, look_on(ports, &mut snapshot))).await;
     match seen.map_err(NotBegun::from).and_then(|intent| Ok(judge(&snapshot, intent, request)?)) {
         Ok(prepared) => Ok(Begun { ports, request, prepared }),
         Err(error) => {
@@ -245,7 +245,8 @@ async fn legs<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     let mut ports = ports.clone();
     while let Err(DriveError::Adrift { stopping }) = ended {
         ports = regain(&ports, desk).await?;
-        let Observed { snapshot, intent } = desk.unless_stopped(observe(&ports)).await?;
+        let Observed { snapshot, intent } =
+            desk.unless_stopped(while_renewing(&ports.lock, &ports.clock, observe(&ports))).await?;
         let prepared = judge(&snapshot, intent, request).map_err(broken_off)?;
         ended = Box::pin(leg(&ports, request, prepared, desk, stopping)).await;
     }

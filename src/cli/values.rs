@@ -79,6 +79,8 @@ pub(super) fn lease(text: &str) -> Result<Duration, String> {
         long if long > Duration::from_hours(1) => {
             Err("nobody waits that long for a dead run; take 1h or less".to_owned())
         }
+        // A Lease counts whole seconds: others would take a fraction for less than we do.
+        fraction if fraction.subsec_nanos() > 0 => Err("a lease counts whole seconds".to_owned()),
         span => Ok(span),
     }
 }
