@@ -121,11 +121,11 @@ impl<C: Cluster, A: Cloud, K: Clock, L: Lock> BegunAbort<'_, C, A, K, L> {
     ) -> Result<Option<RunOutcome>, DriveError> {
         let mut desk = Desk { reporter, journal, stop };
         let observed = Observed { snapshot: self.snapshot, intent: Some(self.intent) };
-        let mut outcome = Box::pin(undo(self.ports, observed, &mut desk, false)).await;
+        let mut outcome = Box::pin(undo(self.ports, observed, &mut desk, None)).await;
         let mut ports = self.ports.clone();
-        while let Err(DriveError::Adrift { stopping }) = outcome {
+        while let Err(DriveError::Adrift { stop }) = outcome {
             outcome = match again(&mut ports, &mut desk).await {
-                Ok(observed) => Box::pin(undo(&ports, observed, &mut desk, stopping)).await,
+                Ok(observed) => Box::pin(undo(&ports, observed, &mut desk, stop)).await,
                 Err(error) => Err(error),
             };
         }
@@ -147,14 +147,14 @@ async fn undo<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     ports: &Ports<C, A, K, L>,
     observed: Observed,
     desk: &mut Desk<'_>,
-    stopping: bool,
+    stop: Option<RunOutcome>,
 ) -> Result<Option<RunOutcome>, DriveError> {
     let Observed { mut snapshot, intent } = observed;
     let Some(intent) = intent else { return Ok(None) };
     let old = plan::old_nodes(&snapshot, &intent.policy);
     let mut run = Rollout::resume(intent.clone(), intent, Goal::Abort, &snapshot, ports.clock.now());
     let first = Event::RunResumed { intent: Box::new(run.intent().clone()), old };
-    let outcome = drive(ports, &mut run, &mut snapshot, first, desk, stopping).await;
+    let outcome = drive(ports, &mut run, &mut snapshot, first, desk, stop).await;
     desk.reporter.size(snapshot.group().map(|group| group.size));
     outcome.map(Some)
 }

@@ -14,7 +14,7 @@ use crate::{
     domain::{Change, Group, InstanceId, Snapshot, elapsed, later},
     engine::{
         Act, Input, Rollout,
-        event::{Event, Record, RunOutcome},
+        event::{Event, Note, Record, RunOutcome},
         invariants,
     },
     ports::{Clock, Cloud, CloudAct, Cluster, Effect, Journal, Lock, LockError, Outcome, PortError, Refusal, Watch},
@@ -70,8 +70,8 @@ pub enum DriveError {
     /// again and everything was looked at anew.
     #[error("the lock could not be renewed in time")]
     Adrift {
-        /// Whether the user had asked to stop.
-        stopping: bool,
+        /// What the run was stopping for by then.
+        stop: Option<RunOutcome>,
     },
 }
 
@@ -110,6 +110,9 @@ pub(super) async fn unless_stopped<T, E: Into<DriveError>>(
     }
 }
 
+/// So many rounds of events may follow one from another at one moment; each node takes a few.
+const ROUNDS: u32 = 100_000;
+
 /// How often reporters that show clocks are told the time.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -131,12 +134,15 @@ pub(super) async fn drive<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     snapshot: &mut Snapshot,
     first: Event,
     desk: &mut Desk<'_>,
-    stopping: bool,
+    stop_for: Option<RunOutcome>,
 ) -> Result<RunOutcome, DriveError> {
     let (heard_tx, mut heard) = mpsc::unbounded_channel();
     let stop = &mut *desk.stop;
     let mut book = Book { reporter: desk.reporter, journal: desk.journal, journal_failed: false };
     book.tell(run, ports.clock.now(), first);
+    if let Some(outcome) = stop_for {
+        book.tell(run, ports.clock.now(), Event::Noted(Note::Stopping(outcome)));
+    }
     // Dropped with us, and so is what is under way: without the lock nothing goes on.
     let mut acts = JoinSet::new();
     let mut unread = Unread::default();
@@ -151,12 +157,12 @@ pub(super) async fn drive<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     }));
     let mut watched: Option<Watch> = None;
     let mut nodeless = Nodeless::default();
-    let mut pending = stopping.then_some(Pending::Stop);
+    let mut pending = None;
     let mut seconds = tokio::time::interval(TICK);
     seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         if !ports.lock.is_held() {
-            return Err(DriveError::Adrift { stopping: run.is_stopped_by_user() });
+            return Err(DriveError::Adrift { stop: run.stopping().cloned() });
         }
         while acts.try_join_next().is_some() {}
         let now = ports.clock.now();
@@ -252,25 +258,33 @@ fn settle(
         Some(Pending::Stop) => Input::Stop,
         None => Input::Tick,
     };
-    loop {
+    for _ in 0..ROUNDS {
         let mut decision = run.decide(now, snapshot, input);
         input = Input::Tick;
-        if decision.events.is_empty() {
+        if decision.events.is_empty() || run.ended().is_some() {
             return decision;
         }
         for event in decision.events.drain(..) {
             book.tell(run, now, event);
         }
     }
+    // A fault of mngup's own: better to stop than to turn in a circle with nobody heard.
+    let outcome = RunOutcome::InvariantBroken { what: "what it wants now never settles".to_owned() };
+    end(run, snapshot, book, now, outcome);
+    crate::engine::Decision::default()
+}
+
+/// Ends the run as it is.
+fn end(run: &mut Rollout, snapshot: &Snapshot, book: &mut Book<'_>, now: Timestamp, outcome: RunOutcome) {
+    let left = u32::try_from(crate::plan::old_nodes(snapshot, &run.intent().policy).len()).unwrap_or(u32::MAX);
+    book.tell(run, now, Event::RunEnded { outcome, left, replaced: run.replaced() });
 }
 
 /// Whether this act keeps every promise; notes that it is sent, or ends the run.
 fn may(run: &mut Rollout, snapshot: &Snapshot, book: &mut Book<'_>, act: &Act, now: Timestamp) -> bool {
     if let Err(violation) = invariants::check(run, snapshot, &act.effect, now) {
         // A fault of mngup's own: nothing more is touched, not even to tidy up.
-        let left = u32::try_from(crate::plan::old_nodes(snapshot, &run.intent().policy).len()).unwrap_or(u32::MAX);
-        let outcome = RunOutcome::InvariantBroken { what: violation.to_string() };
-        book.tell(run, now, Event::RunEnded { outcome, left, replaced: run.replaced() });
+        end(run, snapshot, book, now, RunOutcome::InvariantBroken { what: violation.to_string() });
         return false;
     }
     for note in &act.notes {

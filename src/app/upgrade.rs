@@ -91,13 +91,22 @@ pub async fn prepare<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     request: &Request,
 ) -> Result<Prepared, Refused> {
     let Observed { mut snapshot, intent } = observe(ports).await?;
-    let prepared = judge(&snapshot, intent, request)?;
+    let prepared = judge(&snapshot, intent, request, Since::Before)?;
     let pods_on = prepared.old.iter().filter_map(|old| old.member.node.clone()).collect();
     look_at_pods(ports, &mut snapshot, &Watch { pods_on, ..Watch::default() }).await?;
     Ok(Prepared { snapshot, ..prepared })
 }
 
-fn judge(snapshot: &Snapshot, intent: Option<Intent>, request: &Request) -> Result<Prepared, Refused> {
+/// When a run is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Since {
+    /// Before it begins, or goes on.
+    Before,
+    /// In the middle: what the group is busy with for a while is waited for there.
+    UnderWay,
+}
+
+fn judge(snapshot: &Snapshot, intent: Option<Intent>, request: &Request, since: Since) -> Result<Prepared, Refused> {
     let Some(group) = snapshot.group() else {
         return Err(PortError::NotFound { what: request.group.to_string(), others: Vec::new() }.into());
     };
@@ -121,6 +130,10 @@ fn judge(snapshot: &Snapshot, intent: Option<Intent>, request: &Request) -> Resu
             | Objection::NoLaunchTemplate
             | Objection::NotInstances(_) => true,
         });
+    }
+    if since == Since::UnderWay {
+        let busy = plan::busy(group);
+        objections.retain(|objection| !busy.contains(objection));
     }
     if !objections.is_empty() {
         let nodes = members(snapshot).map(ToString::to_string).collect();
@@ -191,7 +204,7 @@ pub async fn begin<'a, C: Cluster, A: Cloud, K: Clock, L: Lock>(
     let Prepared { mut snapshot, .. } = prepared;
     // Somebody may have thought it over for a while, or another run held the lock.
     let seen = unless_stopped(stop, while_renewing(&ports.lock, &ports.clock, look_on(ports, &mut snapshot))).await;
-    match seen.map_err(NotBegun::from).and_then(|intent| Ok(judge(&snapshot, intent, request)?)) {
+    match seen.map_err(NotBegun::from).and_then(|intent| Ok(judge(&snapshot, intent, request, Since::Before)?)) {
         Ok(prepared) => Ok(Begun { ports, request, prepared }),
         Err(error) => {
             let broken = match &error {
@@ -241,14 +254,14 @@ async fn legs<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     prepared: Prepared,
     desk: &mut Desk<'_>,
 ) -> Result<RunOutcome, DriveError> {
-    let mut ended = Box::pin(leg(ports, request, prepared, desk, false)).await;
+    let mut ended = Box::pin(leg(ports, request, prepared, desk, None)).await;
     let mut ports = ports.clone();
-    while let Err(DriveError::Adrift { stopping }) = ended {
+    while let Err(DriveError::Adrift { stop }) = ended {
         ports = regain(&ports, desk).await?;
         let Observed { snapshot, intent } =
             desk.unless_stopped(while_renewing(&ports.lock, &ports.clock, observe(&ports))).await?;
-        let prepared = judge(&snapshot, intent, request).map_err(broken_off)?;
-        ended = Box::pin(leg(&ports, request, prepared, desk, stopping)).await;
+        let prepared = judge(&snapshot, intent, request, Since::UnderWay).map_err(broken_off)?;
+        ended = Box::pin(leg(&ports, request, prepared, desk, stop)).await;
     }
     ended
 }
@@ -271,11 +284,11 @@ async fn leg<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     request: &Request,
     prepared: Prepared,
     desk: &mut Desk<'_>,
-    stopping: bool,
+    stop: Option<RunOutcome>,
 ) -> Result<RunOutcome, DriveError> {
     let (mut rollout, first) = start(request, &prepared, ports.clock.now());
     let Prepared { mut snapshot, .. } = prepared;
-    let outcome = drive(ports, &mut rollout, &mut snapshot, first, desk, stopping).await;
+    let outcome = drive(ports, &mut rollout, &mut snapshot, first, desk, stop).await;
     desk.reporter.size(snapshot.group().map(|group| group.size));
     outcome
 }

@@ -47,7 +47,14 @@ pub(super) fn take(draft: &mut Draft<'_>, effect: &Effect, outcome: &Outcome) {
             evicted(draft, pod, outcome, Some(why));
         }
         Effect::Cloud(CloudAct::Terminate { instance, decrement }) => match outcome {
-            Outcome::Done | Outcome::Refused(Refusal::Gone) => draft.note(Note::TerminationAccepted(instance.clone())),
+            Outcome::Done => {
+                if *decrement {
+                    draft.note(Note::ShrunkBy(instance.clone()));
+                }
+                draft.note(Note::TerminationAccepted(instance.clone()));
+            }
+            // It was leaving already, or has left: the group did not shrink by it.
+            Outcome::Refused(Refusal::Gone) => draft.note(Note::TerminationAccepted(instance.clone())),
             Outcome::Unknown(why) => {
                 draft.event(Event::TerminateUnknown { instance: instance.clone(), why: why.clone() });
             }
@@ -60,13 +67,29 @@ pub(super) fn take(draft: &mut Draft<'_>, effect: &Effect, outcome: &Outcome) {
                 }
             }
         },
-        Effect::Cloud(CloudAct::SetSize { .. }) => match outcome {
+        Effect::Cloud(CloudAct::SetSize { desired: Some(step), .. })
+            if draft.run.resize.is_some() && matches!(outcome, Outcome::Refused(Refusal::Conflict { .. })) =>
+        {
+            // Somebody else moved the size first: what was asked for is so many more than there are now.
+            draft.note(Note::SizeMovedByOther { more: step.to.saturating_sub(step.from) });
+        }
+        Effect::Cloud(CloudAct::SetSize { desired, .. }) => match outcome {
             Outcome::Refused(refusal @ (Refusal::Forbidden { .. } | Refusal::Failed { .. }))
                 if draft.run.resize.is_some() && !passes(draft, refusal) =>
             {
+                // What was never got is not claimed: others may add as many, and those are theirs.
+                let more = desired.map_or(0, |step| step.to.saturating_sub(step.from));
+                draft.note(Note::Claims(draft.run.intent.surge.saturating_sub(more)));
                 draft.event(Event::SurgeUnavailable { why: refusal.to_string() });
             }
-            Outcome::Done | Outcome::Refused(_) | Outcome::Unknown(_) => plain(draft, effect, outcome, |_| ()),
+            Outcome::Done | Outcome::Refused(_) | Outcome::Unknown(_) => {
+                let fewer = desired.map_or(0, |step| step.from.saturating_sub(step.to));
+                plain(draft, effect, outcome, |draft| {
+                    if fewer > 0 {
+                        draft.note(Note::Claims(draft.run.intent.surge.saturating_sub(fewer)));
+                    }
+                });
+            }
         },
         Effect::Cloud(act @ (CloudAct::SuspendAzRebalance | CloudAct::ResumeAzRebalance)) => {
             let suspended = *act == CloudAct::SuspendAzRebalance;

@@ -13,7 +13,7 @@ use super::{
     waiting::WaitingOn,
 };
 use crate::{
-    domain::{Group, InstanceId, later},
+    domain::{Group, InstanceId, Lifecycle, Node, Size, later},
     plan::{self, Census, Seat},
 };
 
@@ -38,8 +38,16 @@ pub(super) fn to_shed(draft: &Draft<'_>) -> u32 {
     }
     // A quarantined node does not serve: one that was extra stays in its place.
     let stand_ins = u32::try_from(run.quarantined.len()).unwrap_or(u32::MAX);
-    let underway =
-        run.flights.values().filter(|flight| matches!(flight.phase, NodePhase::Terminating { decrement: true, .. }));
+    // Those that were accepted are counted already: the group wants one fewer by then.
+    let underway = run.flights.values().filter(|flight| match flight.phase {
+        NodePhase::Terminating { decrement, call, .. } => decrement && call != Call::Accepted,
+        NodePhase::Cordoning
+        | NodePhase::Draining { .. }
+        | NodePhase::Settling { .. }
+        | NodePhase::Replacing { .. }
+        | NodePhase::Releasing
+        | NodePhase::Quarantined => false,
+    });
     let underway = u32::try_from(underway.count()).unwrap_or(u32::MAX);
     extra(draft).saturating_sub(stand_ins).saturating_sub(underway)
 }
@@ -79,6 +87,14 @@ fn last_ones(draft: &Draft<'_>, census: &Census) -> BTreeSet<InstanceId> {
 /// Gets the group to the size that was asked for, and asks for stand-ins of quarantined nodes.
 pub(super) fn surge(draft: &mut Draft<'_>, census: &Census) {
     let run = draft.run;
+    if let Some((more, at)) = run.resize_anew {
+        if draft.group.observed_at > at {
+            let (seen, desired) = (draft.group.size, draft.group.size.desired + more);
+            let max = if desired > seen.max { desired } else { 0 };
+            draft.note(Note::ResizedAnew(Size { min: 0, desired, max }));
+        }
+        return;
+    }
     if let Some(size) = run.resize {
         if draft.group.size.desired >= size.desired {
             return draft.note(Note::Resized);
@@ -118,7 +134,8 @@ pub(super) fn next(draft: &mut Draft<'_>, census: &Census) {
         Some(_) => return,
     }
     let who = run.intent.group.to_string();
-    if let Some(objection) = plan::busy(draft.group).into_iter().next() {
+    let idle = census.candidates().next().is_none() && to_shed(draft) == 0;
+    if let Some(objection) = plan::busy(draft.group).into_iter().next().filter(|_| !idle) {
         let why = objection.to_string();
         return not_now(draft, who, WaitingOn::GroupBusy { why: why.clone() }, why);
     }
@@ -126,6 +143,9 @@ pub(super) fn next(draft: &mut Draft<'_>, census: &Census) {
         let title = seat.member.title();
         let why = format!("whether {title} is a Node of this cluster cannot be told");
         not_now(draft, title, WaitingOn::Reading, why);
+        if draft.has_events() {
+            return;
+        }
     }
     if census.candidates().next().is_none() {
         return shed_one(draft, census);
@@ -194,6 +214,12 @@ pub(super) fn still_fits(draft: &Draft<'_>) -> bool {
     available >= required
 }
 
+/// Whether taking this member out costs the group something: it is in service, schedulable and not only arriving.
+pub(super) fn serves(draft: &Draft<'_>, instance: &InstanceId, node: &Node) -> bool {
+    let in_service = draft.group.instances.get(instance).is_some_and(|found| found.lifecycle == Lifecycle::InService);
+    in_service && node.is_ready() && !node.unschedulable && !draft.run.arrivals.contains_key(instance)
+}
+
 /// How many members serve, and how many must.
 pub(super) fn serving(draft: &Draft<'_>) -> (u32, u32) {
     (census(draft).available, required(draft))
@@ -221,7 +247,7 @@ fn shed_one(draft: &mut Draft<'_>, census: &Census) {
     }
     let required = required(draft);
     let spare = census.available > required;
-    let may_go = |seat: &Seat| !seat.taken && !seat.spared && !is_last_of_zone(draft, census, seat);
+    let may_go = |seat: &Seat| !seat.taken && !seat.spared && !seat.apart && !is_last_of_zone(draft, census, seat);
     let pick = |allowed: &dyn Fn(&Seat) -> bool| {
         let shed = plan::shed_by(census, 1, |seat| may_go(seat) && allowed(seat));
         shed.first().and_then(|instance| census.seats.get(instance))
@@ -306,7 +332,7 @@ fn not_now(draft: &mut Draft<'_>, who: String, on: WaitingOn, why: String) {
 }
 
 /// When the patience with a wait of this kind ends: it began when it was told first.
-fn patience(draft: &Draft<'_>, who: &str, on: &[WaitingOn]) -> Timestamp {
+pub(super) fn patience(draft: &Draft<'_>, who: &str, on: &[WaitingOn]) -> Timestamp {
     let kind = |on: &[WaitingOn]| on.first().map(std::mem::discriminant);
     let told = draft.run.told.get(who).filter(|told| kind(&told.on) == kind(on));
     later(told.map_or(draft.now, |told| told.since), draft.run.intent.policy.replacement_timeout)

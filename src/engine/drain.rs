@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{
-    draft::{Draft, Wait},
+    choose,
+    draft::{Draft, WATCH_LAG, Wait},
     effect::{Effect, KubeAct},
     event::{Event, HeldPod, Note, RunOutcome, Stuck},
     flight,
@@ -20,6 +21,9 @@ use crate::{
 /// A pod that came back this often onto the cordoned node is not asked again: each time disrupts its service for
 /// nothing. It counts as blocked until the timeout.
 const LAND_BACKS: usize = 3;
+
+/// An abort tries so many nodes to shrink by: nobody wants every node of a group half emptied in turn.
+const SHRINK_NODES: u32 = 3;
 
 /// After a forced deletion, this long beyond the pod's own grace before the node is terminated all the same.
 const FORCE_PATIENCE: std::time::Duration = std::time::Duration::from_mins(1);
@@ -58,7 +62,7 @@ pub(super) fn step(
 ) {
     let who = flight.member.title();
     if let Some(on) = flight::uncordoned(draft, flight, node) {
-        if draft.now >= deadline && matches!(on, WaitingOn::NodesOut { .. }) {
+        if draft.now >= deadline && !draft.has_events() {
             let held = holds(draft, flight, node).map(|pod| HeldPod { pod: pod.id.clone(), on: on.clone() });
             let held: Vec<_> = held.collect();
             return give_up(draft, flight, &held);
@@ -118,18 +122,17 @@ fn note_departed(draft: &mut Draft<'_>, flight: &Flight, node: &Node) {
 }
 
 fn note_landed(draft: &mut Draft<'_>, flight: &Flight, node: &Node) {
-    if flight.cordoned_at.is_none() {
-        return;
-    }
+    let Some(cordoned_at) = flight.cordoned_at else { return };
     for pod in draft.snapshot.pods_on(&node.name) {
-        let came_after = pod.created_at > flight.chosen_at && !pod.is_daemon() && !pod.mirror && !pod.is_finished();
-        if came_after
-            && !flight.landed.contains_key(&pod.id.uid)
-            && let Some(toleration) = pod.tolerates_cordon()
-        {
-            let toleration = match &toleration.key {
-                None => "operator: Exists, without a key".to_owned(),
-                Some(key) => format!("key: {key}"),
+        let stays = pod.is_daemon() || pod.mirror || pod.is_finished() || flight.landed.contains_key(&pod.id.uid);
+        let toleration = pod.tolerates_cordon();
+        // The scheduler may bind what it saw before the cordon a moment after it.
+        let since = if toleration.is_some() { flight.chosen_at } else { later(cordoned_at, WATCH_LAG) };
+        if !stays && pod.created_at > since {
+            let toleration = match toleration.map(|toleration| &toleration.key) {
+                None => "nothing, but is bound past the scheduler (spec.nodeName)".to_owned(),
+                Some(None) => "operator: Exists, without a key".to_owned(),
+                Some(Some(key)) => format!("key: {key}"),
             };
             draft.event(Event::PodLandedBack { pod: pod.id.clone(), node: node.name.clone(), toleration });
         }
@@ -251,6 +254,12 @@ fn give_up(draft: &mut Draft<'_>, flight: &Flight, held: &[HeldPod]) {
     let why = Stuck::PodEviction { after: policy.drain_timeout, held: held.to_vec() };
     let just_now = draft.decision.events.iter().filter(|event| matches!(event, Event::NodeStuck { .. })).count();
     draft.event(Event::NodeStuck { member: Some(flight.member.clone()), why });
+    if run.stop == Some(RunOutcome::Aborted) && flight.shrink {
+        if run.unshrunk + 1 < SHRINK_NODES {
+            return;
+        }
+        return choose::keep_size(draft, "pods would not leave the nodes it was to shrink by");
+    }
     // Those on their way into quarantine count, too: nodes that were chosen together run out of patience together.
     let on_their_way = run.flights.values().filter(|flight| flight.phase == super::phase::NodePhase::Releasing).count();
     let full = run.quarantined.len() + on_their_way + just_now

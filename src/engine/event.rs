@@ -15,7 +15,7 @@ use super::{
 };
 pub use crate::domain::{Evidence, Member, OldNode};
 use crate::{
-    domain::{InstanceId, Intent, LaunchTarget, NodeName, PodRef, Uid},
+    domain::{InstanceId, Intent, LaunchTarget, NodeName, PodRef, Size, Uid},
     drain::Token,
 };
 
@@ -412,8 +412,17 @@ pub enum Note {
     Unchosen(InstanceId),
     /// The group keeps the nodes that it has too many of.
     ShedGivenUp,
-    /// The group shrank by so many of the nodes that we asked it to shrink by: it has fewer extra ones.
-    Shrunk(u32),
+    /// The group wants one fewer: it was asked to shrink by this instance.
+    ShrunkBy(InstanceId),
+    /// So many members beyond the size at the start are the run's own.
+    Claims(u32),
+    /// Somebody else moved the desired size before ours was set; so many more than theirs are wanted.
+    SizeMovedByOther {
+        /// So many.
+        more: u32,
+    },
+    /// These sizes are asked for, now that the others' are known.
+    ResizedAnew(Size),
     /// The group has the size that was asked for.
     Resized,
     /// This is what the group would launch now.

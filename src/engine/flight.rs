@@ -113,21 +113,20 @@ fn turns_back(draft: &Draft<'_>, flight: &Flight) -> bool {
         },
         NodePhase::Replacing { .. } | NodePhase::Releasing | NodePhase::Quarantined => false,
     };
-    stopping && early
+    (stopping || draft.run.asked_to_stop) && early
 }
 
 /// Cordon, load balancer label and what is remembered of both: one request.
 fn cordon(draft: &mut Draft<'_>, flight: &Flight, node: Option<&Node>) {
     let Some(node) = node else { return node_vanished(draft, &flight.member.instance, flight) };
-    let serves = node.is_ready() && !node.unschedulable;
+    let serves = choose::serves(draft, &flight.member.instance, node);
     let asked = draft.run.outstanding.contains(&EffectKey::Node(node.name.clone()));
     if serves && !asked && !choose::still_fits(draft) {
         // Somebody else took a node out since this one was chosen, and nothing has been done to it.
         return draft.note(Note::Unchosen(flight.member.instance.clone()));
     }
-    if draft.failures(&EffectKey::Node(node.name.clone())) >= TRIES {
-        let why = format!("node/{} cannot be cordoned: the last {TRIES} tries failed", node.name);
-        return draft.note(Note::Stopping(RunOutcome::Refused { why }));
+    if refused_too_often(draft, EffectKey::Node(node.name.clone()), "be cordoned") {
+        return;
     }
     let mut marks = vec![NodeMark::Run(draft.run.intent.run.clone()), NodeMark::Chosen(flight.chosen_at)];
     // What somebody else did is not ours to undo; what we did in an earlier life of this run is.
@@ -163,16 +162,34 @@ pub(super) fn uncordoned(draft: &mut Draft<'_>, flight: &Flight, node: &Node) ->
             let unmark = [crate::domain::key::CORDONED.to_owned()].into();
             draft.patch(&node.name, NodePatch { unmark, ..NodePatch::default() });
         }
-        None if node.is_ready() && !choose::still_fits(draft) => {
+        None if choose::serves(draft, &flight.member.instance, node) && !choose::still_fits(draft) => {
             let (available, required) = choose::serving(draft);
             return Some(WaitingOn::NodesOut { available, required });
         }
+        None if refused_too_often(draft, EffectKey::Node(node.name.clone()), "be cordoned") => {}
         None => {
             let marks = vec![NodeMark::Cordoned, NodeMark::Run(draft.run.intent.run.clone())];
             draft.patch(&node.name, NodePatch { unschedulable: Some(true), marks, ..NodePatch::default() });
         }
     }
     Some(WaitingOn::Answers { count: 1 })
+}
+
+/// Whether an act was refused so often that it will not be done any more; the run then stops, and says so.
+fn refused_too_often(draft: &mut Draft<'_>, key: EffectKey, what: &str) -> bool {
+    let often = draft.failures(&key) >= TRIES;
+    if often && draft.run.stop.is_none() {
+        let which = match key {
+            EffectKey::Node(node) => format!("node/{node}"),
+            EffectKey::Instance(instance) => format!("instance/{instance}"),
+            EffectKey::Intent => "the run's ConfigMap".to_owned(),
+            EffectKey::Pod(_) | EffectKey::Size | EffectKey::Processes => "it".to_owned(),
+        };
+        let because = crate::plan::busy(draft.group).first().map(|busy| format!(", {busy}")).unwrap_or_default();
+        let why = format!("{which} cannot {what}{because}: the last {TRIES} tries failed");
+        draft.note(Note::Stopping(RunOutcome::Refused { why }));
+    }
+    often
 }
 
 /// Whether an empty node is not to be counted on yet: it is not cordoned, or its pods are not known.
@@ -260,13 +277,21 @@ fn terminate(
     draft.waits(flight.member.title(), Wait { on, ..Wait::default() });
     match (call, node) {
         (Call::Unmarked, Some(node)) => {
+            if refused_too_often(draft, EffectKey::Node(node.name.clone()), "be marked") {
+                return;
+            }
             let marks = vec![NodeMark::Terminating(since, decrement)];
             draft.patch(&node.name, NodePatch { marks, ..NodePatch::default() });
         }
         (Call::Unmarked, None) => draft.note(Note::TerminationMarked(instance.clone())),
-        (Call::Marked, _) if decrement && draft.run.shed_denied => not_shrunk(draft, flight),
+        (Call::Marked, _) if decrement && (draft.run.shed_denied || choose::extra(draft) == 0) => {
+            not_shrunk(draft, flight);
+        }
         (Call::Marked, Some(node)) if uncertain(draft, flight, node) => {}
         (Call::Marked, node) => {
+            if refused_too_often(draft, EffectKey::Instance(instance.clone()), "be terminated") {
+                return;
+            }
             let refilled = node.is_some_and(|node| drain::holds(draft, flight, node).next().is_some());
             if refilled {
                 return draft.note(Note::NotEmptyAnyMore(instance.clone()));
@@ -318,7 +343,13 @@ fn node_vanished(draft: &mut Draft<'_>, instance: &InstanceId, flight: &Flight) 
     if looked {
         return begin_termination(draft, instance, flight);
     }
-    draft.waits(flight.member.title(), Wait { on: vec![WaitingOn::Reading], ..Wait::default() });
+    let (who, on) = (flight.member.title(), vec![WaitingOn::Reading]);
+    let until = choose::patience(draft, &who, &on);
+    if draft.now >= until && draft.run.stop.is_none() {
+        let why = format!("{who} is no longer among the group's Nodes, and its instance is still there");
+        return draft.note(Note::Stopping(RunOutcome::Refused { why }));
+    }
+    draft.waits(who, Wait { on, until: Some(until), pods_left: None });
 }
 
 /// Gives a node back, or puts it into quarantine where that is wanted: one request.
@@ -326,7 +357,13 @@ fn release(draft: &mut Draft<'_>, flight: &Flight, node: Option<&Node>) {
     let Some(node) = node else {
         // Its Node is gone: there is nothing left to give back.
         return match &flight.member.node {
-            Some(node) => draft.event(Event::NodeReleased { node: node.clone() }),
+            Some(node) => {
+                if draft.group.instances.contains_key(&flight.member.instance) {
+                    let message = format!("node/{node} is not to be seen, and may still be cordoned and marked by us");
+                    draft.event(Event::Warning { message });
+                }
+                draft.event(Event::NodeReleased { node: node.clone() });
+            }
             None => draft.note(Note::Unchosen(flight.member.instance.clone())),
         };
     };

@@ -118,12 +118,13 @@ fn cordon(run: &Rollout, snapshot: &Snapshot, node: &Node) -> Result<(), Violati
         instance.lifecycle == Lifecycle::InService && node.is_ready() && !node.unschedulable
     };
     let member = |id: &InstanceId| group.instances.get(id).zip(snapshot.node_of(id));
+    let arrives = node.instance.as_ref().is_some_and(|id| run.arrivals.contains_key(id));
     let costs = node.instance.as_ref().and_then(member).is_some_and(|(instance, node)| serves(instance, node));
     let taken = run.taken();
     let others = group.instances.keys().filter(|id| !taken.contains(id)).filter_map(member);
     let available = u32::try_from(others.filter(|(instance, node)| serves(instance, node)).count()).unwrap_or(u32::MAX);
     let required = choose::required_of(run, group);
-    if costs && available < required {
+    if costs && !arrives && available < required {
         return Err(Violation::OverBudget { node: node.name.clone(), available, required });
     }
     Ok(())

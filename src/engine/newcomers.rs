@@ -3,8 +3,9 @@
 use super::{
     choose,
     draft::{Draft, Wait},
+    effect::EffectKey,
     event::{Event, Note, Stuck},
-    phase::{Call, NodePhase},
+    phase::{Call, NodePhase, RunPhase},
     rollout::{Arrival, Owed},
     waiting::WaitingOn,
 };
@@ -115,6 +116,9 @@ fn template_changed(draft: &mut Draft<'_>) {
             }
         }
     }
+    if draft.run.phase == RunPhase::ScaleDown && draft.run.stop.is_none() {
+        draft.event(Event::Phase { phase: RunPhase::Roll });
+    }
     draft.note(Note::TargetSeen(Box::new(target.clone())));
 }
 
@@ -174,13 +178,17 @@ fn may_do_without(draft: &Draft<'_>) -> bool {
     draft.run.intent.limits.max_unavailable > 0 || draft.run.stop.is_some()
 }
 
-/// Whether the group shrank by what it was asked to shrink by: not by an instance that was lost before it heard.
+/// Whether the group shrank by what it was asked to shrink by where the answer was lost: of a size that went down, what
+/// is not explained by other answers is.
 fn shrunk(draft: &mut Draft<'_>) {
     let Some((_, before)) = draft.run.group_seen else { return };
-    let fewer = before.saturating_sub(draft.group.size.desired);
-    let ours = u32::try_from(draft.run.shrinking.len()).unwrap_or(u32::MAX).min(fewer);
-    if ours > 0 {
-        draft.note(Note::Shrunk(ours));
+    let asked = |id: &&InstanceId| draft.run.outstanding.contains(&EffectKey::Instance((*id).clone()));
+    let (answered_soon, lost): (Vec<_>, Vec<_>) = draft.run.shrinking.iter().partition(asked);
+    let explained = draft.run.shrunk + u32::try_from(answered_soon.len()).unwrap_or(u32::MAX);
+    let fewer = before.saturating_sub(draft.group.size.desired).saturating_sub(explained);
+    let ours: Vec<_> = lost.into_iter().take(usize::try_from(fewer).unwrap_or(usize::MAX)).cloned().collect();
+    for instance in ours {
+        draft.note(Note::ShrunkBy(instance));
     }
 }
 

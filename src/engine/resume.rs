@@ -27,6 +27,9 @@ impl Rollout {
             run.stop = Some(RunOutcome::Aborted);
         }
         let Some(group) = snapshot.group() else { return run };
+        // What was asked for and never got, or went again, is not claimed.
+        let more = group.size.desired.saturating_sub(run.intent.size.desired);
+        run.intent.surge = run.intent.surge.min(more);
         for instance in group.instances.values() {
             let node = snapshot.node_of(&instance.id);
             let member = Member {
@@ -37,7 +40,9 @@ impl Rollout {
             if matches!(instance.lifecycle, Lifecycle::Terminating(_) | Lifecycle::Apart(_)) {
                 continue;
             }
-            if let Some(flight) = node.and_then(|node| run.flight_of(&member, node, now)) {
+            if let Some(mut flight) = node.and_then(|node| run.flight_of(&member, node, now)) {
+                // A node that is not old was chosen only so that the group shrinks by it.
+                flight.shrink = crate::plan::evidence(instance, group).is_none() && !run.intent.policy.all_nodes;
                 match flight.phase {
                     NodePhase::Quarantined => drop(run.quarantined.insert(instance.id.clone(), member)),
                     NodePhase::Cordoning

@@ -46,6 +46,10 @@ pub struct Rollout {
     pub(super) group_seen: Option<(Timestamp, u32)>,
     /// Instances that the group was asked to shrink by, and has not been seen to.
     pub(super) shrinking: BTreeSet<InstanceId>,
+    /// By how many it is known to have shrunk since it was read.
+    pub(super) shrunk: u32,
+    /// Nodes that it was to shrink by and that could not be drained.
+    pub(super) unshrunk: u32,
     pub(super) shielded: BTreeSet<NodeName>,
     pub(super) quarantined: BTreeMap<InstanceId, Member>,
     /// Given back after a failed drain; not chosen again by this run.
@@ -56,6 +60,8 @@ pub struct Rollout {
     pub(super) failures: BTreeMap<EffectKey, u32>,
     /// A size that was asked for and that the group does not show yet; a max of 0 leaves the maximum alone.
     pub(super) resize: Option<Size>,
+    /// So many more than others want, once a reading younger than this shows how many that is.
+    pub(super) resize_anew: Option<(u32, Timestamp)>,
     pub(super) surge_denied: bool,
     pub(super) shed_denied: bool,
     /// What was done last about each thing, and when: until the world shows it, it is not done again.
@@ -70,6 +76,8 @@ pub struct Rollout {
     /// Instances that came since the run began here; shielded from the cluster autoscaler while it rolls.
     pub(super) fresh: BTreeSet<InstanceId>,
     pub(super) stop: Option<RunOutcome>,
+    /// The user asked, whatever it stops for.
+    pub(super) asked_to_stop: bool,
     pub(super) ended: Option<RunOutcome>,
     pub(super) replaced: u32,
     pub(super) last_choice: Option<Timestamp>,
@@ -143,6 +151,8 @@ impl Rollout {
             known,
             group_seen: None,
             shrinking: BTreeSet::new(),
+            shrunk: 0,
+            unshrunk: 0,
             shielded: BTreeSet::new(),
             quarantined: BTreeMap::new(),
             given_up: BTreeSet::new(),
@@ -150,6 +160,7 @@ impl Rollout {
             retry_at: BTreeMap::new(),
             failures: BTreeMap::new(),
             resize: None,
+            resize_anew: None,
             surge_denied: false,
             shed_denied: false,
             recent: BTreeMap::new(),
@@ -159,6 +170,7 @@ impl Rollout {
             extended: offered_by_all_old(snapshot),
             fresh: BTreeSet::new(),
             stop: None,
+            asked_to_stop: false,
             ended: None,
             replaced: 0,
             last_choice: None,
@@ -196,10 +208,10 @@ impl Rollout {
         &self.flights
     }
 
-    /// Whether the user has asked it to stop.
+    /// What it stops for, once it does.
     #[must_use]
-    pub fn is_stopped_by_user(&self) -> bool {
-        self.stop == Some(RunOutcome::Interrupted)
+    pub fn stopping(&self) -> Option<&RunOutcome> {
+        self.stop.as_ref()
     }
 
     /// Whether its turn may come, or has come, so that it matters whether it is a Node under other labels.
@@ -319,7 +331,14 @@ impl Rollout {
             Event::Waiting { who, on, since, .. } => {
                 self.told.insert(who.clone(), Told { at, since: *since, on: on.clone() });
             }
-            Event::StopRequested => self.stop = self.stop.take().or(Some(RunOutcome::Interrupted)),
+            Event::StopRequested => {
+                self.asked_to_stop = true;
+                self.stop = match self.stop.take() {
+                    // Something is left to be undone then.
+                    None | Some(RunOutcome::Aborted) => Some(RunOutcome::Interrupted),
+                    Some(first) => Some(first),
+                };
+            }
             Event::RunEnded { outcome, .. } => {
                 self.phase = RunPhase::Done;
                 self.ended = Some(outcome.clone());
@@ -376,14 +395,17 @@ impl Rollout {
                 let deadline = later(at, self.intent.policy.drain_timeout);
                 self.set_phase(instance, NodePhase::Draining { deadline });
             }
-            Note::GroupSeen(moment, desired) => self.group_seen = Some((*moment, *desired)),
-            Note::Shrunk(by) => {
-                self.intent.surge = self.intent.surge.saturating_sub(*by);
-                // Which of them it was matters to nobody.
-                for _ in 0..*by {
-                    self.shrinking.pop_first();
+            Note::GroupSeen(moment, desired) => {
+                self.group_seen = Some((*moment, *desired));
+                self.shrunk = 0;
+            }
+            Note::ShrunkBy(instance) => {
+                if self.shrinking.remove(instance) {
+                    self.intent.surge = self.intent.surge.saturating_sub(1);
+                    self.shrunk += 1;
                 }
             }
+            Note::Claims(extra) => self.intent.surge = *extra,
             Note::Shielded(node) => drop(self.shielded.insert(node.clone())),
             Note::OwedWrittenOff => {
                 for owed in std::mem::take(&mut self.owed) {
@@ -394,6 +416,12 @@ impl Rollout {
             Note::ArrivalGivenUp(instance) => drop(self.arrivals.remove(instance)),
             Note::Unchosen(instance) => drop(self.flights.remove(instance)),
             Note::ShedGivenUp => self.shed_denied = true,
+            Note::SizeMovedByOther { more } => self.resize_anew = Some((*more, at)),
+            Note::ResizedAnew(size) => {
+                self.resize_anew = None;
+                self.resize = Some(*size);
+                self.intent.raised_max = Some(size.max).filter(|max| *max > 0).or(self.intent.raised_max);
+            }
             Note::Resized => self.resize = None,
             Note::TargetSeen(target) => self.target = Some((**target).clone()),
             Note::Stopping(outcome) => self.stop = self.stop.take().or(Some(outcome.clone())),
@@ -429,6 +457,8 @@ impl Rollout {
         match why {
             Stuck::PodEviction { .. } => {
                 if let Some(member) = member {
+                    let shrinks = self.flights.get(&member.instance).is_some_and(|flight| flight.shrink);
+                    self.unshrunk += u32::from(shrinks);
                     self.set_phase(&member.instance, NodePhase::Releasing);
                 }
             }

@@ -28,7 +28,7 @@ pub(super) fn remember(draft: &mut Draft<'_>) -> bool {
 /// Intent first, then `AZRebalance`, then soft taints, so that evicted pods go to new nodes and move once.
 pub(super) fn preflight(draft: &mut Draft<'_>) {
     if let Some(stop) = &draft.run.stop {
-        let untouched = draft.run.saved.is_none();
+        let untouched = draft.run.saved.is_none() && draft.run.flights.is_empty();
         if untouched {
             return end(draft, stop.clone(), &[]);
         }
@@ -37,6 +37,10 @@ pub(super) fn preflight(draft: &mut Draft<'_>) {
         return draft.event(Event::Phase { phase });
     }
     if !remember(draft) {
+        if draft.failures(&EffectKey::Intent) >= TRIES {
+            let why = format!("the run's ConfigMap cannot be written: the last {TRIES} tries failed");
+            return draft.note(Note::Stopping(RunOutcome::Refused { why }));
+        }
         return answers(draft);
     }
     if !suspend_az_rebalance(draft) {

@@ -31,6 +31,8 @@ pub struct Seat {
     pub taken: bool,
     /// Whether it was given back, and is not chosen again.
     pub spared: bool,
+    /// Whether it stands apart from the serving group (`Standby`): somebody put it there, and it is theirs.
+    pub apart: bool,
     /// Whether all nodes of the cluster were looked through and none is this instance's.
     pub no_node: bool,
     /// When its Node registered.
@@ -77,7 +79,7 @@ impl Census {
             let created_at = node.map(|node| node.created_at);
             let no_node = instance.no_node && node.is_none();
             let spared = spared.contains(&instance.id);
-            let seat = Seat { member, old, available, taken, spared, no_node, created_at };
+            let seat = Seat { member, old, available, taken, spared, apart, no_node, created_at };
             census.seats.insert(instance.id.clone(), seat);
         }
         census

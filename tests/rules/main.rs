@@ -12,6 +12,7 @@
 
 mod budget;
 mod drain;
+mod endings;
 mod order;
 mod others;
 mod resume;

@@ -222,3 +222,22 @@ fn what_others_add_after_our_extra_node_went_stays() {
     let shrunk: Vec<_> = scene.log.iter().filter(|line| line.starts_with("shrink by")).collect();
     assert_eq!((scene.group.size.desired, shrunk.len()), (4, 1), "{:#?}", scene.log);
 }
+
+/// The cluster autoscaler adds a node in the moment in which we ask for our extra one.
+#[test]
+fn an_extra_node_is_one_more_than_others_want_by_then() {
+    let mut scene = Scene::new(&[("a", 3)], Policy::default());
+    let moved = Refusal::Conflict { message: "its desired size moved from 3 to 4".to_owned() };
+    scene.answers.insert("size 4".to_owned(), Outcome::Refused(moved));
+    scene.settle();
+    scene.position("size 4");
+    scene.after(Duration::from_secs(1));
+    scene.change_group(|group| group.size.desired = 4);
+    scene.launch();
+    scene.answers.clear();
+    scene.after(Duration::from_secs(1));
+    scene.settle();
+    scene.position("size 5");
+    scene.play();
+    assert_eq!(scene.group.size.desired, 4, "{:#?}", scene.log);
+}

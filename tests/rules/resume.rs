@@ -110,7 +110,7 @@ fn abort_gives_the_group_its_size_back_by_a_drain_not_by_scaling_in() {
     crash(&mut scene, Goal::Abort);
     scene.play();
     assert_eq!(scene.run.ended(), Some(&RunOutcome::Aborted));
-    assert_eq!(scene.group.size.desired, 3);
+    assert_eq!(scene.group.size.desired, 3, "{:#?}", scene.log);
     assert_eq!(scene.log.iter().filter(|line| line.starts_with("shrink by")).count(), 1);
     assert!(!scene.log.iter().any(|line| line == "size 3"));
 }

@@ -216,6 +216,9 @@ fn check_fault(spec: &WorldSpec, fault: &FaultKind, field: &str) -> Result<(), W
         | FaultKind::Cordon { .. }
         | FaultKind::DeleteNamespace { .. }
         | FaultKind::Terminate { .. }
+        | FaultKind::Grow { .. }
+        | FaultKind::NewTemplate
+        | FaultKind::ResumeAzRebalance
         | FaultKind::BudgetLag { .. } => Ok(()),
     }
 }

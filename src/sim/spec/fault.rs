@@ -117,6 +117,15 @@ pub enum FaultKind {
         /// Which.
         node: Target,
     },
+    /// Somebody has the group want more nodes, as far as its maximum allows.
+    Grow {
+        /// So many.
+        by: u32,
+    },
+    /// Somebody has the group launch from another version of its template.
+    NewTemplate,
+    /// Somebody resumes `AZRebalance`.
+    ResumeAzRebalance,
     /// The budgets' controller takes so long from now on.
     BudgetLag {
         /// So long.

@@ -42,7 +42,23 @@ pub fn random_spec(seed: u64) -> WorldSpec {
             failed: rng.between(0, 3),
         };
     }
+    // Drawn last, and by itself: what a seed meant before stays as it was.
+    let mut others = Rng::new(seed ^ 0x6f74_6865_7273);
+    if others.percent(25) {
+        spec.faults.push(act_of_others(&mut others));
+    }
     spec
+}
+
+/// What others do to the group itself in the middle of a run.
+fn act_of_others(rng: &mut Rng) -> Fault {
+    let at = rng.millis(1000, 900_000);
+    let what = match rng.between(0, 3) {
+        0 | 1 => FaultKind::Grow { by: rng.between(1, 2) },
+        2 => FaultKind::NewTemplate,
+        _ => FaultKind::ResumeAzRebalance,
+    };
+    Fault { at, what }
 }
 
 fn zones(rng: &mut Rng) -> Vec<ZoneSpec> {

@@ -131,7 +131,14 @@ impl World {
         }
         let now = self.now;
         let result = match act {
-            CloudAct::Terminate { instance, decrement } => self.terminate(instance, *decrement, Actor::Client),
+            CloudAct::Terminate { instance, decrement } => {
+                let leaves = self.asg.instance(instance).is_some_and(|instance| instance.state.is_leaving());
+                let answer = self.terminate(instance, *decrement, Actor::Client);
+                if leaves && answer.is_ok() {
+                    return Outcome::Refused(Refusal::Gone);
+                }
+                answer
+            }
             CloudAct::SetSize { desired, max } => {
                 // The size of a managed group goes through EKS, which does one thing at a time.
                 let status = self.spec.group.nodegroup.as_ref().map(|nodegroup| nodegroup.status.as_str());

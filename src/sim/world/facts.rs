@@ -25,6 +25,8 @@ pub struct Facts {
     pub uncordons: Vec<Uncordon>,
     /// Terminations that were asked for, in order.
     pub terminations: Vec<Termination>,
+    /// Nodes that others had the group want more.
+    pub grown: u32,
     /// Acts of the client on nodes and pods that are none of the group's.
     pub foreign: Vec<String>,
     /// The fewest nodes that served for the group at once, once it began.

@@ -7,9 +7,9 @@ use super::{
     state::{Key, Kubelet, NodeKey, PodKey, Timer},
 };
 use crate::{
-    domain::{InstanceId, NodeName, PdbRef, PdbRule, Readiness, Uid, Zone, later},
+    domain::{InstanceId, NodeName, PdbRef, PdbRule, Process, Readiness, Uid, Zone, later},
     sim::{
-        asg::{AutoScalingGroup, FailureReason, LaunchFailure},
+        asg::{AutoScalingGroup, FailureReason, LaunchFailure, TemplateUse, VersionUse},
         spec::{FaultKind, Target},
     },
 };
@@ -182,6 +182,21 @@ impl World {
             }
             FaultKind::DeleteNamespace { namespace } => self.namespace_goes(namespace),
             FaultKind::RemoveFinalizers { workload } => self.finalizers_go(workload),
+            FaultKind::Grow { by } => {
+                let size = self.asg.size();
+                let desired = size.desired.saturating_add(*by).min(size.max);
+                if self.asg.set_desired(desired, now).is_ok() {
+                    self.facts.grown += desired - size.desired;
+                }
+            }
+            FaultKind::NewTemplate => {
+                let used = self.asg.config().launch_from.clone();
+                let version = self.asg.new_template_version(&used.id, true, now);
+                if let (VersionUse::Number(_), Some(version)) = (used.version, version) {
+                    self.asg.launch_from(TemplateUse { version: VersionUse::Number(version), ..used }, now);
+                }
+            }
+            FaultKind::ResumeAzRebalance => self.asg.resume(&[Process::AzRebalance], now),
             FaultKind::BudgetLag { lag } => self.spec.delays.budget_lag = *lag,
         }
     }
