@@ -146,7 +146,7 @@ impl CliError {
             LockError::Held { lease, holder, since, renewed } => {
                 let age = |moment| short(crate::domain::elapsed(moment, now));
                 let message = format!(
-                    "another run works on this group: {}@{} has {lease} since {}, renewed {} ago",
+                    "another run works on this group: {}@{} has held {lease} for {}, renewed {} ago",
                     holder.user,
                     holder.host,
                     age(since),
@@ -207,7 +207,7 @@ mod tests {
         let error = CliError::lock(error, after(192), "mngup status -c prod -n apps");
         assert_eq!(error.code(), ExitCode::Locked);
         assert_snapshot!(error, @"
-        error: another run works on this group: ann@runner-7 has lease/kube-system/mngup-apps since 3m12s, renewed 12s ago
+        error: another run works on this group: ann@runner-7 has held lease/kube-system/mngup-apps for 3m12s, renewed 12s ago
           Next: mngup status -c prod -n apps   (what it does, and what it waits for)
         ");
     }

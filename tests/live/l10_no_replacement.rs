@@ -1,10 +1,13 @@
 //! L10: the replacement never joins, or could not.
 
+use std::collections::BTreeSet;
+
 use insta::assert_snapshot;
 use mngup::{domain::Process, sim::asg::FailureReason};
 
 use crate::support::aws::{Joins, World};
-use crate::support::facts::{changes_of_aws, changes_of_cluster, cordoned, terminated, verdict};
+use crate::support::checks;
+use crate::support::facts::{changes_of_aws, changes_of_cluster, terminated, verdict};
 use crate::support::workloads::{all, deployment, pdb};
 use crate::support::{Bed, BedOptions, Ended};
 
@@ -15,11 +18,12 @@ fn bed(world: World) -> Option<Bed> {
 
 /// One node goes, and nothing comes in its stead.
 fn upgrade(bed: &Bed) -> Ended {
+    let size = bed.aws.size();
     let run = bed.upgrade(&["--max-surge", "0", "--post-drain-delay", "0s", "--replacement-timeout", "10s"]);
     assert_eq!(run.code, Some(6), "{run}");
     assert!(run.stderr.contains("NodeCreationFailure"), "{run}");
     assert_eq!(terminated(&bed.aws).len(), 1, "no second node is taken");
-    assert_eq!(cordoned(bed).len(), 0, "{run}");
+    checks::is_at_rest(bed, size, &BTreeSet::new());
     run
 }
 
@@ -34,9 +38,11 @@ fn l10_a_launch_that_fails_is_told_in_the_scaling_activity_s_own_words() {
 
     the group launched no instance
       why    a new instance; the last launch failed: We currently do not have sufficient m6i.large capacity in the Availability Zone you requested (eu-west-1c). Our system will be working on provisioning additional capacity. You can currently get m6i.large capacity by not specifying an Availability Zone in your request or choosing eu-west-1a, eu-west-1b. Launching EC2 instance failed.
+      fix    add instance types or zones to the group, or wait: AWS has none of these there now
 
     0 of 3 nodes are new; NODE is gone and not replaced
     Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n workers
+      or, to undo what this run did (new nodes stay): mngup abort -c prod -n workers
     ");
     // When there is capacity again, the same command finishes it.
     bed.aws.heal_launches();
@@ -59,6 +65,7 @@ fn l10_a_node_that_is_never_ready_is_told_with_the_kubelet_s_reason() {
 
     0 of 3 nodes are new; NODE is gone and not replaced
     Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n workers
+      or, to undo what this run did (new nodes stay): mngup abort -c prod -n workers
     ");
 }
 
@@ -78,6 +85,7 @@ fn l10_an_instance_that_never_registers_is_named() {
 
     0 of 3 nodes are new; NODE is gone and not replaced
     Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n workers
+      or, to undo what this run did (new nodes stay): mngup abort -c prod -n workers
     ");
 }
 
@@ -95,11 +103,13 @@ fn l10_a_group_in_no_state_for_it_is_refused_before_anything_is_touched() {
     assert_snapshot!(refused("Launch"), @"
     error: nodegroup/workers: the process Launch is suspended on the Auto Scaling group, so that no node could be replaced
       Next: aws autoscaling resume-processes --auto-scaling-group-name eks-workers-8ac7d1b2 --scaling-processes Launch
+        or: mngup upgrade -c prod -n workers   (after that)
     ");
     bed.aws.with_asg(|asg, now| asg.suspend(&[Process::Terminate], now));
     assert_snapshot!(refused("Launch and Terminate"), @"
     error: nodegroup/workers: the processes Launch and Terminate are suspended on the Auto Scaling group, so that no node could be replaced
       Next: aws autoscaling resume-processes --auto-scaling-group-name eks-workers-8ac7d1b2 --scaling-processes Launch Terminate
+        or: mngup upgrade -c prod -n workers   (after that)
     ");
     bed.aws.with_asg(|asg, now| asg.resume(&[Process::Launch, Process::Terminate], now));
 
@@ -144,6 +154,7 @@ fn l10_a_group_that_somebody_else_rolls_is_refused() {
     error: nodegroup/workers: an instance refresh of the Auto Scaling group is under way (InProgress); the Auto Scaling group is operated by eks.amazonaws.com, which alone may change it
       Next: aws autoscaling cancel-instance-refresh --auto-scaling-group-name eks-workers-8ac7d1b2
         or: upgrade it through that service
+        or: mngup upgrade -c prod -n workers   (after that)
     ");
     assert_eq!((changes_of_aws(&bed.aws), changes_of_cluster(&bed)), (vec![], vec![]));
 }

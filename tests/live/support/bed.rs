@@ -26,6 +26,9 @@ use super::{ControlPlane, Options, User, eventually};
 /// Who mngup is to the API server; its group has the same name.
 pub const USER: &str = "mngup";
 
+/// Another who may run mngup: a name of their own to the API server, a key of their own to AWS.
+pub const COLLEAGUE: &str = "colleague";
+
 /// Somebody with kubectl who may do everything; apart from `admin`, so that what they ask for can be told from the rest.
 pub const PERSON: &str = "person";
 
@@ -63,7 +66,9 @@ impl Bed {
     pub fn start(options: BedOptions) -> Option<Self> {
         let binaries = ControlPlane::find_binaries()?;
         let slot = Slot::wait();
-        let world = World { keys: vec![Key::of(USER)], ..options.world };
+        let colleague = Key { groups: vec![USER.to_owned()], ..Key::of(COLLEAGUE) };
+        let keys = options.world.keys.iter().cloned().chain([colleague]).collect();
+        let world = World { keys, ..options.world };
         let (flag, group) = match &world.nodegroup {
             Some(nodegroup) => ("--nodegroup", nodegroup.clone()),
             None => ("--asg", world.asg.clone()),
@@ -116,6 +121,13 @@ impl Bed {
         Running::start(args, &env)
     }
 
+    /// Starts `mngup COMMAND` as [`COLLEAGUE`], from bob's account, for the group of this bed.
+    pub fn spawn_colleague(&self, command: &str, args: &[&str]) -> Running {
+        let mut env = self.aws.env_of(self.aws.keys() - 1);
+        env.push(("USER".to_owned(), "bob".to_owned()));
+        Running::start(&self.arguments(command, args), &env)
+    }
+
     /// Starts `mngup COMMAND` for the group of this bed, with `--yes` where the command knows it.
     pub fn spawn_command(&self, command: &str, args: &[&str]) -> Running {
         self.spawn(&self.arguments(command, args))
@@ -144,8 +156,13 @@ impl Bed {
 
     /// What mngup asked the API server for.
     pub fn audit(&self) -> Vec<AuditEntry> {
+        self.audit_of(USER)
+    }
+
+    /// What one user asked the API server for.
+    pub fn audit_of(&self, user: &str) -> Vec<AuditEntry> {
         let mut entries = self.plane.audit();
-        entries.retain(|entry| entry.user == USER);
+        entries.retain(|entry| entry.user == user);
         entries
     }
 
@@ -170,10 +187,8 @@ impl Bed {
 
     /// The Nodes of the group.
     pub fn nodes(&self) -> Vec<Value> {
-        let mut nodes = self.list("nodes");
-        if let Some((key, value)) = self.label.as_deref().and_then(|label| label.split_once('=')) {
-            nodes.retain(|node| node["metadata"]["labels"][key] == value);
-        }
+        let (mut nodes, ours) = (self.list("nodes"), self.aws.nodes());
+        nodes.retain(|node| node["metadata"]["name"].as_str().is_some_and(|name| ours.contains(name)));
         nodes
     }
 
