@@ -103,13 +103,13 @@ fn l10_a_group_in_no_state_for_it_is_refused_before_anything_is_touched() {
     assert_snapshot!(refused("Launch"), @"
     error: nodegroup/workers: the process Launch is suspended on the Auto Scaling group, so that no node could be replaced
       Next: aws autoscaling resume-processes --auto-scaling-group-name eks-workers-8ac7d1b2 --scaling-processes Launch
-        or: mngup upgrade -c prod -n workers   (after that)
+      then: mngup upgrade -c prod -n workers
     ");
     bed.aws.with_asg(|asg, now| asg.suspend(&[Process::Terminate], now));
     assert_snapshot!(refused("Launch and Terminate"), @"
     error: nodegroup/workers: the processes Launch and Terminate are suspended on the Auto Scaling group, so that no node could be replaced
       Next: aws autoscaling resume-processes --auto-scaling-group-name eks-workers-8ac7d1b2 --scaling-processes Launch Terminate
-        or: mngup upgrade -c prod -n workers   (after that)
+      then: mngup upgrade -c prod -n workers
     ");
     bed.aws.with_asg(|asg, now| asg.resume(&[Process::Launch, Process::Terminate], now));
 
@@ -117,20 +117,21 @@ fn l10_a_group_in_no_state_for_it_is_refused_before_anything_is_touched() {
     assert_snapshot!(refused("UPDATING"), @"
     error: nodegroup/workers: EKS is updating this node group itself (status UPDATING)
       Next: wait until EKS is done (aws eks list-updates shows it), then run mngup again
+      then: mngup upgrade -c prod -n workers
     ");
     bed.aws.describe_as("DELETE_FAILED", &[]);
     assert_snapshot!(refused("DELETE_FAILED"), @"
     error: nodegroup/workers: the node group's status is DELETE_FAILED, not ACTIVE
       Next: look at the node group's health: aws eks describe-nodegroup
+      then: mngup upgrade -c prod -n workers
     ");
     bed.aws.describe_as("ACTIVE", &[]);
 
     let node = bed.upgrade(&["--node", "ip-10-0-9-9.eu-west-1.compute.internal"]);
     assert_eq!(node.code, Some(4), "{node}");
-    assert_snapshot!(node.stderr, @"
-    error: nodegroup/workers: not a node of this group: ip-10-0-9-9.eu-west-1.compute.internal
-      Next: kubectl get nodes shows the names
-    ");
+    assert_snapshot!(node.stderr, @r#"
+    error: nodegroup/workers has no node "ip-10-0-9-9.eu-west-1.compute.internal"; it has ip-10-0-1-11.eu-west-1.compute.internal, ip-10-0-3-12.eu-west-1.compute.internal, ip-10-0-2-13.eu-west-1.compute.internal
+    "#);
     let namespace = bed.upgrade(&["--state-namespace", "nowhere"]);
     assert_snapshot!(namespace.stderr, @r#"
     error: this identity has no right in cluster/prod to get, create, patch, delete configmaps "mngup-workers" in namespace/nowhere; get, update, delete leases.coordination.k8s.io "mngup-workers" in namespace/nowhere; create leases.coordination.k8s.io in namespace/nowhere
@@ -153,8 +154,7 @@ fn l10_a_group_that_somebody_else_rolls_is_refused() {
     assert_snapshot!(run.stderr, @"
     error: nodegroup/workers: an instance refresh of the Auto Scaling group is under way (InProgress); the Auto Scaling group is operated by eks.amazonaws.com, which alone may change it
       Next: aws autoscaling cancel-instance-refresh --auto-scaling-group-name eks-workers-8ac7d1b2
-        or: upgrade it through that service
-        or: mngup upgrade -c prod -n workers   (after that)
+       and: upgrade it through that service
     ");
     assert_eq!((changes_of_aws(&bed.aws), changes_of_cluster(&bed)), (vec![], vec![]));
 }

@@ -21,7 +21,7 @@ use super::aws::{AwsServer, Key, World};
 use super::run::{Ended, Running};
 use super::sampler::Sampler;
 use super::slots::Slot;
-use super::{ControlPlane, Options, User, eventually};
+use super::{ControlPlane, Options, User, checks, eventually};
 
 /// Who mngup is to the API server; its group has the same name.
 pub const USER: &str = "mngup";
@@ -218,6 +218,18 @@ impl Bed {
                 self.plane.kubectl(&["patch", "pdb", name, "--subresource=status", "--type=merge", "-p", &patch]);
             }
         }
+    }
+
+    /// Waits until whoever comes need not take the Lease's holder for somebody who is at work: a dead one's has run out.
+    pub fn wait_until_lease_ran_out(&self) {
+        eventually(SETTLE, "the Lease runs out by the clock", || {
+            let leases = self.list("leases");
+            let ours = leases.iter().find(|lease| checks::name(lease).starts_with("mngup"));
+            let held = ours.map_or(&Value::Null, |lease| &lease["spec"]);
+            let renewed = held["renewTime"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+            let silent = renewed.map(|renewed| Timestamp::now().duration_since(renewed).as_secs());
+            silent.is_none_or(|silent| silent > held["leaseDurationSeconds"].as_i64().unwrap_or_default()).then_some(())
+        });
     }
 
     /// Waits until every workload runs as it should and every budget knows it.
