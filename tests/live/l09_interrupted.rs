@@ -130,12 +130,10 @@ fn abort_leaves_a_cordon_that_is_somebody_else_s_by_now() {
     let another = bed.nodes().iter().map(name).find(|name| *name != theirs).expect("three nodes");
     person(&["cordon", &another]);
     let told = abort();
-    println!("L9: {theirs} stays cordoned\n{told}");
-    assert_eq!(cordoned(&bed), BTreeSet::from([theirs.clone(), another]), "{told}");
+    assert_eq!(cordoned(&bed), BTreeSet::from([theirs, another]), "{told}");
     for node in bed.nodes() {
         assert_eq!(checks::traces(&node), [] as [String; 0], "{node}");
     }
-    assert!(!told.stdout.contains(&format!("{theirs} uncordoned")), "{told}");
     assert_eq!((bed.aws.size(), pods_of(&bed, "ledger")), (size, ledgers));
     assert_eq!(terminated(&bed.aws), [] as [String; 0]);
 }
