@@ -73,7 +73,7 @@ pub(super) async fn abort(args: AbortArgs, can_ask: bool, screen: Screen) -> Res
 fn broke_off(error: DriveError, now: jiff::Timestamp, commands: &Commands) -> CliError {
     let again = format!("{}   (goes on with it)", commands.abort());
     match error {
-        DriveError::Lock(error) => CliError::lock(error, now, &commands.status()),
+        DriveError::Lock(error) => CliError::lock_lost(error, now, &commands.status()),
         DriveError::Port(error) => CliError::from(error).midway().next(again),
         error @ (DriveError::Left | DriveError::Adrift { .. }) => {
             CliError::new(ExitCode::Interrupted, error.to_string()).next(again)

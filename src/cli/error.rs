@@ -17,7 +17,18 @@ pub struct CliError {
     message: String,
     source: Option<Box<dyn Error + Send + Sync>>,
     notes: Vec<String>,
-    next: Vec<String>,
+    next: Vec<(Step, String)>,
+}
+
+/// How a remedy stands to the one before it.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// One of them is enough.
+    Or,
+    /// Both are needed.
+    And,
+    /// It comes after it.
+    Then,
 }
 
 impl CliError {
@@ -39,7 +50,21 @@ impl CliError {
     /// Says what to do about it: a command, or a sentence that leads to one.
     #[must_use]
     pub fn next(mut self, next: impl Into<String>) -> Self {
-        self.next.push(next.into());
+        self.next.push((Step::Or, next.into()));
+        self
+    }
+
+    /// Says what else must be done about it.
+    #[must_use]
+    pub(super) fn and(mut self, next: impl Into<String>) -> Self {
+        self.next.push((Step::And, next.into()));
+        self
+    }
+
+    /// Says what to do after that.
+    #[must_use]
+    pub(super) fn then(mut self, next: impl Into<String>) -> Self {
+        self.next.push((Step::Then, next.into()));
         self
     }
 
@@ -97,8 +122,14 @@ impl fmt::Display for CliError {
         for note in &self.notes {
             write!(f, "\n  {note}")?;
         }
-        for (index, next) in self.next.iter().enumerate() {
-            write!(f, "\n  {} {next}", if index == 0 { "Next:" } else { "  or:" })?;
+        for (index, (step, next)) in self.next.iter().enumerate() {
+            let head = match (index, step) {
+                (0, Step::Or | Step::And | Step::Then) => "Next:",
+                (1.., Step::Or) => "  or:",
+                (1.., Step::And) => " and:",
+                (1.., Step::Then) => "then:",
+            };
+            write!(f, "\n  {head} {next}")?;
         }
         Ok(())
     }
@@ -134,6 +165,16 @@ impl From<PortError> for CliError {
 }
 
 impl CliError {
+    /// The lock was lost in the middle of a run, which has told the user nothing of an end.
+    #[must_use]
+    pub(super) fn lock_lost(error: LockError, now: jiff::Timestamp, status: &str) -> Self {
+        let mut error = Self::lock(error, now, status);
+        error
+            .notes
+            .push("this run stopped at once; nodes in flight are as they were, the cluster remembers them".into());
+        error
+    }
+
     /// The lock was not had; `now` tells how long its holder has it.
     #[must_use]
     pub fn lock(error: LockError, now: jiff::Timestamp, status: &str) -> Self {
@@ -146,7 +187,7 @@ impl CliError {
             LockError::Held { lease, holder, since, renewed } => {
                 let age = |moment| short(crate::domain::elapsed(moment, now));
                 let message = format!(
-                    "another run works on this group: {}@{} has {lease} since {}, renewed {} ago",
+                    "another run works on this group: {}@{} has held {lease} for {}, renewed {} ago",
                     holder.user,
                     holder.host,
                     age(since),
@@ -194,21 +235,42 @@ mod tests {
         ");
     }
 
-    #[test]
-    fn a_held_lock_names_holder_machine_and_age() {
-        let since = Timestamp::UNIX_EPOCH;
-        let after = |seconds| later(since, std::time::Duration::from_secs(seconds));
-        let error = LockError::Held {
+    fn held(since: Timestamp) -> LockError {
+        LockError::Held {
             lease: "lease/kube-system/mngup-apps".to_owned(),
             holder: Operator { user: "ann".to_owned(), host: "runner-7".to_owned() },
             since,
-            renewed: after(180),
-        };
-        let error = CliError::lock(error, after(192), "mngup status -c prod -n apps");
+            renewed: later(since, std::time::Duration::from_mins(3)),
+        }
+    }
+
+    #[test]
+    fn a_held_lock_names_holder_machine_and_age() {
+        let since = Timestamp::UNIX_EPOCH;
+        let now = later(since, std::time::Duration::from_secs(192));
+        let error = CliError::lock(held(since), now, "mngup status -c prod -n apps");
         assert_eq!(error.code(), ExitCode::Locked);
         assert_snapshot!(error, @"
-        error: another run works on this group: ann@runner-7 has lease/kube-system/mngup-apps since 3m12s, renewed 12s ago
+        error: another run works on this group: ann@runner-7 has held lease/kube-system/mngup-apps for 3m12s, renewed 12s ago
           Next: mngup status -c prod -n apps   (what it does, and what it waits for)
+        ");
+        // It is another matter for a run that had begun.
+        assert_snapshot!(CliError::lock_lost(held(since), now, "mngup status -c prod -n apps"), @"
+        error: another run works on this group: ann@runner-7 has held lease/kube-system/mngup-apps for 3m12s, renewed 12s ago
+          this run stopped at once; nodes in flight are as they were, the cluster remembers them
+          Next: mngup status -c prod -n apps   (what it does, and what it waits for)
+        ");
+    }
+
+    #[test]
+    fn remedies_say_whether_one_of_them_is_enough() {
+        let error = CliError::refused("two doors are shut");
+        assert_snapshot!(error.next("open one").and("open the other").then("walk in").next("stay out"), @"
+        error: two doors are shut
+          Next: open one
+           and: open the other
+          then: walk in
+            or: stay out
         ");
     }
 }

@@ -3,7 +3,7 @@
 use super::{error::CliError, suggest};
 use crate::{app, plan::Objection, report::Commands};
 
-/// The refusal as the user reads it; every remedy is followed by the command that then begins the run.
+/// The refusal as the user reads it: what must be done, all of it, and the command that then begins the run.
 pub(super) fn refusal(refused: app::Refused, asked: &app::Request, commands: &Commands, dry_run: bool) -> CliError {
     match refused {
         app::Refused::Objections { objections, asg, nodes } => {
@@ -22,8 +22,12 @@ pub(super) fn refusal(refused: app::Refused, asked: &app::Request, commands: &Co
             }
             let reasons: Vec<_> = objections.iter().map(ToString::to_string).collect();
             let error = CliError::refused(format!("{}: {}", asked.group, reasons.join("; ")));
-            let error = objections.iter().fold(error, |error, objection| error.next(objection.remedy(&asg)));
-            error.next(format!("{}   (after that)", commands.begin(if dry_run { "--dry-run" } else { "" })))
+            let error = objections.iter().fold(error, |error, objection| error.and(objection.remedy(&asg)));
+            // Whatever else is mended, mngup may not upgrade a group that a service operates.
+            if objections.iter().any(|objection| matches!(objection, Objection::Operator(_))) {
+                return error;
+            }
+            error.then(commands.begin(if dry_run { "--dry-run" } else { "" }))
         }
         app::Refused::Contradiction(contradiction) => contradiction.into(),
         app::Refused::Limits(error) => CliError::usage(error.to_string()),
@@ -39,7 +43,7 @@ fn no_such_nodes(
     commands: &Commands,
     dry_run: bool,
 ) -> CliError {
-    let error = CliError::refused(format!("{} has no node {}", asked.group, quoted(unknown)));
+    let none = format!("{} has no node {}", asked.group, quoted(unknown));
     let mut settings = asked.settings.clone();
     let mut meant = true;
     let only = settings.only.iter().flatten().map(|name| {
@@ -52,17 +56,17 @@ fn no_such_nodes(
     });
     settings.only = Some(only.collect());
     let has = match nodes {
-        [] => return error.next("kubectl get nodes   (shows the names)"),
+        [] => return CliError::refused(none).next("kubectl get nodes   (shows the names)"),
         few if few.len() <= NAMED => few.join(", "),
         many => format!("{}, +{}", many[..NAMED].join(", "), many.len() - NAMED),
     };
-    let error = if meant {
+    let error = CliError::refused(format!("{none}; it has {has}"));
+    if meant {
         let again = commands.clone().with(settings.words());
         error.next(again.begin(if dry_run { "--dry-run" } else { "" }))
     } else {
         error
-    };
-    error.next(format!("it has {has}"))
+    }
 }
 
 /// So many names fit on two lines.

@@ -140,7 +140,7 @@ fn ended(
 ) -> Result<ExitCode, CliError> {
     match outcome {
         Ok(outcome) => Ok(ExitCode::from(&outcome)),
-        Err(DriveError::Lock(error)) => Err(CliError::lock(error, now, &commands.status())),
+        Err(DriveError::Lock(error)) => Err(CliError::lock_lost(error, now, &commands.status())),
         // Perhaps nothing is remembered yet: with all that was said it is right in any case.
         Err(DriveError::Port(error)) => {
             Err(CliError::from(error).midway().next(commands.begin("   (goes on where it stopped)")))
@@ -306,7 +306,7 @@ mod tests {
         assert_snapshot!(error, @"
         error: nodegroup/workers: EKS is updating this node group itself (status UPDATING)
           Next: wait until EKS is done (aws eks list-updates shows it), then run mngup again
-            or: mngup upgrade -c prod -n workers   (after that)
+          then: mngup upgrade -c prod -n workers
         ");
         assert!(!journal.exists());
         sim.lock(ann()).acquire().await.unwrap();

@@ -162,15 +162,15 @@ async fn no_secret_is_traced_at_any_level() {
         .finish();
     let _listens = tracing::subscriber::set_default(subscriber);
 
-    let server = AwsServer::start(World::self_managed());
-    let key = Key::of("mngup");
+    let key = Key { session: Some("the-session-token".to_owned()), ..Key::of("mngup") };
+    let server = AwsServer::start(World { keys: vec![key.clone()], ..World::self_managed() });
     let loader = aws_config::defaults(aws_config::BehaviorVersion::latest())
         .region(aws_config::Region::new("eu-west-1"))
         .endpoint_url(server.url())
         .credentials_provider(aws_credential_types::Credentials::new(
             &*key.id,
             &*key.secret,
-            Some("the-session-token".to_owned()),
+            key.session.clone(),
             None,
             "test",
         ));

@@ -167,8 +167,11 @@ fn a_second_run_is_refused_before_anybody_is_asked() {
     // The plan is not shown, and no yes is asked for.
     for command in ["upgrade", "abort"] {
         let screen = place.mngup(&format!("{command} -c prod -n workers --kubeconfig kubeconfig --yes"));
-        let (held, _) = screen.split_once(" since ").unwrap();
-        assert_eq!(held, "2> error: another run works on this group: ann@runner-7 has lease/kube-system/mngup-workers");
+        let (held, _) = screen.split_once(" for ").unwrap();
+        assert_eq!(
+            held,
+            "2> error: another run works on this group: ann@runner-7 has held lease/kube-system/mngup-workers"
+        );
         assert!(screen.ends_with("[8]"), "{screen}");
     }
 }

@@ -27,6 +27,7 @@ fn twelve_nodes_are_replaced_and_every_budget_holds() {
     checks::all_are_new(&bed, 12);
     checks::nothing_is_left_behind(&bed, &[]);
     checks::no_harm_was_done(&bed);
+    checks::az_rebalance_stood_still(&bed);
     checks::every_request_names_mngup(&bed);
     assert!(seen.states > 200, "{seen:?}");
     assert!(seen.fewest_serving >= 11, "one may be out: {seen:?}");

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-
 use crate::support::aws::World;
 use crate::support::checks::{self, Figures};
 use crate::support::facts;
@@ -81,12 +79,7 @@ fn ten_deaths_do_no_harm() {
 /// Starts it from an empty home folder as soon as the Lease of a dead one lets it in.
 fn start(bed: &Bed) -> (Running, usize) {
     // Whoever comes earlier is told that somebody is at work, and may not look on.
-    eventually(Duration::from_secs(30), "the Lease runs out by the clock", || {
-        let leases = bed.list("leases");
-        let ours = leases.iter().find(|lease| checks::name(lease).starts_with("mngup"));
-        let renewed = ours.and_then(|lease| lease["spec"]["renewTime"].as_str()?.parse::<Timestamp>().ok());
-        renewed.is_none_or(|renewed| Timestamp::now().duration_since(renewed).as_secs() > 3).then_some(())
-    });
+    bed.wait_until_lease_ran_out();
     bed.forget_broken_evictions();
     let since = bed.plane.audit().len();
     let mut run = bed.spawn_upgrade(&ARGS);

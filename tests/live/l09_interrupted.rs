@@ -1,13 +1,14 @@
 //! L9: Ctrl-C once, and what may follow: going on, or undoing.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
 
 use crate::support::aws::World;
 use crate::support::checks::{self, is_cordoned, name};
+use crate::support::facts::{cordoned, pods_of, terminated};
 use crate::support::workloads::{all, daemon_set, deployment, pdb};
-use crate::support::{Bed, BedOptions, Ended, eventually};
+use crate::support::{Bed, BedOptions, Ended, PERSON, eventually};
 
 /// Some of six nodes are new, one drains and cannot end by itself soon: then Ctrl-C.
 fn interrupted(bed: &Bed) -> Ended {
@@ -55,16 +56,12 @@ fn a_run_that_was_interrupted_goes_on() {
 fn abort_leaves_the_cluster_as_it_was() {
     let Some(bed) = six_nodes() else { return };
     // What others have put on nodes is not ours to take away.
-    let mine: Vec<_> = bed.nodes().iter().map(name).collect();
-    bed.plane.kubectl(&[
-        "label",
-        "node",
-        &mine[0],
-        "team=shop",
-        "node.kubernetes.io/exclude-from-external-load-balancers=true",
-    ]);
-    bed.plane.kubectl(&["taint", "node", &mine[1], "team=shop:PreferNoSchedule"]);
-    bed.plane.kubectl(&["annotate", "node", &mine[2], "cluster-autoscaler.kubernetes.io/scale-down-disabled=true"]);
+    // On every node, whichever of them are replaced.
+    let on_all = |what: &str, change: &str| drop(bed.plane.kubectl(&[what, "node", "--all", change]));
+    on_all("label", "team=shop");
+    on_all("label", "node.kubernetes.io/exclude-from-external-load-balancers=true");
+    on_all("taint", "team=shop:PreferNoSchedule");
+    on_all("annotate", "cluster-autoscaler.kubernetes.io/scale-down-disabled=true");
     let (nodes, size) = (essence(&bed), bed.aws.size());
 
     interrupted(&bed);
@@ -85,6 +82,7 @@ fn abort_leaves_the_cluster_as_it_was() {
         if let Some((_, before)) = nodes.iter().find(|(known, _)| known == name) {
             kept += 1;
             assert_eq!(node, before, "{name}");
+            assert_eq!(node["labels"]["team"], "shop", "{name}");
         } else {
             assert!(!node.to_string().contains("mngup.dev"), "{node}");
         }
@@ -93,6 +91,51 @@ fn abort_leaves_the_cluster_as_it_was() {
     assert!((1..6).contains(&kept), "{after:?}");
     let state = bed.list("configmaps,leases");
     assert!(state.iter().map(name).all(|name| !name.starts_with("mngup")), "{state:?}");
+}
+
+#[test]
+fn abort_leaves_a_cordon_that_is_somebody_else_s_by_now() {
+    let workloads = all([
+        deployment("cart", 3).apart().yaml(),
+        pdb("cart", "maxUnavailable: 1"),
+        deployment("ledger", 3).apart().yaml(),
+        pdb("ledger", "minAvailable: 3"),
+    ]);
+    let Some(bed) = Bed::start(BedOptions { world: World::default(), workloads }) else { return };
+    let (size, ledgers) = (bed.aws.size(), pods_of(&bed, "ledger"));
+    let person = |args: &[&str]| bed.plane.kubectl_as(PERSON, args).expect("a person may do it");
+    let blocked = || {
+        let mut run = bed.spawn_upgrade(&["--max-surge", "0", "--lease-duration", "3s"]);
+        run.wait_until_said(" left: pdb/default/ledger", Duration::from_secs(60));
+        run.kill();
+        bed.wait_until_lease_ran_out();
+        cordoned(&bed).pop_first().expect("one node drains")
+    };
+    let abort = || {
+        let abort = bed.command("abort", &["--lease-duration", "3s"]);
+        assert_eq!(abort.code, Some(0), "{abort}");
+        abort
+    };
+
+    // Its own cordon goes.
+    blocked();
+    let told = abort();
+    assert_eq!(cordoned(&bed), BTreeSet::new(), "{told}");
+    checks::nothing_is_left_behind(&bed, &[]);
+
+    // A person takes it off while nobody is at work, puts their own on, and cordons a node that was not touched.
+    let theirs = blocked();
+    person(&["uncordon", &theirs]);
+    person(&["cordon", &theirs]);
+    let another = bed.nodes().iter().map(name).find(|name| *name != theirs).expect("three nodes");
+    person(&["cordon", &another]);
+    let told = abort();
+    assert_eq!(cordoned(&bed), BTreeSet::from([theirs, another]), "{told}");
+    for node in bed.nodes() {
+        assert_eq!(checks::traces(&node), [] as [String; 0], "{node}");
+    }
+    assert_eq!((bed.aws.size(), pods_of(&bed, "ledger")), (size, ledgers));
+    assert_eq!(terminated(&bed.aws), [] as [String; 0]);
 }
 
 /// What is written on the nodes by people and tools, not by kubelets and controllers.

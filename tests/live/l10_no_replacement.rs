@@ -1,10 +1,13 @@
 //! L10: the replacement never joins, or could not.
 
+use std::collections::BTreeSet;
+
 use insta::assert_snapshot;
 use mngup::{domain::Process, sim::asg::FailureReason};
 
 use crate::support::aws::{Joins, World};
-use crate::support::facts::{changes_of_aws, changes_of_cluster, cordoned, terminated, verdict};
+use crate::support::checks;
+use crate::support::facts::{changes_of_aws, changes_of_cluster, terminated, verdict};
 use crate::support::workloads::{all, deployment, pdb};
 use crate::support::{Bed, BedOptions, Ended};
 
@@ -15,11 +18,12 @@ fn bed(world: World) -> Option<Bed> {
 
 /// One node goes, and nothing comes in its stead.
 fn upgrade(bed: &Bed) -> Ended {
+    let size = bed.aws.size();
     let run = bed.upgrade(&["--max-surge", "0", "--post-drain-delay", "0s", "--replacement-timeout", "10s"]);
     assert_eq!(run.code, Some(6), "{run}");
     assert!(run.stderr.contains("NodeCreationFailure"), "{run}");
     assert_eq!(terminated(&bed.aws).len(), 1, "no second node is taken");
-    assert_eq!(cordoned(bed).len(), 0, "{run}");
+    checks::is_at_rest(bed, size, &BTreeSet::new());
     run
 }
 
@@ -34,9 +38,11 @@ fn l10_a_launch_that_fails_is_told_in_the_scaling_activity_s_own_words() {
 
     the group launched no instance
       why    a new instance; the last launch failed: We currently do not have sufficient m6i.large capacity in the Availability Zone you requested (eu-west-1c). Our system will be working on provisioning additional capacity. You can currently get m6i.large capacity by not specifying an Availability Zone in your request or choosing eu-west-1a, eu-west-1b. Launching EC2 instance failed.
+      fix    add instance types or zones to the group, or wait: AWS has none of these there now
 
     0 of 3 nodes are new; NODE is gone and not replaced
     Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n workers
+      or, to undo what this run did (new nodes stay): mngup abort -c prod -n workers
     ");
     // When there is capacity again, the same command finishes it.
     bed.aws.heal_launches();
@@ -59,6 +65,7 @@ fn l10_a_node_that_is_never_ready_is_told_with_the_kubelet_s_reason() {
 
     0 of 3 nodes are new; NODE is gone and not replaced
     Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n workers
+      or, to undo what this run did (new nodes stay): mngup abort -c prod -n workers
     ");
 }
 
@@ -78,6 +85,7 @@ fn l10_an_instance_that_never_registers_is_named() {
 
     0 of 3 nodes are new; NODE is gone and not replaced
     Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n workers
+      or, to undo what this run did (new nodes stay): mngup abort -c prod -n workers
     ");
 }
 
@@ -95,11 +103,13 @@ fn l10_a_group_in_no_state_for_it_is_refused_before_anything_is_touched() {
     assert_snapshot!(refused("Launch"), @"
     error: nodegroup/workers: the process Launch is suspended on the Auto Scaling group, so that no node could be replaced
       Next: aws autoscaling resume-processes --auto-scaling-group-name eks-workers-8ac7d1b2 --scaling-processes Launch
+      then: mngup upgrade -c prod -n workers
     ");
     bed.aws.with_asg(|asg, now| asg.suspend(&[Process::Terminate], now));
     assert_snapshot!(refused("Launch and Terminate"), @"
     error: nodegroup/workers: the processes Launch and Terminate are suspended on the Auto Scaling group, so that no node could be replaced
       Next: aws autoscaling resume-processes --auto-scaling-group-name eks-workers-8ac7d1b2 --scaling-processes Launch Terminate
+      then: mngup upgrade -c prod -n workers
     ");
     bed.aws.with_asg(|asg, now| asg.resume(&[Process::Launch, Process::Terminate], now));
 
@@ -107,20 +117,21 @@ fn l10_a_group_in_no_state_for_it_is_refused_before_anything_is_touched() {
     assert_snapshot!(refused("UPDATING"), @"
     error: nodegroup/workers: EKS is updating this node group itself (status UPDATING)
       Next: wait until EKS is done (aws eks list-updates shows it), then run mngup again
+      then: mngup upgrade -c prod -n workers
     ");
     bed.aws.describe_as("DELETE_FAILED", &[]);
     assert_snapshot!(refused("DELETE_FAILED"), @"
     error: nodegroup/workers: the node group's status is DELETE_FAILED, not ACTIVE
       Next: look at the node group's health: aws eks describe-nodegroup
+      then: mngup upgrade -c prod -n workers
     ");
     bed.aws.describe_as("ACTIVE", &[]);
 
     let node = bed.upgrade(&["--node", "ip-10-0-9-9.eu-west-1.compute.internal"]);
     assert_eq!(node.code, Some(4), "{node}");
-    assert_snapshot!(node.stderr, @"
-    error: nodegroup/workers: not a node of this group: ip-10-0-9-9.eu-west-1.compute.internal
-      Next: kubectl get nodes shows the names
-    ");
+    assert_snapshot!(node.stderr, @r#"
+    error: nodegroup/workers has no node "ip-10-0-9-9.eu-west-1.compute.internal"; it has ip-10-0-1-11.eu-west-1.compute.internal, ip-10-0-3-12.eu-west-1.compute.internal, ip-10-0-2-13.eu-west-1.compute.internal
+    "#);
     let namespace = bed.upgrade(&["--state-namespace", "nowhere"]);
     assert_snapshot!(namespace.stderr, @r#"
     error: this identity has no right in cluster/prod to get, create, patch, delete configmaps "mngup-workers" in namespace/nowhere; get, update, delete leases.coordination.k8s.io "mngup-workers" in namespace/nowhere; create leases.coordination.k8s.io in namespace/nowhere
@@ -143,7 +154,7 @@ fn l10_a_group_that_somebody_else_rolls_is_refused() {
     assert_snapshot!(run.stderr, @"
     error: nodegroup/workers: an instance refresh of the Auto Scaling group is under way (InProgress); the Auto Scaling group is operated by eks.amazonaws.com, which alone may change it
       Next: aws autoscaling cancel-instance-refresh --auto-scaling-group-name eks-workers-8ac7d1b2
-        or: upgrade it through that service
+       and: upgrade it through that service
     ");
     assert_eq!((changes_of_aws(&bed.aws), changes_of_cluster(&bed)), (vec![], vec![]));
 }

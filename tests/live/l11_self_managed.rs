@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::aws::World;
-use crate::support::facts::{cordoned, journal, marked, terminated, versions};
+use mngup::sim::asg::VersionUse;
+
+use crate::support::aws::{TEMPLATE, World};
+use crate::support::checks;
+use crate::support::facts::{changes_of_aws, changes_of_cluster, cordoned, journal, marked, terminated, versions};
 use crate::support::workloads::{all, daemon_set, deployment, pdb};
 use crate::support::{Bed, BedOptions};
 
@@ -36,6 +39,28 @@ fn l11_a_mixed_group_at_its_maximum_grows_and_ends_as_large_as_it_was() {
     assert_eq!(bed.aws.size(), size);
     assert_eq!((cordoned(&bed), marked(&bed)), (BTreeSet::new(), BTreeSet::new()));
     assert_eq!(bed.aws.killed_with_node(), []);
+}
+
+#[test]
+fn l11_what_default_means_is_asked_of_the_template_each_time() {
+    let world = World { launches: VersionUse::Default, mixed: false, ..World::self_managed() };
+    let Some(bed) = bed(world) else { return };
+    let size = bed.aws.size();
+    // The latest version is 2; the default is 1, which all instances come from.
+    let run = bed.upgrade(&["--post-drain-delay", "0s"]);
+    assert_eq!(run.code, Some(0), "{run}");
+    assert!(run.stdout.contains("nothing to do") || run.stderr.contains("nothing to do"), "{run}");
+    assert_eq!((changes_of_aws(&bed.aws), changes_of_cluster(&bed)), (vec![], vec![]));
+
+    let version = bed.aws.with_asg(|asg, now| asg.new_template_version(TEMPLATE, true, now)).unwrap().to_string();
+    let run = bed.upgrade(&["--post-drain-delay", "0s"]);
+    assert_eq!(run.code, Some(0), "{run}");
+    assert_eq!(versions(&bed.aws), [version.as_str(); 3]);
+    assert_eq!(bed.aws.size(), size);
+    checks::nothing_is_left_behind(&bed, &[]);
+    checks::no_harm_was_done(&bed);
+    let again = bed.upgrade(&[]);
+    assert_eq!((again.code, terminated(&bed.aws).len()), (Some(0), 3), "{again}");
 }
 
 #[test]

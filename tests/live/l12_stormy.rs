@@ -12,7 +12,7 @@ fn throttling_and_a_restart_of_the_api_server_cost_time_and_nothing_else() {
     let apps = (1..=8).map(|number| format!("app-{number}"));
     let apps = apps.flat_map(|app| [deployment(&app, 4).yaml(), pdb(&app, "maxUnavailable: 1")]);
     let workloads = all(apps.chain([daemon_set("agent")]));
-    let world = World { old: 6, ..World::default() };
+    let world = World { old: 6, terminate_hook: Some(Duration::from_secs(2)), ..World::default() };
     let Some(mut bed) = Bed::start(BedOptions { world, workloads }) else { return };
     bed.aws.throttle(30, 11);
     let sampler = bed.sample();

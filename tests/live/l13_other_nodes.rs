@@ -6,7 +6,7 @@ use crate::support::workloads::{all, deployment, pdb};
 use crate::support::{Bed, BedOptions};
 
 /// Who else may be in a cluster: a name, labels, and where its machine is.
-const OTHERS: [(&str, &str, &str); 5] = [
+const OTHERS: [(&str, &str, &str); 6] = [
     ("karpenter-1", "karpenter.sh/nodepool: default", "aws:///eu-west-1a/i-0fedcba9876543210"),
     (
         "fargate-ip-10-0-9-9",
@@ -20,11 +20,20 @@ const OTHERS: [(&str, &str, &str); 5] = [
         "eks-hybrid:///eu-west-1/prod/mi-0123456789abcdef0",
     ),
     ("batch-1", "eks.amazonaws.com/nodegroup: batch", "aws:///eu-west-1c/i-0fedcba9876543212"),
+    ("self-managed-1", "team: search", "aws:///eu-west-1b/i-0fedcba9876543213"),
 ];
 
 #[test]
 fn nodes_of_other_kinds_and_their_pods_are_not_touched() {
-    let world = World { old: 3, other_nodegroups: vec!["batch".into()], ..World::default() };
+    untouched(World { old: 3, other_nodegroups: vec!["batch".into()], ..World::default() });
+}
+
+#[test]
+fn no_label_is_needed_to_tell_the_nodes_of_a_self_managed_group_from_others() {
+    untouched(World { old: 3, other_nodegroups: vec!["batch".into()], ..World::self_managed() });
+}
+
+fn untouched(world: World) {
     let workloads = all([deployment("cart", 4).yaml(), pdb("cart", "maxUnavailable: 1")]);
     let Some(bed) = Bed::start(BedOptions { world, workloads }) else { return };
     let names = OTHERS.map(|(name, ..)| name);

@@ -16,6 +16,8 @@ mod l11_self_managed;
 mod l12_stormy;
 mod l13_other_nodes;
 mod l14_traps;
+mod l15_hook;
+mod l16_lease;
 mod permits;
 mod secrets;
 #[allow(dead_code, unused_imports, reason = "benchmarks have this module too; each uses a part of it")]

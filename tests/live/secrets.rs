@@ -6,10 +6,11 @@ use crate::support::{Bed, BedOptions, USER};
 
 #[test]
 fn no_secret_is_ever_shown() {
-    let world = World { old: 2, ..World::default() };
+    // As roles and single sign-on give it, with a session token.
+    let key = Key::of_session(USER);
+    let world = World { old: 2, keys: vec![key.clone()], ..World::default() };
     let workloads = [deployment("cart", 3).yaml(), pdb("cart", "maxUnavailable: 1")].join("---\n");
     let Some(bed) = Bed::start(BedOptions { world, workloads }) else { return };
-    let key = Key::of(USER);
     // Beginnings of a token, of what it is made of when decoded, and of a signed request; and the key itself.
     let secrets = [
         "k8s-aws-v1.",
@@ -20,6 +21,10 @@ fn no_secret_is_ever_shown() {
         "Bearer ",
         &key.secret,
         &key.id,
+        key.session.as_deref().unwrap(),
+        // The same inside of a URL.
+        "not-a-session-token",
+        "X-Amz-Security-Token",
     ];
 
     bed.aws.throttle(10, 3);

@@ -21,10 +21,13 @@ use super::aws::{AwsServer, Key, World};
 use super::run::{Ended, Running};
 use super::sampler::Sampler;
 use super::slots::Slot;
-use super::{ControlPlane, Options, User, eventually};
+use super::{ControlPlane, Options, User, checks, eventually};
 
 /// Who mngup is to the API server; its group has the same name.
 pub const USER: &str = "mngup";
+
+/// Another who may run mngup: a name of their own to the API server, a key of their own to AWS.
+pub const COLLEAGUE: &str = "colleague";
 
 /// Somebody with kubectl who may do everything; apart from `admin`, so that what they ask for can be told from the rest.
 pub const PERSON: &str = "person";
@@ -63,7 +66,9 @@ impl Bed {
     pub fn start(options: BedOptions) -> Option<Self> {
         let binaries = ControlPlane::find_binaries()?;
         let slot = Slot::wait();
-        let world = World { keys: vec![Key::of(USER)], ..options.world };
+        let colleague = Key { groups: vec![USER.to_owned()], ..Key::of(COLLEAGUE) };
+        let keys = options.world.keys.iter().cloned().chain([colleague]).collect();
+        let world = World { keys, ..options.world };
         let (flag, group) = match &world.nodegroup {
             Some(nodegroup) => ("--nodegroup", nodegroup.clone()),
             None => ("--asg", world.asg.clone()),
@@ -116,6 +121,13 @@ impl Bed {
         Running::start(args, &env)
     }
 
+    /// Starts `mngup COMMAND` as [`COLLEAGUE`], from bob's account, for the group of this bed.
+    pub fn spawn_colleague(&self, command: &str, args: &[&str]) -> Running {
+        let mut env = self.aws.env_of(self.aws.keys() - 1);
+        env.push(("USER".to_owned(), "bob".to_owned()));
+        Running::start(&self.arguments(command, args), &env)
+    }
+
     /// Starts `mngup COMMAND` for the group of this bed, with `--yes` where the command knows it.
     pub fn spawn_command(&self, command: &str, args: &[&str]) -> Running {
         self.spawn(&self.arguments(command, args))
@@ -144,8 +156,13 @@ impl Bed {
 
     /// What mngup asked the API server for.
     pub fn audit(&self) -> Vec<AuditEntry> {
+        self.audit_of(USER)
+    }
+
+    /// What one user asked the API server for.
+    pub fn audit_of(&self, user: &str) -> Vec<AuditEntry> {
         let mut entries = self.plane.audit();
-        entries.retain(|entry| entry.user == USER);
+        entries.retain(|entry| entry.user == user);
         entries
     }
 
@@ -170,10 +187,8 @@ impl Bed {
 
     /// The Nodes of the group.
     pub fn nodes(&self) -> Vec<Value> {
-        let mut nodes = self.list("nodes");
-        if let Some((key, value)) = self.label.as_deref().and_then(|label| label.split_once('=')) {
-            nodes.retain(|node| node["metadata"]["labels"][key] == value);
-        }
+        let (mut nodes, ours) = (self.list("nodes"), self.aws.nodes());
+        nodes.retain(|node| node["metadata"]["name"].as_str().is_some_and(|name| ours.contains(name)));
         nodes
     }
 
@@ -203,6 +218,18 @@ impl Bed {
                 self.plane.kubectl(&["patch", "pdb", name, "--subresource=status", "--type=merge", "-p", &patch]);
             }
         }
+    }
+
+    /// Waits until whoever comes need not take the Lease's holder for somebody who is at work: a dead one's has run out.
+    pub fn wait_until_lease_ran_out(&self) {
+        eventually(SETTLE, "the Lease runs out by the clock", || {
+            let leases = self.list("leases");
+            let ours = leases.iter().find(|lease| checks::name(lease).starts_with("mngup"));
+            let held = ours.map_or(&Value::Null, |lease| &lease["spec"]);
+            let renewed = held["renewTime"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+            let silent = renewed.map(|renewed| Timestamp::now().duration_since(renewed).as_secs());
+            silent.is_none_or(|silent| silent > held["leaseDurationSeconds"].as_i64().unwrap_or_default()).then_some(())
+        });
     }
 
     /// Waits until every workload runs as it should and every budget knows it.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::aws::{AwsServer, Call};
-use super::{AuditEntry, Bed, Ended};
+use super::{AuditEntry, Bed, Ended, USER};
 
 /// How the names of AWS actions begin that change something.
 const CHANGES: [&str; 5] = ["Terminate", "Set", "Update", "Suspend", "Resume"];
@@ -22,9 +22,14 @@ pub fn changes_of_aws(aws: &AwsServer) -> Vec<Call> {
     aws.calls().into_iter().filter(changes).collect()
 }
 
-/// mngup's requests that change something in the cluster, whatever was answered; to ask for one's rights changes nothing.
+/// mngup's requests that change something in the cluster, whatever was answered.
 pub fn changes_of_cluster(bed: &Bed) -> Vec<AuditEntry> {
-    let mut entries = bed.audit();
+    changes_by(bed, USER)
+}
+
+/// A user's requests that change something in the cluster, whatever was answered; to ask for one's rights changes nothing.
+pub fn changes_by(bed: &Bed, user: &str) -> Vec<AuditEntry> {
+    let mut entries = bed.audit_of(user);
     entries.retain(|entry| {
         ["create", "update", "patch", "delete", "deletecollection"].contains(&entry.verb.as_str())
             && !matches!(entry.resource.as_str(), "selfsubjectaccessreviews" | "selfsubjectrulesreviews")

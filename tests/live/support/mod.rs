@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 pub use audit::AuditEntry;
 #[allow(unused_imports, reason = "the benchmark has this module too; each uses a part of it")]
-pub use bed::{Bed, BedOptions, PERSON, USER};
+pub use bed::{Bed, BedOptions, COLLEAGUE, PERSON, USER};
 pub use control_plane::{ControlPlane, Options, User};
 pub use process::processes_that_mention;
 pub use run::{Ended, Running};

@@ -82,6 +82,16 @@ impl Running {
         self.signal("INT");
     }
 
+    /// Lets it stand still, as on a laptop that sleeps.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on after that.
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
     /// Ends it as a machine that loses its power does.
     pub fn kill(mut self) -> Ended {
         self.child.kill().expect("it still runs, or nobody has asked yet how it ended");

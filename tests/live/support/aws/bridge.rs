@@ -22,7 +22,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{faults::Joins, state::State};
 
-/// A pod that still served when the machine below it was shut down.
+/// A pod that had to leave and was still there when its instance was terminated: it served, or it was stopping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KilledPod {
     /// `namespace/name`
@@ -31,6 +31,8 @@ pub struct KilledPod {
     pub node: String,
     /// On which machine.
     pub instance: String,
+    /// Whether it had been asked to stop and was not done with it.
+    pub stopping: bool,
     /// When.
     pub at: Timestamp,
 }
@@ -104,9 +106,10 @@ impl Bridge {
                     self.create(&event.instance).await
                 }
             }
-            AsgEventKind::ShuttingDown => self.note_killed(&event.instance, event.at).await,
+            // With a lifecycle hook these are apart; what is there at the first is what the hook throws out, past every budget.
+            AsgEventKind::Terminating | AsgEventKind::ShuttingDown => self.note_killed(&event.instance, event.at).await,
             AsgEventKind::Gone => self.remove(&event.instance).await,
-            AsgEventKind::Launched { .. } | AsgEventKind::InService | AsgEventKind::Terminating => Ok(()),
+            AsgEventKind::Launched { .. } | AsgEventKind::InService => Ok(()),
         }
     }
 
@@ -124,16 +127,22 @@ impl Bridge {
         .await
     }
 
-    /// Whoever serves there now dies with the machine.
+    /// Whoever is there now dies with the machine.
     async fn note_killed(&self, instance: &InstanceId, at: Timestamp) -> Result<(), String> {
         let Some(node) = self.name_of(instance) else { return Ok(()) };
         let killed = self.pods_on(&node).await?.into_iter().filter(is_killed).map(|pod| KilledPod {
             pod: title(&pod),
             node: node.clone(),
             instance: instance.to_string(),
+            stopping: pod.metadata.deletion_timestamp.is_some(),
             at,
         });
-        self.state().killed.extend(killed);
+        let mut state = self.state();
+        for pod in killed {
+            if !state.killed.iter().any(|known| (&known.pod, &known.node) == (&pod.pod, &pod.node)) {
+                state.killed.push(pod);
+            }
+        }
         Ok(())
     }
 
@@ -266,13 +275,13 @@ fn is_ready(node: &Node) -> bool {
     conditions.is_some_and(|all| all.iter().any(|one| one.type_ == "Ready" && one.status == "True"))
 }
 
-/// Not those that were leaving, had ended, or belong to the node as `DaemonSet` and static pods do.
+/// Not those that had ended, or belong to the node as `DaemonSet` and static pods do.
 fn is_killed(pod: &Pod) -> bool {
     let meta = &pod.metadata;
     let mirror = meta.annotations.as_ref().is_some_and(|all| all.contains_key("kubernetes.io/config.mirror"));
     let daemon = meta.owner_references.iter().flatten().any(|owner| owner.kind == "DaemonSet");
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or_default();
-    meta.deletion_timestamp.is_none() && !mirror && !daemon && !["Succeeded", "Failed"].contains(&phase)
+    !mirror && !daemon && !["Succeeded", "Failed"].contains(&phase)
 }
 
 fn title(pod: &Pod) -> String {

@@ -21,4 +21,4 @@ pub use bridge::KilledPod;
 pub use faults::{Joins, Loss};
 pub use server::AwsServer;
 pub use state::Call;
-pub use world::{Key, World};
+pub use world::{Key, TEMPLATE, World};

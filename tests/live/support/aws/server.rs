@@ -1,6 +1,7 @@
 //! The server as a test holds it.
 
 use std::{
+    collections::BTreeSet,
     future::Future,
     net::SocketAddr,
     path::Path,
@@ -84,7 +85,7 @@ impl AwsServer {
 
     /// The same with another key of the world.
     pub fn env_of(&self, key: usize) -> Vec<(String, String)> {
-        let (Key { id, secret, .. }, region) = {
+        let (Key { id, secret, session, .. }, region) = {
             let state = self.state();
             (state.world.keys[key].clone(), state.world.region.clone())
         };
@@ -97,7 +98,13 @@ impl AwsServer {
             ("AWS_CONFIG_FILE", "/dev/null".into()),
             ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null".into()),
         ];
-        pairs.map(|(name, value)| (name.to_owned(), value)).into()
+        let session = session.map(|token| ("AWS_SESSION_TOKEN", token));
+        pairs.into_iter().chain(session).map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// How many keys there are.
+    pub fn keys(&self) -> usize {
+        self.state().world.keys.len()
     }
 
     /// From now on `DescribeCluster` says where the API server is.
@@ -206,12 +213,17 @@ impl AwsServer {
             .collect()
     }
 
+    /// The Nodes that instances of the group became so far.
+    pub fn nodes(&self) -> BTreeSet<String> {
+        self.state().nodes.values().cloned().collect()
+    }
+
     /// The Node that an instance became.
     pub fn node_of(&self, instance: &InstanceId) -> Option<String> {
         self.state().nodes.get(instance).cloned()
     }
 
-    /// Pods that served until the machine below them was shut down.
+    /// Pods that had to leave and were still there when their instance was terminated.
     pub fn killed_with_node(&self) -> Vec<KilledPod> {
         self.state().killed.clone()
     }

@@ -86,11 +86,12 @@ pub async fn handle(
     };
     let action = format!("{}:{}", request.service, request.operation);
     let access_key = access_key(&headers);
+    let session = headers.get("x-amz-security-token").and_then(|token| token.to_str().ok()).map(str::to_owned);
     let loss = state.faults.loses(&action);
     let answer = if loss == Some(Loss::BeforeDoing) {
         Err(Refused::new(0, "Lost", "before it was done"))
     } else {
-        permitted(&mut state, &request, &action, access_key.as_deref())
+        permitted(&mut state, &request, &action, access_key.as_deref(), session.as_deref())
             .and_then(|()| perform(&mut state, &request, now))
     };
     // What was asked for begins now, not with the next tick.
@@ -140,12 +141,18 @@ fn access_key(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Who may not, or not now.
-fn permitted(state: &mut State, request: &Request, action: &str, key: Option<&str>) -> Result<(), Refused> {
+fn permitted(
+    state: &mut State,
+    request: &Request,
+    action: &str,
+    key: Option<&str>,
+    session: Option<&str>,
+) -> Result<(), Refused> {
     let service = request.service;
     let Some(key) = key else {
         return Err(Refused::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token"));
     };
-    if !state.world.keys.iter().any(|known| known.id == key) {
+    if !state.world.keys.iter().any(|known| known.id == key && known.session.as_deref() == session) {
         let message = "The security token included in the request is invalid.";
         return Err(match service {
             "eks" => Refused::new(403, "UnrecognizedClientException", message),

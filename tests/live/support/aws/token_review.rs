@@ -79,7 +79,7 @@ fn signature(key: &Key, address: &str, region: &str, cluster: &str, expires: u64
     let mut settings = SigningSettings::default();
     settings.signature_location = SignatureLocation::QueryParams;
     settings.expires_in = Some(Duration::from_secs(expires));
-    let identity = Credentials::new(&*key.id, &*key.secret, None, None, "review").into();
+    let identity = Credentials::new(&*key.id, &*key.secret, key.session.clone(), None, "review").into();
     let params = v4::SigningParams::builder()
         .identity(&identity)
         .region(region)

@@ -94,6 +94,8 @@ pub struct Key {
     pub id: String,
     /// Its secret.
     pub secret: String,
+    /// The session token of a key that expires, as roles and single sign-on give them.
+    pub session: Option<String>,
     /// Who that is to Kubernetes.
     pub user: String,
     /// In which groups.
@@ -106,10 +108,17 @@ impl Key {
         let id = format!("AKIATEST{:X<12}", user.to_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), ""));
         Self {
             id,
+            session: None,
             secret: format!("not-a-secret/{user}+0123456789abcdef"),
             user: user.into(),
             groups: vec![user.into()],
         }
+    }
+
+    /// The same as a role's key, which is worth nothing without its session token.
+    pub fn of_session(user: &str) -> Self {
+        let session = format!("not-a-session-token-of-{user}//////////wEaDGFi");
+        Self { session: Some(session), ..Self::of(user) }
     }
 }
 
