@@ -23,10 +23,12 @@ pub(super) fn refusal(refused: app::Refused, asked: &app::Request, commands: &Co
             let reasons: Vec<_> = objections.iter().map(ToString::to_string).collect();
             let error = CliError::refused(format!("{}: {}", asked.group, reasons.join("; ")));
             let error = objections.iter().fold(error, |error, objection| error.next(objection.remedy(&asg)));
-            error.next(format!("{}   (after that)", commands.begin(if dry_run { "--dry-run" } else { "" })))
+            error.next(format!("{}   # after that", commands.begin(if dry_run { "--dry-run" } else { "" })))
         }
         app::Refused::Contradiction(contradiction) => contradiction.into(),
-        app::Refused::Limits(error) => CliError::usage(error.to_string()),
+        app::Refused::Limits(error) => {
+            CliError::usage(error.to_string()).next("add --max-surge 1, or let one node be out")
+        }
         app::Refused::Port(error) => error.into(),
     }
 }
@@ -52,7 +54,7 @@ fn no_such_nodes(
     });
     settings.only = Some(only.collect());
     let has = match nodes {
-        [] => return error.next("kubectl get nodes   (shows the names)"),
+        [] => return error.next("kubectl get nodes   # shows the names"),
         few if few.len() <= NAMED => few.join(", "),
         many => format!("{}, +{}", many[..NAMED].join(", "), many.len() - NAMED),
     };

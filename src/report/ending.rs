@@ -14,6 +14,8 @@ pub struct Closing {
     pub journal: Option<PathBuf>,
     /// What there was to be undone, where that is what is done.
     pub undoing: Option<Undoing>,
+    /// Old nodes that were not to be replaced, since others were named.
+    pub left_out: u32,
 }
 
 /// The last lines.
@@ -47,31 +49,40 @@ impl Says<'_> {
             RunOutcome::Done => {
                 answer.push(format!("{} upgraded: {} in {}", self.group(), self.nodes(), self.took()));
                 answer.push(self.numbers());
+                answer.extend(self.left_out());
                 talk.extend(self.deleted());
                 talk.extend(self.report());
             }
             RunOutcome::Quarantined { nodes } => {
-                let but_for = wording::count(nodes.len().try_into().unwrap_or(u32::MAX), "node");
+                let except = wording::count(nodes.len().try_into().unwrap_or(u32::MAX), "node");
                 let (group, done) = (self.group(), self.nodes());
-                answer.push(format!("{group} upgraded but for {but_for}: {done} in {}", self.took()));
+                answer.push(format!("{group} upgraded except {except}: {done} in {}", self.took()));
                 answer.push(self.numbers());
                 talk.extend(self.deleted());
                 talk.push(String::new());
                 talk.extend(self.failures());
                 talk.push(String::new());
                 for node in nodes {
-                    talk.push(format!("node/{node} is quarantined: cordoned, and still of the old kind"));
+                    talk.push(format!("node/{node} is quarantined: it stays cordoned, and is still old"));
                 }
                 talk.extend(self.larger());
+                talk.extend(self.report());
                 talk.extend(self.again("when it is fixed"));
             }
             RunOutcome::EvictionFailed | RunOutcome::ReplacementFailed => {
                 talk.extend(self.failures());
                 talk.push(String::new());
                 talk.push(self.state());
+                if *outcome == RunOutcome::EvictionFailed {
+                    talk.extend(self.quarantine_full());
+                }
                 talk.push(self.numbers());
                 talk.extend(self.deleted());
                 talk.extend(self.larger());
+                if *outcome == RunOutcome::ReplacementFailed {
+                    talk.push("Auto Scaling goes on trying to launch what the group lacks".to_owned());
+                }
+                talk.extend(self.report());
                 talk.extend(self.again("when it is fixed"));
             }
             RunOutcome::Refused { why } => {
@@ -88,7 +99,10 @@ impl Says<'_> {
             RunOutcome::Interrupted => {
                 talk.push(format!("{} stopped after {}", self.group(), self.took()));
                 talk.push(self.state());
+                talk.push(self.numbers());
+                talk.extend(self.deleted());
                 talk.extend(self.larger());
+                talk.extend(self.report());
                 talk.extend(self.again("to go on where it stopped"));
             }
             RunOutcome::Aborted => {
@@ -126,6 +140,33 @@ mod tests {
         28 pods moved, 0 evictions refused
         2> The report: mngup report /var/lib/ann/r-1121.jsonl
         ");
+    }
+
+    #[test]
+    fn old_nodes_that_were_not_named_remain() {
+        let mut tale = Tale::begin(1);
+        tale.roll(4, 1);
+        tale.end(250, RunOutcome::Done, 0, 1);
+        let (progress, journal) = (Progress::of(&tale.0), None);
+        let closing = Closing { commands: prod(), journal, undoing: None, left_out: 11 };
+        assert_snapshot!(ending(&progress, &closing, Some(80)).unwrap().answer.join("\n"), @"");
+    }
+
+    #[test]
+    fn the_limit_of_quarantined_nodes_ends_a_run_that_says_so() {
+        let mut tale = failed();
+        if let Event::RunStarted { intent, .. } = &mut tale.0[0].event {
+            intent.policy.undrainable = crate::domain::Undrainable::Quarantine;
+        }
+        let stuck = tale.0.iter().find(|record| matches!(record.event, Event::NodeStuck { .. })).unwrap().event.clone();
+        let Event::NodeStuck { why, .. } = stuck else { unreachable!() };
+        tale.0.truncate(tale.0.len() - 2);
+        tale.tell(1702, Event::NodeQuarantined { node: node(1, 9) });
+        tale.cordon(1800, 10);
+        tale.tell(2700, Event::NodeStuck { member: Some(member(10)), why });
+        tale.tell(2701, Event::NodeReleased { node: node(1, 10) });
+        tale.end(2702, RunOutcome::EvictionFailed, 8, 4);
+        assert_snapshot!(said(&tale, prod()), @"");
     }
 
     #[test]
@@ -170,7 +211,7 @@ mod tests {
         tale.tell(1000, Event::NodeStuck { member: Some(member(1)), why });
         tale.end(1001, RunOutcome::ReplacementFailed, 3, 0);
         assert_snapshot!(said(&tale, prod()), @"
-        2> NodeCreationFailure: no new node serves in the stead of
+        2> NodeCreationFailure: no new node serves instead of
         2>   node/ip-10-0-1-1.eu-west-1.compute.internal after 15m
         2>
         2> the group launched no instance
@@ -194,7 +235,7 @@ mod tests {
         tale.tell(1710, Event::PodDeleted { pod: budget().pods[0].clone(), node: node(1, 10), why: DeletedFor::Force });
         tale.end(2800, RunOutcome::Quarantined { nodes: [node(1, 9)].into() }, 1, 11);
         assert_snapshot!(said(&tale, prod()), @r#"
-        nodegroup/apps upgraded but for 1 node: 4 nodes in 46m40s
+        nodegroup/apps upgraded except 1 node: 4 nodes in 46m40s
         66 pods moved, 0 evictions refused; longest wait 15m for pdb/odd/ledger-guard
         2> 1 pod deleted without asking a budget: shop/cart-5f6c2
         2>
@@ -209,7 +250,7 @@ mod tests {
         2>          (then put it back: … -p '{"spec":{"minAvailable":"100%"}}')
         2>
         2> node/ip-10-0-1-9.eu-west-1.compute.internal is quarantined: cordoned, and
-        2>   still of the old kind
+        2>   still old
         2> Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n apps
         2>   or, to undo what this run did (new nodes stay): mngup abort -c prod -n apps
         "#);
@@ -229,7 +270,7 @@ mod tests {
         assert_snapshot!(said(&tale, Commands::sandbox(None)), @"
         2> nodegroup/apps stopped after 8m40s
         2> 2 of 12 nodes are new; ip-10-0-1-3 stays cordoned, ip-10-0-1-4 stays cordoned
-        2> Next (the sandbox begins anew): mngup upgrade --sandbox
+        2> Next (the sandbox starts again): mngup upgrade --sandbox
         ");
     }
 

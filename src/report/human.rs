@@ -230,7 +230,8 @@ mod tests {
             zone: TimeZone::UTC,
         };
         let commands = Commands::new(["-c", "prod", "-n", "apps"].map(str::to_owned).into());
-        let mut human = Human::new(notes.clone(), &screen, Closing { commands, journal: None, undoing: None });
+        let mut human =
+            Human::new(notes.clone(), &screen, Closing { commands, journal: None, undoing: None, left_out: 0 });
         for record in &tale.0 {
             human.record(record);
         }

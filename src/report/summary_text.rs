@@ -67,7 +67,8 @@ impl Summary {
             0 => String::new(),
             times => format!(", resumed {}", wording::count(times, "time")),
         };
-        format!("{cluster}  {group}{began}{resumed}")
+        let sandbox = self.sandbox.as_ref().map_or_else(String::new, |world| format!("sandbox/{world}  "));
+        format!("{sandbox}{cluster}  {group}{began}{resumed}")
     }
 
     fn totals(&self) -> String {
@@ -77,8 +78,15 @@ impl Summary {
             Some(outcome) => format!("{} after {took}", outcome_word(outcome)),
         };
         let left = self.left.map_or_else(String::new, |left| format!(", {left} left"));
+        let only = match self.only.len() {
+            0 => String::new(),
+            _ => format!(
+                " (only {} was to be, by --node)",
+                wording::list(&self.only.iter().map(|n| n.as_str()).collect::<Vec<_>>())
+            ),
+        };
         format!(
-            "{how}: {} replaced{left}\n{} moved, {} accepted, {} refused",
+            "{how}: {} replaced{left}{only}\n{} moved, {} accepted, {} refused",
             wording::count(self.replaced, "node"),
             wording::count(self.pods_moved, "pod"),
             wording::count(self.evictions, "eviction"),

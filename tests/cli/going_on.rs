@@ -154,8 +154,8 @@ fn what_status_says_of_a_run_that_stopped() {
     cluster/prod  nodegroup/workers   began AGE ago
     0 of 3 nodes are new
     stopped AGE ago: stopped by the user
-    Next: mngup upgrade -c prod -n workers --kubeconfig kubeconfig   (goes on)
-      or: mngup abort -c prod -n workers --kubeconfig kubeconfig   (undoes what it did)
+    Next: mngup upgrade -c prod -n workers --kubeconfig kubeconfig   # goes on
+      or: mngup abort -c prod -n workers --kubeconfig kubeconfig   # undoes what it did
     [0]
     ");
 }

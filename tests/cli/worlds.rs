@@ -24,7 +24,7 @@ fn said(text: &str) -> String {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("world.yaml"), text).unwrap();
     let screen = mngup_in(home.path(), "upgrade --sandbox world.yaml --dry-run", &[]);
-    let remedy = "2>   Next: mngup upgrade --sandbox   (the world that mngup brings)\n";
+    let remedy = "2>   Next: mngup upgrade --sandbox   # the world that mngup brings\n";
     screen.replace(remedy, "").replace("2> error: ", "")
 }
 
@@ -166,23 +166,23 @@ fn what_is_no_world_at_all() {
     let upgrade = |path: &str| mngup_words(home.path(), &["upgrade", "--sandbox", path], &[]);
     assert_snapshot!(upgrade("/dev/full"), @"
     2> error: /dev/full: is larger than 1 MiB, and no world is that large
-    2>   Next: mngup upgrade --sandbox   (the world that mngup brings)
+    2>   Next: mngup upgrade --sandbox   # the world that mngup brings
     [2]
     ");
     assert_snapshot!(upgrade("/dev/null"), @"
     2> error: /dev/null:1: there is nothing in it
-    2>   Next: mngup upgrade --sandbox   (the world that mngup brings)
+    2>   Next: mngup upgrade --sandbox   # the world that mngup brings
     [2]
     ");
     assert_snapshot!(upgrade("."), @"
     2> error: .: Is a directory (os error 21)
-    2>   Next: mngup upgrade --sandbox   (the world that mngup brings)
+    2>   Next: mngup upgrade --sandbox   # the world that mngup brings
     [2]
     ");
     fs::write(home.path().join("picture.png"), [0x89, 0x50, 0xff, 0xfe]).unwrap();
     assert_snapshot!(upgrade("picture.png"), @"
     2> error: picture.png: stream did not contain valid UTF-8
-    2>   Next: mngup upgrade --sandbox   (the world that mngup brings)
+    2>   Next: mngup upgrade --sandbox   # the world that mngup brings
     [2]
     ");
 }
