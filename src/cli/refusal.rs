@@ -54,7 +54,7 @@ fn no_such_nodes(
     });
     settings.only = Some(only.collect());
     let has = match nodes {
-        [] => return error.next("kubectl get nodes   # shows the names"),
+        [] => return error.next(commands.kubectl("get nodes   # shows the names")),
         few if few.len() <= NAMED => few.join(", "),
         many => format!("{}, +{}", many[..NAMED].join(", "), many.len() - NAMED),
     };

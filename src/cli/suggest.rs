@@ -22,7 +22,7 @@ pub(super) fn nearest_node<'a>(typed: &str, names: &'a [String]) -> Option<&'a s
         let known = numbers(&short(name));
         if known.len() == OCTETS {
             // `10.0.1.7`, `IP-10-0-1-7` and `pi-10-0-1-7.ec2.internal` name one machine.
-            address.get(..OCTETS) == Some(known.as_slice()) && address.len() <= numbers(name).len()
+            address.get(..OCTETS) == Some(known.as_slice())
         } else {
             distance(&short(typed), &short(name)) <= 1
         }

@@ -257,8 +257,11 @@ mod tests {
             commands.before(&line).into_iter().chain(line).collect::<Vec<_>>().join("\n")
         };
         let region = || Some("eu-west-1".to_owned());
-        assert_snapshot!(kubectl(TargetArgs { region: region(), ..args() }), @"");
+        assert_snapshot!(kubectl(TargetArgs { region: region(), ..args() }), @"
+        # kubectl must point to cluster prod: aws --region eu-west-1 eks update-kubeconfig --name prod
+        kubectl get nodes
+        ");
         let context = Some("bastion".to_owned());
-        assert_snapshot!(kubectl(TargetArgs { region: region(), context, ..args() }), @"");
+        assert_snapshot!(kubectl(TargetArgs { region: region(), context, ..args() }), @"kubectl --context bastion get nodes");
     }
 }

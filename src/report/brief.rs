@@ -346,8 +346,8 @@ mod tests {
         assert_snapshot!(brief().lines(80).join("\n"), @"
         cluster/prod  nodegroup/apps   managed, AL2023, on-demand, 3 nodes in 3 zones
         old: 3 of 3 (launch template lt-0a1c version 3, the group launches 4)
-        1 node out at a time (33% of 3, the group's updateConfig) + 1 extra; eviction
-          timeout 15m; 1m before terminate
+        1 node out at a time (33% of 3, the group's updateConfig) + 1 extra = up to 2
+          at a time; eviction timeout 15m; 1m before terminate
         pdb/odd/ledger-guard can never allow an eviction: minAvailable 100% of 2 pods
           = 2 must stay; 2 are Ready; 0 may leave, now and always; its pods will not
           leave
@@ -368,8 +368,8 @@ mod tests {
         assert_snapshot!(calm.lines(80).join("\n"), @"
         cluster/prod  nodegroup/apps   managed, AL2023, on-demand, 3 nodes in 3 zones
         old: 3 of 3 (launch template lt-0a1c version 3, the group launches 4)
-        1 node out at a time (the group's updateConfig) + 1 extra; eviction timeout
-          15m; 1m before terminate
+        1 node out at a time (the group's updateConfig) + 1 extra = up to 2 at a time;
+          eviction timeout 15m; 1m before terminate
         ");
     }
 
@@ -395,12 +395,12 @@ mod tests {
         let mut one = Brief { old_in_all: 12, raises_max: Some((15, 22)), ..brief() };
         one.old.truncate(1);
         one.policy.only = [crate::report::fixtures::node(1, 1)].into();
-        assert_snapshot!(line(&one, 1), @"");
+        assert_snapshot!(line(&one, 1), @"1 of 12 old nodes chosen (--node) (launch template lt-0a1c version 3, the group launches 4)");
         let many = Limits { surge: 10, ..intent(3).limits };
         let many = Brief { limits: many, raises_max: Some((15, 22)), ..brief() };
-        assert_snapshot!(line(&many, 2), @"");
+        assert_snapshot!(line(&many, 2), @"1 node out at a time (the group's updateConfig) + 10 extra = up to 3 at a time; the group's maximum 15 -> 22 meanwhile; eviction timeout 15m; 1m before terminate");
         let old = brief().old.into_iter().map(|old| OldNode { evidence: Evidence::Asked, ..old }).collect();
-        assert_snapshot!(line(&Brief { old, ..brief() }, 1), @"");
+        assert_snapshot!(line(&Brief { old, ..brief() }, 1), @"to be replaced: 3 of 3 (not old, but --all-nodes asks for it)");
     }
 
     #[test]
@@ -420,8 +420,8 @@ mod tests {
         assert_snapshot!(brief().long(80).join("\n"), @"
         cluster/prod  nodegroup/apps   managed, AL2023, on-demand, 3 nodes in 3 zones
         old: 3 of 3 (launch template lt-0a1c version 3, the group launches 4)
-        1 node out at a time (33% of 3, the group's updateConfig) + 1 extra; eviction
-          timeout 15m; 1m before terminate
+        1 node out at a time (33% of 3, the group's updateConfig) + 1 extra = up to 2
+          at a time; eviction timeout 15m; 1m before terminate
 
         pdb/odd/ledger-guard can never allow an eviction: minAvailable 100% of 2 pods
           = 2 must stay; 2 are Ready; 0 may leave, now and always; its pods will not
@@ -432,14 +432,16 @@ mod tests {
           taint (operator Exists)
         the kubelet of ip-10-0-1-2 is older than its launch template says
 
+        in this order, which may differ from where an extra node serves first:
+
         1. ip-10-0-1-1 in eu-west-1b
-           old:   launch template lt-0a1c version 3, the group launches 4
+           why:   launch template lt-0a1c version 3, the group launches 4
            leave: 7 pods: shop/cart-1, shop/cart-2, shop/cart-3, shop/cart-4,
              shop/cart-5, +2
            stay:  3 (DaemonSet), 1 (static pod)
 
         2. ip-10-0-1-2 in eu-west-1c
-           old:   launch template lt-0a1c version 3, the group launches 4
+           why:   launch template lt-0a1c version 3, the group launches 4
            leave: 7 pods: shop/cart-1, shop/cart-2, shop/cart-3, shop/cart-4,
              shop/cart-5, +2
            stay:  3 (DaemonSet), 1 (static pod)
@@ -447,7 +449,7 @@ mod tests {
              --delete-unmanaged
 
         3. ip-10-0-1-3 in eu-west-1a
-           old:   launch template lt-0a1c version 3, the group launches 4
+           why:   launch template lt-0a1c version 3, the group launches 4
            leave: 7 pods: shop/cart-1, shop/cart-2, shop/cart-3, shop/cart-4,
              shop/cart-5, +2
            stay:  3 (DaemonSet), 1 (static pod)

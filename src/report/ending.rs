@@ -149,7 +149,11 @@ mod tests {
         tale.end(250, RunOutcome::Done, 0, 1);
         let (progress, journal) = (Progress::of(&tale.0), None);
         let closing = Closing { commands: prod(), journal, undoing: None, left_out: 11 };
-        assert_snapshot!(ending(&progress, &closing, Some(80)).unwrap().answer.join("\n"), @"");
+        assert_snapshot!(ending(&progress, &closing, Some(80)).unwrap().answer.join("\n"), @"
+        nodegroup/apps upgraded: 1 node in 4m10s
+        14 pods moved, 0 evictions refused
+        11 old nodes remain: only those named with --node were to be replaced
+        ");
     }
 
     #[test]
@@ -166,7 +170,30 @@ mod tests {
         tale.tell(2700, Event::NodeStuck { member: Some(member(10)), why });
         tale.tell(2701, Event::NodeReleased { node: node(1, 10) });
         tale.end(2702, RunOutcome::EvictionFailed, 8, 4);
-        assert_snapshot!(said(&tale, prod()), @"");
+        assert_snapshot!(said(&tale, prod()), @r#"
+        2> PodEvictionFailure: node/ip-10-0-1-9.eu-west-1.compute.internal still holds 1
+        2>   pod after 15m
+        2> PodEvictionFailure: node/ip-10-0-1-10.eu-west-1.compute.internal still holds 1
+        2>   pod after 15m
+        2>
+        2> pdb/odd/ledger-guard can never allow an eviction
+        2>   holds  pod/odd/ledger-5cf9-2lmzc on ip-10-0-1-9
+        2>          pod/odd/ledger-5cf9-2lmzc on ip-10-0-1-10
+        2>   why    minAvailable 100% of 2 pods = 2 must stay; 2 are Ready; 0 may leave,
+        2>          now and always
+        2>   fix    # kubectl must point to cluster prod: aws eks update-kubeconfig --name prod
+        2>          kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":1}}'
+        2>          kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":"100%"}}'   # puts it back, once the pods have moved
+        2>
+        2> 4 of 12 old nodes are replaced; ip-10-0-1-9 stays cordoned (quarantined);
+        2>   ip-10-0-1-10 serves again; nothing is in flight
+        2> the limit of 1 quarantined node is reached (--max-quarantined 1); a run that
+        2>   goes on tries them again, abort uncordons them
+        2> 66 pods moved, 0 evictions refused; longest wait 15m for pdb/odd/ledger-guard
+        2> The report: mngup report /var/lib/ann/r-1121.jsonl
+        2> Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n apps
+        2>   or, to undo what this run did (new nodes stay): mngup abort -c prod -n apps
+        "#);
     }
 
     #[test]
@@ -186,11 +213,13 @@ mod tests {
         2>   holds  pod/odd/ledger-5cf9-2lmzc
         2>   why    minAvailable 100% of 2 pods = 2 must stay; 2 are Ready; 0 may leave,
         2>          now and always
-        2>   fix    kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":1}}'
-        2>          (then put it back: … -p '{"spec":{"minAvailable":"100%"}}')
+        2>   fix    # kubectl must point to cluster prod: aws eks update-kubeconfig --name prod
+        2>          kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":1}}'
+        2>          kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":"100%"}}'   # puts it back, once the pods have moved
         2>
-        2> 4 of 12 nodes are new; ip-10-0-1-9 serves again; nothing is in flight
+        2> 4 of 12 old nodes are replaced; ip-10-0-1-9 serves again; nothing is in flight
         2> 66 pods moved, 0 evictions refused; longest wait 15m for pdb/odd/ledger-guard
+        2> The report: mngup report /var/lib/ann/r-1121.jsonl
         2> Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n apps
         2>   or, to undo what this run did (new nodes stay): mngup abort -c prod -n apps
         "#);
@@ -217,11 +246,13 @@ mod tests {
         2> the group launched no instance
         2>   why    a new instance; the last launch failed: There are not enough free
         2>          addresses in subnet 'subnet-0a1b'. Launching EC2 instance failed.
-        2>   fix    free addresses there, or give the group a subnet that has some; the group then launches by itself
+        2>   fix    # free addresses there, or give the group a subnet that has some; the group then launches by itself
         2>          aws ec2 describe-subnets --subnet-ids subnet-0a1b --query 'Subnets[].AvailableIpAddressCount'
         2>
-        2> 0 of 3 nodes are new; ip-10-0-1-1 is gone and not replaced
+        2> 0 of 3 old nodes are replaced; ip-10-0-1-1 is gone and not replaced
         2> 3 pods moved, 0 evictions refused
+        2> Auto Scaling goes on trying to launch what the group lacks
+        2> The report: mngup report /var/lib/ann/r-1121.jsonl
         2> Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n apps
         2>   or, to undo what this run did (new nodes stay): mngup abort -c prod -n apps
         ");
@@ -246,11 +277,13 @@ mod tests {
         2>   holds  pod/odd/ledger-5cf9-2lmzc
         2>   why    minAvailable 100% of 2 pods = 2 must stay; 2 are Ready; 0 may leave,
         2>          now and always
-        2>   fix    kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":1}}'
-        2>          (then put it back: … -p '{"spec":{"minAvailable":"100%"}}')
+        2>   fix    # kubectl must point to cluster prod: aws eks update-kubeconfig --name prod
+        2>          kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":1}}'
+        2>          kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":"100%"}}'   # puts it back, once the pods have moved
         2>
-        2> node/ip-10-0-1-9.eu-west-1.compute.internal is quarantined: cordoned, and
-        2>   still old
+        2> node/ip-10-0-1-9.eu-west-1.compute.internal is quarantined: it stays cordoned,
+        2>   and is still old
+        2> The report: mngup report /var/lib/ann/r-1121.jsonl
         2> Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n apps
         2>   or, to undo what this run did (new nodes stay): mngup abort -c prod -n apps
         "#);
@@ -263,13 +296,19 @@ mod tests {
         tale.end(520, RunOutcome::Interrupted, 10, 2);
         assert_snapshot!(said(&tale, prod()), @"
         2> nodegroup/apps stopped after 8m40s
-        2> 2 of 12 nodes are new; ip-10-0-1-3 stays cordoned, ip-10-0-1-4 stays cordoned
+        2> 2 of 12 old nodes are replaced; ip-10-0-1-3 stays cordoned, ip-10-0-1-4 stays
+        2>   cordoned
+        2> 42 pods moved, 1 eviction refused; longest wait 4m20s for pdb/shop/cart
+        2> The report: mngup report /var/lib/ann/r-1121.jsonl
         2> Next, to go on where it stopped: mngup upgrade -c prod -n apps
         2>   or, to undo what this run did (new nodes stay): mngup abort -c prod -n apps
         ");
         assert_snapshot!(said(&tale, Commands::sandbox(None)), @"
         2> nodegroup/apps stopped after 8m40s
-        2> 2 of 12 nodes are new; ip-10-0-1-3 stays cordoned, ip-10-0-1-4 stays cordoned
+        2> 2 of 12 old nodes are replaced; ip-10-0-1-3 stays cordoned, ip-10-0-1-4 stays
+        2>   cordoned
+        2> 42 pods moved, 1 eviction refused; longest wait 4m20s for pdb/shop/cart
+        2> The report: mngup report /var/lib/ann/r-1121.jsonl
         2> Next (the sandbox starts again): mngup upgrade --sandbox
         ");
     }
@@ -294,7 +333,7 @@ mod tests {
         2> refused: a right is missing
         2> node/ip-10-0-1-2.eu-west-1.compute.internal: the server refuses: nodes
         2>   "ip-10-0-1-2" is forbidden: User "ci" cannot patch
-        2> 1 of 3 nodes is new; ip-10-0-1-2 is stuck
+        2> 1 of 3 old nodes is replaced; ip-10-0-1-2 is stuck
         2> Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n apps
         2>   or, to undo what this run did (new nodes stay): mngup abort -c prod -n apps
         "#);
@@ -309,7 +348,7 @@ mod tests {
         assert_snapshot!(said(&tale, prod()), @"
         2> stopped rather than break a promise: i-0f3a01 would be terminated twice
         2> This is a fault of mngup's. What it was about to do was not done.
-        2> 1 of 3 nodes is new; nothing is in flight
+        2> 1 of 3 old nodes is replaced; nothing is in flight
         2> Next, report it with /var/lib/ann/r-1121.jsonl, then look:
         2>     mngup status -c prod -n apps
         ");

@@ -172,6 +172,17 @@ mod tests {
         let commands = crate::report::fixtures::prod();
         let failures = Failures { names: &Names::default(), commands: &commands, width: None, now: at(904) };
         let lines = failures.lines(&[("node/a".to_owned(), &first), ("node/b".to_owned(), &second)]);
-        assert_snapshot!(lines.join("\n"), @"");
+        assert_snapshot!(lines.join("\n"), @r#"
+        PodEvictionFailure: node/a still holds 1 pod after 15m
+        PodEvictionFailure: node/b still holds 1 pod after 15m
+
+        pdb/odd/ledger-guard can never allow an eviction
+          holds  pod/shop/ledger-1 on a
+                 pod/shop/ledger-2 on b
+          why    minAvailable 100% of 2 pods = 2 must stay; 2 are Ready; 0 may leave, now and always
+          fix    # kubectl must point to cluster prod: aws eks update-kubeconfig --name prod
+                 kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":1}}'
+                 kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":"100%"}}'   # puts it back, once the pods have moved
+        "#);
     }
 }

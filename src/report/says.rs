@@ -226,9 +226,12 @@ mod tests {
         let progress = Progress::of(&tale.0).at_size(Some(size));
         assert_snapshot!(said_of(&progress, prod(), None), @"
         2> nodegroup/apps stopped after 8m40s
-        2> 2 of 12 nodes are new; ip-10-0-1-3 stays cordoned, ip-10-0-1-4 stays cordoned
-        2> the group stays at 13 nodes instead of 12; abort gives that back, and so does
-        2>   the end of the run
+        2> 2 of 12 old nodes are replaced; ip-10-0-1-3 stays cordoned, ip-10-0-1-4 stays
+        2>   cordoned
+        2> 42 pods moved, 1 eviction refused; longest wait 4m20s for pdb/shop/cart
+        2> the group's desired size stays 13 instead of 12; abort gives that back, and so
+        2>   does the end of the run
+        2> The report: mngup report /var/lib/ann/r-1121.jsonl
         2> Next, to go on where it stopped: mngup upgrade -c prod -n apps
         2>   or, to undo what this run did (new nodes stay): mngup abort -c prod -n apps
         ");
@@ -254,7 +257,9 @@ mod tests {
         tale.end(1, RunOutcome::Interrupted, 2, 0);
         assert_snapshot!(said(&tale, Commands::new(far.map(str::to_owned).into())), @"
         2> nodegroup/apps stopped after 1s
-        2> 0 of 2 nodes are new; nothing is in flight
+        2> 0 of 2 old nodes are replaced; nothing is in flight
+        2> 0 pods moved, 0 evictions refused
+        2> The report: mngup report /var/lib/ann/r-1121.jsonl
         2> Next, to go on where it stopped:
         2>     mngup upgrade -c production -n applications --context bastion-of-the-platform-team
         2>   or, to undo what this run did (new nodes stay):

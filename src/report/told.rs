@@ -287,7 +287,7 @@ mod tests {
         });
         assert_snapshot!(sentences.collect::<Vec<_>>().join("\n"), @r#"
         nodegroup/apps resumes 0 nodes of 2 left
-        nodegroup/apps grows by 2 nodes while it is upgraded
+        nodegroup/apps grows to 14 nodes (+2) while it is upgraded
         2> nodegroup/apps goes on without an extra node (VcpuLimitExceeded)
         nodegroup/apps AZRebalance resumed
         node/ip-10-0-1-1.eu-west-1.compute.internal cordoned by somebody else already

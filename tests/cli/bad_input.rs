@@ -157,7 +157,8 @@ fn no_credentials() {
     let place = Place::new(World::default());
     assert_snapshot!(place.mngup_with(UPGRADE, &[("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", "")]), @"
     2> error: no AWS credentials were found: set --profile or AWS_PROFILE (after `aws sso login`), or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
-    2>   Next: aws sts get-caller-identity   # says what these credentials are worth
+    2>   Next: give others: -p PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment
+    2>     or: aws sts get-caller-identity   # where the AWS CLI is: says what these are worth
     [4]
     ");
 }
@@ -168,7 +169,8 @@ fn expired_credentials() {
     place.aws.expire_credentials();
     assert_snapshot!(place.mngup(UPGRADE), @"
     2> error: the AWS credentials have expired: set --profile or AWS_PROFILE (after `aws sso login`), or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
-    2>   Next: aws sts get-caller-identity   # says what these credentials are worth
+    2>   Next: give others: -p PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment
+    2>     or: aws sts get-caller-identity   # where the AWS CLI is: says what these are worth
     [4]
     ");
 }
@@ -178,7 +180,8 @@ fn credentials_of_nobody() {
     let place = Place::new(World::default());
     assert_snapshot!(place.mngup_with(UPGRADE, &[("AWS_ACCESS_KEY_ID", &Key::of("stranger").id)]), @"
     2> error: AWS does not accept the credentials (UnrecognizedClientException): set --profile or AWS_PROFILE (after `aws sso login`), or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
-    2>   Next: aws sts get-caller-identity   # says what these credentials are worth
+    2>   Next: give others: -p PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment
+    2>     or: aws sts get-caller-identity   # where the AWS CLI is: says what these are worth
     [4]
     ");
 }
@@ -244,7 +247,7 @@ fn an_api_server_that_knows_nobody() {
     assert_snapshot!(place.mngup(UPGRADE), @"
     2> error: http://API does not accept these credentials: Unauthorized
     2>   Next: aws eks list-access-entries --cluster-name prod   # who may enter
-    2>     or: aws eks create-access-entry … --kubernetes-groups mngup-operators   # then bind docs/rbac.yaml
+    2>     or: aws eks create-access-entry --cluster-name prod --principal-arn ARN --kubernetes-groups mngup-operators   # then bind docs/rbac.yaml
     [4]
     ");
 }

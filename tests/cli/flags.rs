@@ -33,7 +33,7 @@ fn no_cluster_and_no_group() {
     ");
     assert_snapshot!(mngup("status -c prod"), @"
     2> error: which group? --nodegroup (or --asg) is missing
-    2>   Next: mngup status -c CLUSTER -n NODEGROUP
+    2>   Next: mngup status -c prod -n NODEGROUP
     [2]
     ");
 }

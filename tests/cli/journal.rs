@@ -57,7 +57,6 @@ fn a_run_without_a_home_says_that_it_has_no_journal_and_goes_on() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join(".local"), "in the way").unwrap();
     let screen = mngup_in(home.path(), "upgrade --sandbox --sandbox-speed 1000", &[]);
-    let warned =
-        "no journal is written, and mngup report will have nothing to tell: HOME/.local/state/mngup/shop/workers/";
+    let warned = "no journal is written, and mngup report will have nothing to tell: HOME/.local/state/mngup/sandbox/shop/shop/workers/";
     assert!(screen.contains(warned) && screen.ends_with("[0]"), "{screen}");
 }
