@@ -138,6 +138,8 @@ fn held_for_ever(prepared: &Prepared, pod: &Pod) -> Option<WaitingOn> {
 fn fix(order: &[(NodeBrief, Vec<WaitingOn>)], commands: &Commands) -> Vec<String> {
     let mut fix: Vec<String> = Vec::new();
     for command in order.iter().flat_map(|(_, held_by)| held_by).flat_map(|on| remedy::commands(on, commands)) {
+        // Whoever runs all of them in order is not to undo the first with the second.
+        let command = if remedy::is_for_later(&command) { format!("# later: {command}") } else { command };
         if !fix.contains(&command) {
             fix.push(command);
         }

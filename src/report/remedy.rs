@@ -131,6 +131,15 @@ fn launch(failure: &str, ours: &Commands) -> Vec<String> {
     }
 }
 
+/// Behind a command that takes the remedy back.
+const PUTS_BACK: &str = "   # puts it back, once the pods have moved";
+
+/// Whether this command is for afterwards: run with the others it would undo them.
+#[must_use]
+pub fn is_for_later(command: &str) -> bool {
+    command.ends_with(PUTS_BACK)
+}
+
 /// Lets one pod go, and says what to put back.
 fn relax(view: &BudgetView, ours: &Commands) -> Vec<String> {
     let (ns, name) = (&view.pdb.namespace, &view.pdb.name);
@@ -145,7 +154,7 @@ fn relax(view: &BudgetView, ours: &Commands) -> Vec<String> {
         "maxUnavailable" => "1".to_owned(),
         _ => (view.expected - 1).max(0).to_string(),
     };
-    vec![patch(field, &enough), format!("{}   # puts it back, once the pods have moved", patch(field, &back))]
+    vec![patch(field, &enough), format!("{}{PUTS_BACK}", patch(field, &back))]
 }
 
 #[cfg(test)]

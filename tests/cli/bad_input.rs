@@ -368,7 +368,7 @@ fn a_node_that_is_not_the_group_s() {
     let place = Place::new(World::default());
     assert_snapshot!(place.mngup(&format!("{UPGRADE} --kubeconfig kubeconfig --node ip-10-0-9-9")), @r#"
     2> error: nodegroup/workers has no node "ip-10-0-9-9"
-    2>   Next: kubectl get nodes   # shows the names
+    2>   Next: kubectl --kubeconfig kubeconfig get nodes   # shows the names
     [4]
     "#);
 }

@@ -211,7 +211,7 @@ fn a_dry_run_that_sees_pods_that_never_leave_says_what_to_fix_first_and_tells_pr
     assert_snapshot!(fix, @r#"
     # in a real cluster:
     kubectl -n shop patch pdb/legacy-api --type=merge -p '{"spec":{"minAvailable":1}}'
-    kubectl -n shop patch pdb/legacy-api --type=merge -p '{"spec":{"minAvailable":"100%"}}'   # puts it back, once the pods have moved
+    # later: kubectl -n shop patch pdb/legacy-api --type=merge -p '{"spec":{"minAvailable":"100%"}}'   # puts it back, once the pods have moved
     "#);
     assert!(screen.contains("2> Next, once that is fixed: mngup upgrade --sandbox "), "{screen}");
     let document = mngup_words(home.path(), &[&words[..], &["-o", "json"]].concat(), &[]);
@@ -248,7 +248,7 @@ fn no_node_out_is_enough_said_where_a_surge_comes_by_itself() {
     fs::write(home.path().join("small.yaml"), SMALL).unwrap();
     let plan = mngup_in(home.path(), "upgrade --sandbox small.yaml --dry-run --max-unavailable 0", &[]);
     assert!(plan.contains("0 nodes out at a time + 1 extra") && plan.ends_with("[0]"), "{plan}");
-    let minimal = SMALL.replace("{ name: workers }", "{ name: workers, strategy: minimal }");
+    let minimal = SMALL.replace("{ name: workers }", "{ name: workers, strategy: MINIMAL }");
     fs::write(home.path().join("small.yaml"), minimal).unwrap();
     let plan = mngup_in(home.path(), "upgrade --sandbox small.yaml --dry-run --max-unavailable 0", &[]);
     assert_snapshot!(plan, @"
