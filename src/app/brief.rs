@@ -4,16 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::upgrade::{Prepared, Request};
 use crate::{
-    domain::{Group, InstanceId, Node, Operator, Pdb, Pod, PodRef, Snapshot, elapsed, short},
+    domain::{Group, InstanceId, Node, Operator, Pdb, Pod, PodRef, Policy, Snapshot, elapsed, short},
     drain::{Fate, fate, needs_token},
-    engine::{event::Member, waiting::BudgetView},
+    engine::{
+        event::Member,
+        waiting::{BudgetView, WaitingOn},
+    },
     plan::{self, Census},
-    report::{Brief, NodeBrief},
+    report::{Brief, Commands, NodeBrief, remedy},
 };
 
 /// Puts the plan together. Pods are told as far as they were looked at.
 #[must_use]
-pub fn brief(prepared: &Prepared, request: &Request, now: jiff::Timestamp) -> Brief {
+pub fn brief(prepared: &Prepared, request: &Request, commands: &Commands, now: jiff::Timestamp) -> Brief {
     let snapshot = &prepared.snapshot;
     let order = order(prepared, now);
     let mut never: BTreeMap<_, BudgetView> = BTreeMap::new();
@@ -37,17 +40,23 @@ pub fn brief(prepared: &Prepared, request: &Request, now: jiff::Timestamp) -> Br
         }
     }
     let group = snapshot.group();
+    let order: Vec<_> = order.into_iter().map(|member| node_brief(prepared, member, now)).collect();
     Brief {
+        fix: fix(&order, commands),
+        raises_max: raises_max(prepared),
+        old_in_all: count(
+            plan::old_nodes(snapshot, &Policy { only: BTreeSet::new(), ..prepared.policy.clone() }).len(),
+        ),
         cluster: request.cluster.clone(),
         group: request.group.clone(),
         flavour: group.map(flavour).unwrap_or_default(),
-        nodes: group.map_or(0, |group| u32::try_from(group.instances.len()).unwrap_or(u32::MAX)),
+        nodes: group.map_or(0, |group| count(group.instances.len())),
         zones: group.map_or(0, zones),
         old: prepared.old.clone(),
         limits: prepared.limits,
         desired: group.map_or(0, |group| group.size.desired),
         policy: prepared.policy.clone(),
-        order: order.into_iter().map(|member| node_brief(prepared, member, now)).collect(),
+        order: order.into_iter().map(|(brief, _)| brief).collect(),
         findings: findings(prepared, now),
         never: never.into_values().collect(),
         two_budgets,
@@ -77,17 +86,27 @@ fn pods<'a>(snapshot: &'a Snapshot, order: &'a [Member]) -> impl Iterator<Item =
     nodes.flat_map(move |name| snapshot.pods_on(name).map(move |pod| (pod, snapshot.node(name))))
 }
 
-fn node_brief(prepared: &Prepared, member: Member, now: jiff::Timestamp) -> NodeBrief {
+/// One node's part, and what holds its pods for ever.
+fn node_brief(prepared: &Prepared, member: Member, now: jiff::Timestamp) -> (NodeBrief, Vec<WaitingOn>) {
     let snapshot = &prepared.snapshot;
-    let mut brief = NodeBrief { member, leaves: Vec::new(), stays: Vec::new(), blocks: Vec::new() };
-    let Some(name) = &brief.member.node else { return brief };
+    let (mut brief, mut held_by) =
+        (NodeBrief { member, leaves: Vec::new(), stays: Vec::new(), blocks: Vec::new() }, Vec::new());
+    let Some(name) = &brief.member.node else { return (brief, held_by) };
     let node = snapshot.node(name);
     let mut stays: BTreeMap<&str, u32> = BTreeMap::new();
     for pod in snapshot.pods_on(name) {
         match fate(pod, node, &prepared.policy, now) {
             Fate::Stays(why) => *stays.entry(why.words()).or_default() += 1,
-            Fate::Leaves | Fate::Stopping => brief.leaves.push(pod.id.clone()),
+            Fate::Stopping => brief.leaves.push(pod.id.clone()),
+            Fate::Leaves => match held_for_ever(prepared, pod) {
+                None => brief.leaves.push(pod.id.clone()),
+                Some(on) => {
+                    brief.blocks.push((pod.id.clone(), remedy::headline(&on)));
+                    held_by.push(on);
+                }
+            },
             Fate::Unmanaged => {
+                held_by.push(WaitingOn::Unmanaged { pod: pod.id.clone() });
                 brief.blocks.push((pod.id.clone(), "no controller would bring it back; --delete-unmanaged".to_owned()));
             }
         }
@@ -95,7 +114,48 @@ fn node_brief(prepared: &Prepared, member: Member, now: jiff::Timestamp) -> Node
     let by_name = |pod: &PodRef| (pod.namespace.clone(), pod.name.clone());
     brief.leaves.sort_by_key(by_name);
     brief.stays = stays.into_iter().map(|(why, count)| (why.to_owned(), count)).collect();
-    brief
+    (brief, held_by)
+}
+
+/// The budgets that would refuse this pod's eviction for ever; none where they are not asked, or not to the end.
+fn held_for_ever(prepared: &Prepared, pod: &Pod) -> Option<WaitingOn> {
+    let Prepared { snapshot, policy, .. } = prepared;
+    if policy.force || policy.disable_eviction {
+        return None;
+    }
+    let budgets: Vec<&Pdb> = snapshot.budgets_of(&pod.id.uid).iter().filter_map(|id| snapshot.pdb(id)).collect();
+    match budgets.as_slice() {
+        [pdb] if pdb.never_allows() && needs_token(pod, pdb) => Some(WaitingOn::Budget(Box::new(view(pdb)))),
+        [] | [_] => None,
+        several => {
+            let pdbs = several.iter().map(|pdb| pdb.id.clone()).collect();
+            Some(WaitingOn::TwoBudgets { pod: pod.id.clone(), pdbs })
+        }
+    }
+}
+
+/// The commands that clear all of it away, each once.
+fn fix(order: &[(NodeBrief, Vec<WaitingOn>)], commands: &Commands) -> Vec<String> {
+    let mut fix: Vec<String> = Vec::new();
+    for command in order.iter().flat_map(|(_, held_by)| held_by).flat_map(|on| remedy::commands(on, commands)) {
+        // Whoever runs all of them in order is not to undo the first with the second.
+        let command = if remedy::is_for_later(&command) { format!("# later: {command}") } else { command };
+        if !fix.contains(&command) {
+            fix.push(command);
+        }
+    }
+    commands.before(&fix).into_iter().chain(fix).collect()
+}
+
+/// The group's maximum and what the run would raise it to; a run that goes on has done so.
+fn raises_max(prepared: &Prepared) -> Option<(u32, u32)> {
+    let size = prepared.snapshot.group()?.size;
+    let wanted = size.desired + prepared.limits.surge.min(count(prepared.old.len()));
+    (prepared.resumes.is_none() && wanted > size.max).then_some((size.max, wanted))
+}
+
+fn count(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
 }
 
 fn findings(prepared: &Prepared, now: jiff::Timestamp) -> Vec<String> {

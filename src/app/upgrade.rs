@@ -1,5 +1,7 @@
 //! `mngup upgrade`: look, object, begin or go on, drive.
 
+use std::collections::BTreeSet;
+
 use tokio::sync::mpsc;
 
 use super::{
@@ -55,6 +57,20 @@ pub struct Prepared {
     pub not_old: Vec<NodeName>,
     /// Where other evidence disagrees.
     pub disagreements: Vec<String>,
+}
+
+impl Prepared {
+    /// Old nodes that the run leaves as they are, since others were named.
+    #[must_use]
+    pub fn left_out(&self) -> u32 {
+        if self.policy.only.is_empty() {
+            return 0;
+        }
+        let all = Policy { only: BTreeSet::new(), all_nodes: false, ..self.policy.clone() };
+        let others = plan::old_nodes(&self.snapshot, &all).into_iter();
+        let others = others.filter(|old| old.member.node.as_ref().is_none_or(|name| !self.policy.only.contains(name)));
+        u32::try_from(others.count()).unwrap_or(u32::MAX)
+    }
 }
 
 /// Why no run begins.

@@ -26,7 +26,7 @@ use crate::{
 /// When the group is not pointed at, a yes is missing, or the undoing broke off.
 pub(super) async fn abort(args: AbortArgs, can_ask: bool, screen: Screen) -> Result<ExitCode, CliError> {
     let dry_run = args.dry_run.then(|| "--dry-run".to_owned());
-    let target = args.target.target("abort")?.beside(dry_run.into_iter().collect());
+    let target = args.target.target("abort", dry_run.into_iter().collect())?;
     let commands = target.commands();
     let consent = Consent::needed(args.yes, args.dry_run, can_ask, &commands.abort())?;
     let now = SystemClock.now();
@@ -59,7 +59,7 @@ pub(super) async fn abort(args: AbortArgs, can_ask: bool, screen: Screen) -> Res
     let again = Commands::report(path.as_deref());
     let stdout = Stdout::default();
     let commands = commands.with(begun.intent().policy.words());
-    let closing = Closing { commands: commands.clone(), journal: path, undoing: Some(begun.undoing()) };
+    let closing = Closing { commands: commands.clone(), journal: path, undoing: Some(begun.undoing()), left_out: 0 };
     let mut reporter = sinks::reporters(args.output, &screen, closing, &stdout);
     let outcome = Box::pin(begun.drive(&mut reporter, &mut *journal, &mut stop)).await;
     reporter.finish();
@@ -71,7 +71,7 @@ pub(super) async fn abort(args: AbortArgs, can_ask: bool, screen: Screen) -> Res
 }
 
 fn broke_off(error: DriveError, now: jiff::Timestamp, commands: &Commands) -> CliError {
-    let again = format!("{}   (goes on with it)", commands.abort());
+    let again = format!("{}   # goes on with it", commands.abort());
     match error {
         DriveError::Lock(error) => CliError::lock_lost(error, now, &commands.status()),
         DriveError::Port(error) => CliError::from(error).midway().next(again),

@@ -58,7 +58,7 @@ impl Stdout {
     /// How a command ends that came so far: what it has to say about itself stands before a lost answer.
     pub(super) fn settle(&self, code: ExitCode, again: &str) -> Result<ExitCode, CliError> {
         let Some(error) = self.failed() else { return Ok(code) };
-        let error = unwritten(error).next(format!("{again}   (tells it again)"));
+        let error = unwritten(error).next(format!("{again}   # tells it again"));
         match (code, error.code()) {
             (ExitCode::Done, _) => Err(error),
             // Whoever closed the pipe knows.

@@ -58,7 +58,7 @@ const VARIABLES: &str = "Every flag has a variable: --max-surge is MNGUP_MAX_SUR
 /// What becomes of settings when a run goes on.
 const GOING_ON: &str = "\
 A run that goes on keeps the settings it was begun with. A flag or variable given now changes that
-one; --force=false takes a switch back. To begin anew, mngup abort first.";
+one; --force=false takes a switch back. To start again, mngup abort first.";
 
 /// How a TIME is written.
 const TIMES: &str = "A TIME is written with its unit: 90s, 15m, 1h30m.";

@@ -113,7 +113,7 @@ async fn kubernetes(target: &Target, session: &Session, info: &ClusterInfo) -> R
         Access::Kubeconfig { path, context, allow_mismatch } => {
             let connection = Connection::from_kubeconfig(path.as_deref(), context.as_deref()).await;
             let connection = connection.map_err(|error| {
-                CliError::from(error).next("leave --kubeconfig and --context away: mngup connects by itself")
+                CliError::from(error).next("leave --kubeconfig and --context out: mngup connects by itself")
             })?;
             if !allow_mismatch && !same_server(connection.server(), &info.endpoint) {
                 let message = format!(
@@ -123,8 +123,10 @@ async fn kubernetes(target: &Target, session: &Session, info: &ClusterInfo) -> R
                     info.endpoint
                 );
                 return Err(CliError::refused(message)
-                    .next("choose the right --context, or leave --kubeconfig and --context away: mngup connects by itself")
-                    .next("--allow-endpoint-mismatch   (a bastion or proxy stands in between)"));
+                    .next(
+                        "choose the right --context, or leave --kubeconfig and --context out: mngup connects by itself",
+                    )
+                    .next("--allow-endpoint-mismatch   # a bastion or proxy stands in between"));
             }
             Ok(connection)
         }
@@ -195,18 +197,17 @@ fn named(rights: &[Right], target: &Target) -> String {
 /// The API server does not take the credentials: with AWS's own, an access entry is what lacks.
 fn unknown_identity(error: PortError, target: &Target) -> CliError {
     let code = ExitCode::from(&error);
+    let commands = target.commands();
+    let aws = |verb: &str, rest: &str| commands.aws(&format!("eks {verb} --cluster-name {}{rest}", target.cluster));
     match (&error, &target.access) {
-        (PortError::Credentials { message }, Access::Endpoint) => CliError::new(code, message)
-            .next(format!("aws eks list-access-entries --cluster-name {}   (who may enter)", target.cluster))
-            .next("aws eks create-access-entry … --kubernetes-groups mngup-operators   (then bind docs/rbac.yaml)"),
-        (PortError::Credentials { message }, Access::Kubeconfig { path, context, .. }) => {
-            let mut kubectl = "kubectl".to_owned();
-            for (flag, value) in
-                [("--kubeconfig", path.as_ref().map(|path| path.display().to_string())), ("--context", context.clone())]
-            {
-                kubectl.extend(value.map(|value| format!(" {flag} {value}")));
-            }
-            CliError::new(code, message).next(format!("{kubectl} auth whoami   (as whom it logs in)"))
+        (PortError::Credentials { message }, Access::Endpoint) => {
+            CliError::new(code, message).next(aws("list-access-entries", "   # who may enter")).next(aws(
+                "create-access-entry",
+                " --principal-arn ARN --kubernetes-groups mngup-operators   # then bind docs/rbac.yaml",
+            ))
+        }
+        (PortError::Credentials { message }, Access::Kubeconfig { .. }) => {
+            CliError::new(code, message).next(commands.kubectl("auth whoami   # as whom it logs in"))
         }
         _ => error.into(),
     }

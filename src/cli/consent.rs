@@ -24,7 +24,7 @@ impl Consent {
             (false, true) => Ok(Self::Ask),
             (false, false) => Err(CliError::usage("nobody is here to say yes: this is not a terminal")
                 .next(format!("{command} --yes"))
-                .next(format!("{command} --dry-run   (to see what it would do)"))),
+                .next(format!("{command} --dry-run   # to see what it would do"))),
         }
     }
 

@@ -149,9 +149,9 @@ impl From<PortError> for CliError {
                     (false, Some(near)) => failure.next(format!("did you mean \"{near}\"? There is {has}")),
                 }
             }
-            PortError::Credentials { .. } => {
-                failure.next("aws sts get-caller-identity   (says what these credentials are worth)")
-            }
+            PortError::Credentials { .. } => failure
+                .next("give others: -p PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment")
+                .next("aws sts get-caller-identity   # where the AWS CLI is: says what these are worth"),
             PortError::Unreachable { .. } => {
                 failure.next("look at the way there: VPN, HTTPS_PROXY, an endpoint that only its VPC reaches")
             }
@@ -182,7 +182,7 @@ impl CliError {
         match error {
             LockError::Port(error) => error.into(),
             LockError::Lost { .. } => {
-                Self::new(code, error.to_string()).next(format!("{status}   (what there is to know of it)"))
+                Self::new(code, error.to_string()).next(format!("{status}   # what there is to know of it"))
             }
             LockError::Held { lease, holder, since, renewed } => {
                 let age = |moment| short(crate::domain::elapsed(moment, now));
@@ -193,7 +193,7 @@ impl CliError {
                     age(since),
                     age(renewed)
                 );
-                Self::new(code, message).next(format!("{status}   (what it does, and what it waits for)"))
+                Self::new(code, message).next(format!("{status}   # what it does, and what it waits for"))
             }
         }
     }
@@ -252,13 +252,13 @@ mod tests {
         assert_eq!(error.code(), ExitCode::Locked);
         assert_snapshot!(error, @"
         error: another run works on this group: ann@runner-7 has held lease/kube-system/mngup-apps for 3m12s, renewed 12s ago
-          Next: mngup status -c prod -n apps   (what it does, and what it waits for)
+          Next: mngup status -c prod -n apps   # what it does, and what it waits for
         ");
         // It is another matter for a run that had begun.
         assert_snapshot!(CliError::lock_lost(held(since), now, "mngup status -c prod -n apps"), @"
         error: another run works on this group: ann@runner-7 has held lease/kube-system/mngup-apps for 3m12s, renewed 12s ago
           this run stopped at once; nodes in flight are as they were, the cluster remembers them
-          Next: mngup status -c prod -n apps   (what it does, and what it waits for)
+          Next: mngup status -c prod -n apps   # what it does, and what it waits for
         ");
     }
 

@@ -240,12 +240,12 @@ mod tests {
     #[test]
     fn what_cannot_be_meant_is_refused_with_a_way_out() {
         let refused = |line| policy(line).unwrap_err().to_string();
-        assert_snapshot!(refused("--max-unavailable 0"), @"
-        error: --max-unavailable 0 without a surge: no node may be out, and none comes in its stead
+        assert_snapshot!(refused("--max-unavailable 0 --max-surge 0"), @"
+        error: --max-unavailable 0 without a surge: no node may be out, and none comes instead of it
           Next: add --max-surge 1, or let one node be out
         ");
         assert_snapshot!(refused("--max-unavailable 0% --max-surge 0"), @"
-        error: --max-unavailable 0% without a surge: no node may be out, and none comes in its stead
+        error: --max-unavailable 0% without a surge: no node may be out, and none comes instead of it
           Next: add --max-surge 1, or let one node be out
         ");
         assert_snapshot!(refused("--undrainable-node-behavior quarantine --max-quarantined 0"), @"
@@ -261,5 +261,7 @@ mod tests {
           Next: write it as kubectl get nodes does: --node ip-10-0-1-7.eu-west-1.compute.internal
         "#);
         assert!(policy("--max-unavailable 0 --max-surge 1").is_ok());
+        // There is a surge by default.
+        assert!(policy("--max-unavailable 0").is_ok());
     }
 }

@@ -30,7 +30,9 @@ pub(super) fn refusal(refused: app::Refused, asked: &app::Request, commands: &Co
             error.then(commands.begin(if dry_run { "--dry-run" } else { "" }))
         }
         app::Refused::Contradiction(contradiction) => contradiction.into(),
-        app::Refused::Limits(error) => CliError::usage(error.to_string()),
+        app::Refused::Limits(error) => {
+            CliError::usage(error.to_string()).next("add --max-surge 1, or let one node be out")
+        }
         app::Refused::Port(error) => error.into(),
     }
 }
@@ -56,7 +58,7 @@ fn no_such_nodes(
     });
     settings.only = Some(only.collect());
     let has = match nodes {
-        [] => return CliError::refused(none).next("kubectl get nodes   (shows the names)"),
+        [] => return CliError::refused(none).next(commands.kubectl("get nodes   # shows the names")),
         few if few.len() <= NAMED => few.join(", "),
         many => format!("{}, +{}", many[..NAMED].join(", "), many.len() - NAMED),
     };

@@ -31,8 +31,14 @@ pub(super) fn report(args: &ReportArgs, screen: &Screen) -> Result<ExitCode, Cli
 fn render(recorded: &Recorded, form: Form, screen: &Screen) -> Result<String, CliError> {
     // The header knows it before the first record does.
     let summary = || {
-        let Header { cluster, group, run, .. } = recorded.header.clone();
-        Summary { cluster: Some(cluster), group: Some(group), run: Some(run), ..Summary::of(&recorded.records) }
+        let Header { cluster, group, run, sandbox, .. } = recorded.header.clone();
+        Summary {
+            sandbox,
+            cluster: Some(cluster),
+            group: Some(group),
+            run: Some(run),
+            ..Summary::of(&recorded.records)
+        }
     };
     let written = match form {
         Form::Human => Ok(summary().to_text(screen.width(), &screen.zone)),
@@ -54,7 +60,12 @@ fn newest(args: &ReportArgs) -> Result<PathBuf, CliError> {
     let home = journal::state_home(|name| std::env::var_os(name)).ok_or_else(|| {
         CliError::usage("there is no home folder to look for journals in").next("mngup report JOURNAL")
     })?;
+    // Who has tried nothing but the sandbox means that.
     let found = journal::latest(&home, cluster.as_ref(), group.as_ref())
+        .and_then(|real| match real {
+            Some(path) => Ok(Some(path)),
+            None => journal::latest_in_sandbox(&home, cluster.as_ref(), group.as_ref()),
+        })
         .map_err(|error| CliError::usage(format!("cannot look for journals in {}", home.display())).because(error))?;
     found.ok_or_else(|| {
         let of = match (&cluster, &group) {
@@ -65,7 +76,7 @@ fn newest(args: &ReportArgs) -> Result<PathBuf, CliError> {
         };
         CliError::usage(format!("there is no journal{of} below {}", home.display()))
             .next("mngup report JOURNAL")
-            .next(format!("{}   (reads the cluster instead of a journal)", status(args)))
+            .next(format!("{}   # reads the cluster instead of a journal", status(args)))
     })
 }
 
@@ -87,9 +98,9 @@ impl From<JournalError> for CliError {
             JournalError::Io { error, .. } => failure.because(error),
             JournalError::Newer { .. } => failure.next("update mngup"),
             JournalError::Damaged { line, path, .. } => failure
-                .next(format!("look at it: sed -n {line}p {}   (the lines before it can be read)", path.display())),
+                .next(format!("look at it: sed -n {line}p {}   # the lines before it can be read", path.display())),
             JournalError::NotAFile { .. } | JournalError::NotAJournal { .. } | JournalError::OtherRun { .. } => {
-                failure.next("name another file, or leave it away")
+                failure.next("name another file, or leave it out")
             }
         }
     }

@@ -39,19 +39,20 @@ pub(super) async fn go<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     if prepared.old.is_empty() && prepared.resumes.is_none() {
         return nothing_to_do(&prepared, &asked, request, now);
     }
-    let brief = app::brief(&prepared, &asked, now);
+    let brief = app::brief(&prepared, &asked, commands, now);
     if request.dry_run {
         return only_shown(&brief, request, screen);
     }
     // A run that goes on keeps its name, and so its journal.
     let run = prepared.resumes.as_ref().map_or(&asked.run, |intent| &intent.run).clone();
-    let header = Header::new(asked.cluster.clone(), asked.group.clone(), run);
+    let header = Header::new(asked.cluster.clone(), asked.group.clone(), run).in_sandbox(request.place.world());
     sinks::check_journal(request.journal.as_deref(), &header)?;
     let plan = brief.lines(screen.width().unwrap_or(usize::MAX));
     if !request.consent.go_ahead(&plan)? {
         tell("nothing was touched");
         return Ok(ExitCode::Done);
     }
+    let left_out = prepared.left_out();
     let mut stop = stop::listen();
     let begun = app::begin(ports, &asked, prepared, &mut stop).await;
     let begun = begun.map_err(|error| match error {
@@ -68,7 +69,7 @@ pub(super) async fn go<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     };
     let again = Commands::report(path.as_deref());
     let stdout = Stdout::default();
-    let closing = Closing { commands: commands.clone(), journal: path, undoing: None };
+    let closing = Closing { commands: commands.clone(), journal: path, undoing: None, left_out };
     let mut reporter = sinks::reporters(request.output, screen, closing, &stdout);
     if let Some(message) = warning {
         reporter.record(&Record { at: ports.clock.now(), event: Event::Warning { message } });
@@ -93,10 +94,11 @@ pub(super) fn not_begun(error: DriveError, now: jiff::Timestamp, commands: &Comm
 fn only_shown(brief: &Brief, request: &UpgradeRequest, screen: &Screen) -> Result<ExitCode, CliError> {
     match request.output {
         Form::Human => answer(&(brief.long(screen.width().unwrap_or(usize::MAX)).join("\n") + "\n"))?,
-        Form::Json => answer_json(brief)?,
-        Form::Jsonl => answer_json_line(brief)?,
+        Form::Json => answer_json(&brief.for_programs())?,
+        Form::Jsonl => answer_json_line(&brief.for_programs())?,
     }
-    tell(&format!("Next: {}", request.commands.begin("")));
+    let next = if brief.fix.is_empty() { "Next" } else { "Next, once that is fixed" };
+    tell(&format!("{next}: {}", request.commands.begin("")));
     Ok(ExitCode::Done)
 }
 
@@ -118,7 +120,7 @@ fn nothing_to_do(
                     |node| format!("node/{node} is not old: it comes from what {} launches now\n", asked.group);
                 answer(&named.iter().map(is_new).collect::<String>())?;
                 let next = request.commands.begin("--all-nodes");
-                tell(&format!("nothing to do\nNext: {next}   (replaces nodes that are not old too)"));
+                tell(&format!("nothing to do\nNext, only to recycle them all the same: {next}"));
             }
         },
         Form::Json => {
@@ -143,16 +145,16 @@ fn ended(
         Err(DriveError::Lock(error)) => Err(CliError::lock_lost(error, now, &commands.status())),
         // Perhaps nothing is remembered yet: with all that was said it is right in any case.
         Err(DriveError::Port(error)) => {
-            Err(CliError::from(error).midway().next(commands.begin("   (goes on where it stopped)")))
+            Err(CliError::from(error).midway().next(commands.begin("  # goes on where it stopped")))
         }
         Err(DriveError::Left) if !commands.resumable() => {
             Err(CliError::new(ExitCode::Interrupted, "stopped at once; the sandbox is gone with it")
-                .next(commands.begin("   (begins anew)")))
+                .next(commands.begin("  # starts again")))
         }
         Err(error @ (DriveError::Left | DriveError::Adrift { .. })) => {
             Err(CliError::new(ExitCode::Interrupted, error.to_string())
-                .next(commands.begin("   (goes on)"))
-                .next(format!("{}   (undoes what was done)", commands.abort())))
+                .next(commands.begin("  # goes on"))
+                .next(format!("{}   # undoes what was done", commands.abort())))
         }
     }
 }
@@ -305,7 +307,7 @@ mod tests {
         assert_eq!(error.code(), ExitCode::Refused);
         assert_snapshot!(error, @"
         error: nodegroup/workers: EKS is updating this node group itself (status UPDATING)
-          Next: wait until EKS is done (aws eks list-updates shows it), then run mngup again
+          Next: wait until EKS is done (aws eks list-updates shows it)
           then: mngup upgrade -c prod -n workers
         ");
         assert!(!journal.exists());

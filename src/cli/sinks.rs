@@ -75,7 +75,7 @@ fn unusable(error: JournalError) -> CliError {
         | JournalError::Damaged { .. }
         | JournalError::OtherRun { .. }) => return error.into(),
     };
-    error.next("name another file, or leave --journal away: then it goes where journals live")
+    error.next("name another file, or leave --journal out: then it goes where journals live")
 }
 
 /// Opens the journal where journals live, or says why there is none.

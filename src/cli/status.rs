@@ -20,7 +20,7 @@ use crate::{
 /// # Errors
 /// When the group is not pointed at, or cannot be read.
 pub(super) async fn status(args: StatusArgs, screen: Screen) -> Result<ExitCode, CliError> {
-    let target = args.target.target("status")?;
+    let target = args.target.target("status", Vec::new())?;
     let now = SystemClock.now();
     let ports = connect::connect(&target, Purpose::Look, &connect::operator(), &connect::run_id(now)).await?;
     let status = app::status(&ports).await?;

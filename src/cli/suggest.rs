@@ -13,24 +13,32 @@ pub(super) fn nearest<'a>(typed: &str, names: &'a [String]) -> Option<&'a str> {
         .map(|(_, name)| name.as_str())
 }
 
-/// The node that was probably meant: its name may have been typed as far as the first dot, or its address alone.
+/// The node that was probably meant; a slip in a number of an address is another machine and no guess at all.
 #[must_use]
 pub(super) fn nearest_node<'a>(typed: &str, names: &'a [String]) -> Option<&'a str> {
-    let short = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
-    let typed = short(&if typed.starts_with(|c: char| c.is_ascii_digit()) {
-        format!("ip-{}", typed.replace('.', "-"))
-    } else {
-        typed.to_owned()
+    let short = |name: &str| name.split('.').next().unwrap_or_default().to_lowercase();
+    let address = numbers(typed);
+    let mut near = names.iter().filter(|name| {
+        let known = numbers(&short(name));
+        if known.len() == OCTETS {
+            // `10.0.1.7`, `IP-10-0-1-7` and `pi-10-0-1-7.ec2.internal` name one machine.
+            address.get(..OCTETS) == Some(known.as_slice())
+        } else {
+            distance(&short(typed), &short(name)) <= 1
+        }
     });
-    let shorts: Vec<_> = names.iter().map(|name| short(name)).collect();
-    // Names of nodes differ in a digit or two: what is one slip away from several of them is a guess about none.
-    let mut near: Vec<_> = shorts.iter().enumerate().map(|(index, name)| (distance(&typed, name), index)).collect();
-    near.sort_unstable();
-    match near.as_slice() {
-        [(0..=2, index)] => Some(names[*index].as_str()),
-        [(first @ 0..=2, index), (second, _), ..] if first < second => Some(names[*index].as_str()),
-        _ => None,
+    match (near.next(), near.next()) {
+        (Some(name), None) => Some(name),
+        (None, _) | (Some(_), Some(_)) => None,
     }
+}
+
+/// Numbers in an address.
+const OCTETS: usize = 4;
+
+/// The numbers in a name, in order; hexadecimal ids have none to speak of.
+fn numbers(name: &str) -> Vec<u64> {
+    name.split(|c: char| !c.is_ascii_alphanumeric()).filter_map(|word| word.parse().ok()).collect()
 }
 
 /// Letters to insert, drop, change or swap with their neighbour to get from one to the other.
@@ -69,12 +77,15 @@ mod tests {
     }
 
     #[test]
-    fn a_node_is_found_by_its_address_and_a_slip_that_may_mean_two_is_no_guess() {
-        let names = ["ip-10-0-1-7.ec2.internal", "ip-10-0-12-9.ec2.internal", "ip-10-0-12-8.ec2.internal"];
+    fn a_node_is_found_however_its_address_is_written_and_never_by_another_address() {
+        let names = ["ip-10-0-1-7.ec2.internal", "ip-10-0-12-9.ec2.internal", "i-0a1b2c3d4e5f60718.ec2.internal"];
         let names = names.map(str::to_owned);
-        assert_eq!(nearest_node("10.0.1.7", &names), Some("ip-10-0-1-7.ec2.internal"));
-        assert_eq!(nearest_node("ip-10-0-1-77.ec2.internal", &names), Some("ip-10-0-1-7.ec2.internal"));
-        assert_eq!(nearest_node("ip-10-0-12-1", &names), None);
-        assert_eq!(nearest_node("ip-192-168-7-7", &names), None);
+        for typed in ["10.0.1.7", "IP-10-0-1-7", "pi-10-0-1-7.ec2.internal", "ip-10-0-1-7.eu-west-1.internal"] {
+            assert_eq!(nearest_node(typed, &names), Some(names[0].as_str()), "{typed}");
+        }
+        assert_eq!(nearest_node("i-0a1b2c3d4e5f6071", &names), Some(names[2].as_str()));
+        for typed in ["ip-10-0-1-77.ec2.internal", "ip-10-0-1-8", "ip-10-0-12-1", "ip-10-0-1", "i-0a1b2c"] {
+            assert_eq!(nearest_node(typed, &names), None, "{typed}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{args::TargetArgs, error::CliError};
 use crate::{
     domain::{AsgName, ClusterName, GroupName, NodegroupName},
-    report::Commands,
+    report::{Commands, Outside},
 };
 
 /// A group of a real cluster, and how to reach it.
@@ -46,11 +46,12 @@ pub enum Access {
 }
 
 impl TargetArgs {
-    /// Checks the flags and makes of them what they point at; `command` is the one that was typed.
+    /// Checks the flags and makes of them what they point at; `command` is the one that was typed, with what was said
+    /// `beside` them.
     ///
     /// # Errors
     /// When the cluster or the group is missing, or two groups are named.
-    pub fn target(&self, command: &'static str) -> Result<Target, CliError> {
+    pub fn target(&self, command: &'static str, beside: Vec<String>) -> Result<Target, CliError> {
         let group = match (&self.nodegroup, &self.asg) {
             (Some(nodegroup), Some(asg)) => {
                 let message = format!("--nodegroup {nodegroup} and --asg {asg} name two groups");
@@ -69,9 +70,9 @@ impl TargetArgs {
                 profile: self.profile.clone(),
                 access: self.access()?,
                 state_namespace: self.state_namespace.clone(),
-                beside: Vec::new(),
+                beside,
             }),
-            (cluster, group) => Err(missing(command, cluster.is_none(), group.is_none())),
+            (cluster, group) => Err(self.missing(command, cluster.as_ref(), group.as_ref(), &beside)),
         }
     }
 
@@ -89,6 +90,37 @@ impl TargetArgs {
         .find_map(|(flag, given)| given.then_some(flag))
     }
 
+    /// What is missing, and the command with it and with all that was given.
+    fn missing(
+        &self,
+        command: &str,
+        cluster: Option<&String>,
+        group: Option<&GroupName>,
+        beside: &[String],
+    ) -> CliError {
+        let what = match (cluster, group) {
+            (None, None) => "which cluster, and which group? --cluster and --nodegroup (or --asg) are missing",
+            (None, Some(_)) => "which cluster? --cluster is missing",
+            (Some(_), _) => "which group? --nodegroup (or --asg) is missing",
+        };
+        let path = self.kubeconfig.as_ref().map(|path| path.to_string_lossy().into_owned());
+        let group = group.map_or(("-n", "NODEGROUP"), |group| (short_flag(group), group.name()));
+        let given = [
+            ("-c", Some(cluster.map_or("CLUSTER", String::as_str))),
+            (group.0, Some(group.1)),
+            ("-r", self.region.as_deref()),
+            ("-p", self.profile.as_deref()),
+            ("--kubeconfig", path.as_deref()),
+            ("--context", self.context.as_deref()),
+        ];
+        let given = given.into_iter().filter_map(|(flag, value)| Some([flag.to_owned(), value?.to_owned()])).flatten();
+        let error = CliError::usage(what).next(Commands::new(given.collect()).line_with(command, beside));
+        match command {
+            "upgrade" => error.next("mngup upgrade --sandbox   # a simulated cluster, to see how it goes"),
+            _ => error,
+        }
+    }
+
     fn access(&self) -> Result<Access, CliError> {
         match (&self.kubeconfig, &self.context, self.allow_endpoint_mismatch) {
             (None, None, false) => Ok(Access::Endpoint),
@@ -104,12 +136,6 @@ impl TargetArgs {
 }
 
 impl Target {
-    /// The same, typed with these words beside it.
-    #[must_use]
-    pub fn beside(self, words: Vec<String>) -> Self {
-        Self { beside: words, ..self }
-    }
-
     /// The command that was typed, as it points at this group.
     #[must_use]
     pub fn again(&self) -> String {
@@ -146,7 +172,28 @@ impl Target {
         if let Access::Kubeconfig { allow_mismatch: true, .. } = self.access {
             flags.push("--allow-endpoint-mismatch".to_owned());
         }
-        Commands::new(flags)
+        Commands::new(flags).reaching(self.outside())
+    }
+
+    fn outside(&self) -> Outside {
+        let flag = |flag: &str, value: &str| [flag.to_owned(), value.to_owned()];
+        let region = self.region.iter().flat_map(|region| flag("--region", region));
+        let profile = self.profile.iter().flat_map(|profile| flag("--profile", profile));
+        let aws: Vec<_> = region.chain(profile).collect();
+        let nothing = Outside { aws, ..Outside::default() };
+        match &self.access {
+            Access::Kubeconfig { path, context, .. } => {
+                let path = path.iter().flat_map(|path| flag("--kubeconfig", &path.to_string_lossy()));
+                let context = context.iter().flat_map(|context| flag("--context", context));
+                Outside { kubectl: path.chain(context).collect(), ..nothing }
+            }
+            Access::Endpoint => {
+                let point = format!("eks update-kubeconfig --name {}", self.cluster);
+                let point = Commands::new(Vec::new()).reaching(nothing.clone()).aws(&point);
+                let before = format!("kubectl must point to cluster {}: {point}", self.cluster);
+                Outside { before: Some(before), ..nothing }
+            }
+        }
     }
 }
 
@@ -154,19 +201,6 @@ fn short_flag(group: &GroupName) -> &'static str {
     match group {
         GroupName::Nodegroup(_) => "-n",
         GroupName::Asg(_) => "--asg",
-    }
-}
-
-fn missing(command: &str, cluster: bool, group: bool) -> CliError {
-    let what = match (cluster, group) {
-        (true, true) => "which cluster, and which group? --cluster and --nodegroup (or --asg) are missing",
-        (true, false) => "which cluster? --cluster is missing",
-        (false, true | false) => "which group? --nodegroup (or --asg) is missing",
-    };
-    let error = CliError::usage(what).next(format!("mngup {command} -c CLUSTER -n NODEGROUP"));
-    match command {
-        "upgrade" => error.next("mngup upgrade --sandbox   (a simulated cluster, to see how it goes)"),
-        _ => error,
     }
 }
 
@@ -187,7 +221,7 @@ mod tests {
 
     #[test]
     fn the_commands_reach_the_same_group_in_the_same_way() {
-        assert_snapshot!(args().target("upgrade").unwrap().commands().status(), @"mngup status -c prod -n apps");
+        assert_snapshot!(args().target("upgrade", Vec::new()).unwrap().commands().status(), @"mngup status -c prod -n apps");
         let far = TargetArgs {
             nodegroup: None,
             asg: Some("my workers".to_owned()),
@@ -197,21 +231,37 @@ mod tests {
             state_namespace: "ops".to_owned(),
             ..args()
         };
-        assert_snapshot!(far.target("upgrade").unwrap().commands().upgrade(""), @"mngup upgrade -c prod --asg 'my workers' -r eu-west-1 --context bastion --state-namespace ops --allow-endpoint-mismatch");
+        assert_snapshot!(far.target("upgrade", Vec::new()).unwrap().commands().upgrade(""), @"mngup upgrade -c prod --asg 'my workers' -r eu-west-1 --context bastion --state-namespace ops --allow-endpoint-mismatch");
     }
 
     #[test]
     fn two_groups_and_no_group_are_refused() {
         let both = TargetArgs { asg: Some("workers".to_owned()), ..args() };
-        assert_snapshot!(both.target("upgrade").unwrap_err(), @"
+        assert_snapshot!(both.target("upgrade", Vec::new()).unwrap_err(), @"
         error: --nodegroup apps and --asg workers name two groups
           Next: give one of them
         ");
         let none = TargetArgs { nodegroup: None, ..args() };
-        assert_snapshot!(none.target("upgrade").unwrap_err(), @"
+        assert_snapshot!(none.target("upgrade", Vec::new()).unwrap_err(), @"
         error: which group? --nodegroup (or --asg) is missing
-          Next: mngup upgrade -c CLUSTER -n NODEGROUP
-            or: mngup upgrade --sandbox   (a simulated cluster, to see how it goes)
+          Next: mngup upgrade -c prod -n NODEGROUP
+            or: mngup upgrade --sandbox   # a simulated cluster, to see how it goes
         ");
+    }
+
+    #[test]
+    fn other_programs_are_sent_to_the_same_cluster() {
+        let kubectl = |args: TargetArgs| {
+            let commands = args.target("upgrade", Vec::new()).unwrap().commands();
+            let line = [commands.kubectl("get nodes")];
+            commands.before(&line).into_iter().chain(line).collect::<Vec<_>>().join("\n")
+        };
+        let region = || Some("eu-west-1".to_owned());
+        assert_snapshot!(kubectl(TargetArgs { region: region(), ..args() }), @"
+        # kubectl must point to cluster prod: aws --region eu-west-1 eks update-kubeconfig --name prod
+        kubectl get nodes
+        ");
+        let context = Some("bastion".to_owned());
+        assert_snapshot!(kubectl(TargetArgs { region: region(), context, ..args() }), @"kubectl --context bastion get nodes");
     }
 }

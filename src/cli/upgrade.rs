@@ -56,6 +56,20 @@ pub enum Where {
     },
 }
 
+impl Where {
+    /// The world of the sandbox by name, where it is one.
+    #[must_use]
+    pub fn world(&self) -> Option<String> {
+        match self {
+            Self::Cluster(_) => None,
+            Self::Sandbox { world: World::Embedded, .. } => Some("shop".to_owned()),
+            Self::Sandbox { world: World::File(path), .. } => {
+                Some(path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned())
+            }
+        }
+    }
+}
+
 impl UpgradeArgs {
     /// Checks the flags against each other and makes a request of them.
     ///
@@ -66,15 +80,15 @@ impl UpgradeArgs {
         let (place, commands) = match self.sandbox {
             Sandbox::Off => {
                 let dry_run = self.dry_run.then(|| "--dry-run".to_owned());
-                let target =
-                    self.target.target("upgrade")?.beside(settings.words().into_iter().chain(dry_run).collect());
+                let beside = settings.words().into_iter().chain(dry_run).collect();
+                let target = self.target.target("upgrade", beside)?;
                 let commands = target.commands().with(settings.words());
                 (Where::Cluster(target), commands)
             }
             Sandbox::On(world) => {
                 if let Some(flag) = self.target.points_at_something() {
                     return Err(CliError::usage(format!("{flag} with --sandbox, which brings a cluster of its own"))
-                        .next("leave one of them away"));
+                        .next("leave one of them out"));
                 }
                 let commands = Commands::sandbox(match &world {
                     World::Embedded => None,
@@ -124,7 +138,7 @@ pub(super) async fn upgrade(request: UpgradeRequest, screen: Screen) -> Result<E
                 World::File(path) => WorldSpec::from_file(path),
             };
             let spec = spec.map_err(|error| {
-                CliError::usage(error.to_string()).next("mngup upgrade --sandbox   (the world that mngup brings)")
+                CliError::usage(error.to_string()).next("mngup upgrade --sandbox   # the world that mngup brings")
             })?;
             let (cluster, group) = (spec.cluster.clone(), group_of(&spec));
             let world = SimWorld::starting_at(spec, SANDBOX_SEED, SystemClock.now());

@@ -99,7 +99,7 @@ pub(super) fn seconds_or_span(text: &str) -> Result<Duration, String> {
 /// A sentence that says how to write it.
 pub(super) fn grace(text: &str) -> Result<u32, String> {
     if text == "-1" {
-        return Err("that is what kubectl calls the pod's own; leave the flag away for it".to_owned());
+        return Err("that is what kubectl calls the pod's own; leave the flag out for it".to_owned());
     }
     let span = seconds_or_span(text)?;
     if span < Duration::from_secs(1) {
@@ -265,7 +265,7 @@ pub enum World {
 /// When it is empty.
 pub(super) fn sandbox(text: &str) -> Result<Sandbox, String> {
     match (text, switch(text)) {
-        ("", _) => Err("it is empty; leave the value away for the world that mngup brings".to_owned()),
+        ("", _) => Err("it is empty; leave the value out for the world that mngup brings".to_owned()),
         (_, Ok(true)) => Ok(Sandbox::On(World::Embedded)),
         (_, Ok(false)) => Ok(Sandbox::Off),
         (path, Err(_)) => Ok(Sandbox::On(World::File(path.into()))),
@@ -304,7 +304,7 @@ mod tests {
         assert_eq!(grace("30"), Ok(30));
         assert_eq!(grace("2m"), Ok(120));
         assert!(grace("0").is_err());
-        assert!(grace("-1").unwrap_err().contains("leave the flag away"));
+        assert!(grace("-1").unwrap_err().contains("leave the flag out"));
         assert!(grace("99999999999").unwrap_err().contains("longer than a year"));
         assert!(seconds_or_span("99999999999999999999").unwrap_err().contains("longer than a year"));
     }

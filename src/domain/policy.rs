@@ -75,7 +75,7 @@ impl Default for Policy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Contradiction {
     /// No node may be out, and no other comes first.
-    #[error("--max-unavailable {0} without a surge: no node may be out, and none comes in its stead")]
+    #[error("--max-unavailable {0} without a surge: no node may be out, and none comes instead of it")]
     NothingMayMove(IntOrPercent),
     /// Nodes are to be quarantined, and none may be.
     #[error("--undrainable-node-behavior quarantine with --max-quarantined 0")]
@@ -109,10 +109,9 @@ impl Policy {
     /// The first contradiction.
     pub fn check(&self) -> Result<(), Contradiction> {
         let nothing = |said| matches!(said, IntOrPercent::Int(0) | IntOrPercent::Percent(0));
-        // The surge that a group gets by itself may be 0 (MINIMAL) and may not be had (capacity): who takes every
-        // other way away has to ask for it.
+        // Without a word a group gets a surge by itself, unless its strategy is MINIMAL: only the group can tell.
         if let Some(said) = self.max_unavailable.filter(|said| nothing(*said))
-            && self.max_surge.is_none_or(nothing)
+            && self.max_surge.is_some_and(nothing)
         {
             return Err(Contradiction::NothingMayMove(said));
         }
@@ -186,7 +185,9 @@ pub struct Limits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum LimitsError {
     /// Nothing may be out and nothing extra may come.
-    #[error("--max-unavailable 0 without a surge leaves no node that may be replaced")]
+    #[error(
+        "--max-unavailable 0 without a surge, which this group does not get by itself: no node may be out, and none comes instead of it"
+    )]
     NothingMayMove,
 }
 
@@ -299,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_goes_on_keeps_its_numbers_but_for_those_given_now() {
+    fn a_run_that_goes_on_keeps_its_numbers_except_those_given_now() {
         let resume = |given: &Settings| BEGAN.resume(given, &given.over(&Policy::default()), &group(), 12);
         // The group's own number is another by now; nobody asked for that here.
         assert_eq!(resume(&Settings::default()), Ok(BEGAN));

@@ -22,13 +22,23 @@ pub struct Header {
     pub group: GroupName,
     /// The run; it keeps its journal when it is resumed on the same machine.
     pub run: RunId,
+    /// The world of the sandbox that it happened in; none is a real cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<String>,
 }
 
 impl Header {
     /// A header for this run, as this mngup writes it.
     #[must_use]
     pub fn new(cluster: ClusterName, group: GroupName, run: RunId) -> Self {
-        Self { journal: JOURNAL_VERSION, version: env!("CARGO_PKG_VERSION").to_owned(), cluster, group, run }
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        Self { journal: JOURNAL_VERSION, version, cluster, group, run, sandbox: None }
+    }
+
+    /// The same of a run in this world of the sandbox, if it is in one.
+    #[must_use]
+    pub fn in_sandbox(self, sandbox: Option<String>) -> Self {
+        Self { sandbox, ..self }
     }
 
     /// The header for a run with this intent.

@@ -11,5 +11,5 @@ mod read;
 pub use file::JournalFile;
 pub use header::{Header, JOURNAL_VERSION};
 pub use memory::{MemoryJournal, NoJournal};
-pub use place::{latest, path_in, state_home};
+pub use place::{latest, latest_in_sandbox, path_in, state_home};
 pub use read::{JournalError, Recorded, parse, read};

@@ -18,11 +18,17 @@ pub fn state_home(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf
     Some(state.join("mngup"))
 }
 
+/// Journals of simulated worlds live one folder deeper than those of real groups, so that neither is taken for the other.
+const SANDBOX: &str = "sandbox";
+
 /// Where the journal of this run goes.
 #[must_use]
 pub fn path_in(state_home: &Path, header: &Header) -> PathBuf {
-    state_home
-        .join(folder(header.cluster.as_str()))
+    let home = match &header.sandbox {
+        Some(world) => state_home.join(SANDBOX).join(folder(world)),
+        None => state_home.to_owned(),
+    };
+    home.join(folder(header.cluster.as_str()))
         .join(folder(header.group.name()))
         .join(format!("{}.jsonl", folder(header.run.as_str())))
 }
@@ -51,6 +57,24 @@ pub fn latest(
                 let written = fs::metadata(&path)?.modified()?;
                 newest = newest.max(Some((written, path)));
             }
+        }
+    }
+    Ok(newest.map(|(_, path)| path))
+}
+
+/// The newest journal of the sandbox's worlds.
+///
+/// # Errors
+/// When a folder cannot be read; one that does not exist just holds none.
+pub fn latest_in_sandbox(
+    state_home: &Path,
+    cluster: Option<&ClusterName>,
+    group: Option<&GroupName>,
+) -> io::Result<Option<PathBuf>> {
+    let mut newest: Option<(SystemTime, PathBuf)> = None;
+    for world in list(&state_home.join(SANDBOX))? {
+        if let Some(path) = latest(&world, cluster, group)? {
+            newest = newest.max(Some((fs::metadata(&path)?.modified()?, path)));
         }
     }
     Ok(newest.map(|(_, path)| path))

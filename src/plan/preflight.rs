@@ -112,7 +112,7 @@ impl Objection {
     #[must_use]
     pub fn remedy(&self, asg: &str) -> String {
         match self {
-            Self::Updating => "wait until EKS is done (aws eks list-updates shows it), then run mngup again".to_owned(),
+            Self::Updating => "wait until EKS is done (aws eks list-updates shows it)".to_owned(),
             Self::NotActive(_) => "look at the node group's health: aws eks describe-nodegroup".to_owned(),
             Self::Suspended(processes) => format!(
                 "aws autoscaling resume-processes --auto-scaling-group-name {asg} --scaling-processes {}",

@@ -11,6 +11,9 @@ use crate::{
     },
 };
 
+/// As many lines of what to fix as a person reads.
+const FIXES: usize = 12;
+
 /// What is meant to be done, as far as a person wants to see it before saying yes. Serialised it is what `--dry-run`
 /// prints for programs.
 #[derive(Clone, Debug, Serialize)]
@@ -32,6 +35,10 @@ pub struct Brief {
     pub limits: Limits,
     /// The group's desired size.
     pub desired: u32,
+    /// Its maximum, and what that has to be raised to meanwhile.
+    pub raises_max: Option<(u32, u32)>,
+    /// All members that are old, those included that are not to be replaced now.
+    pub old_in_all: u32,
     /// What the user wants.
     pub policy: Policy,
     /// The old members in the order of their turns, as far as it can be known before.
@@ -44,6 +51,8 @@ pub struct Brief {
     pub two_budgets: Vec<(PodRef, Vec<PdbRef>)>,
     /// Pods that come back onto a cordoned node, and the toleration that lets them.
     pub lands_back: Vec<(PodRef, String)>,
+    /// Commands that clear away what would hold pods for ever.
+    pub fix: Vec<String>,
 }
 
 /// One node's part of the plan.
@@ -65,7 +74,7 @@ impl Brief {
     #[must_use]
     pub fn lines(&self, width: usize) -> Vec<String> {
         let mut lines = self.head(width);
-        lines.extend(self.obstacles().iter().flat_map(|line| fit::hang(line, width)));
+        lines.extend(self.obstacles(&self.names()).iter().flat_map(|line| fit::hang(line, width)));
         lines
     }
 
@@ -74,10 +83,16 @@ impl Brief {
     pub fn long(&self, width: usize) -> Vec<String> {
         let names = self.names();
         let mut lines = self.head(width);
-        let obstacles = self.obstacles();
+        let obstacles = self.obstacles(&names);
         if !obstacles.is_empty() {
             lines.push(String::new());
             lines.extend(obstacles.iter().flat_map(|line| fit::hang(line, width)));
+        }
+        lines.extend(self.fix_lines());
+        if self.limits.surge > 0 && self.order.len() > 1 {
+            lines.push(String::new());
+            let order = "in this order, which may differ from where an extra node serves first:";
+            lines.extend(fit::hang(order, width));
         }
         for (index, node) in self.order.iter().enumerate() {
             lines.push(String::new());
@@ -86,6 +101,23 @@ impl Brief {
         lines.push(String::new());
         lines.push("(dry run) nothing was written".to_owned());
         lines
+    }
+
+    /// The same for programs, which get all findings in one place and every name whole.
+    #[must_use]
+    pub fn for_programs(&self) -> Self {
+        Self { findings: self.obstacles(&Names::default()), ..self.clone() }
+    }
+
+    /// What to do first; each line can be pasted.
+    fn fix_lines(&self) -> Vec<String> {
+        if self.fix.is_empty() {
+            return Vec::new();
+        }
+        let more = self.fix.len().saturating_sub(FIXES);
+        let shown = self.fix.iter().take(FIXES).map(|command| format!("  {command}"));
+        let rest = (more > 0).then(|| format!("  # and {more} more, which -o json has"));
+        [String::new(), "fix that first:".to_owned()].into_iter().chain(shown).chain(rest).collect()
     }
 
     fn head(&self, width: usize) -> Vec<String> {
@@ -125,7 +157,15 @@ impl Brief {
                 format!(" ({})", several.join("; "))
             }
         };
-        format!("old: {} of {}{reasons}", self.old.len(), self.nodes)
+        let (count, asked) = (self.old.len(), |old: &OldNode| matches!(old.evidence, Evidence::Asked));
+        if self.old.iter().any(asked) {
+            format!("to be replaced: {count} of {}{reasons}", self.nodes)
+        } else if self.policy.only.is_empty() {
+            format!("old: {count} of {}{reasons}", self.nodes)
+        } else {
+            let all = wording::count(self.old_in_all, "old node");
+            format!("{count} of {all} chosen (--node){reasons}")
+        }
     }
 
     fn limits_line(&self) -> String {
@@ -147,16 +187,19 @@ impl Brief {
         };
         let (timeout, delay) = (short(self.policy.drain_timeout), short(self.policy.post_drain_delay));
         let extra = format!("{extra}{}", origin(surge_said, surge_from, self.desired));
-        format!("{out} + {extra}; eviction timeout {timeout}; {delay} before terminate")
+        let most = max_unavailable.saturating_add(surge).min(u32::try_from(self.old.len()).unwrap_or(u32::MAX));
+        let most = if surge > 0 && most > 1 { format!(" = up to {most} at a time") } else { String::new() };
+        let max = self.raises_max.map(|(before, now)| format!("; the group's maximum {before} -> {now} meanwhile"));
+        let max = max.unwrap_or_default();
+        format!("{out} + {extra}{most}{max}; eviction timeout {timeout}; {delay} before terminate")
     }
 
     /// What will be in the way, worst first.
-    fn obstacles(&self) -> Vec<String> {
-        let names = self.names();
+    fn obstacles(&self, names: &Names) -> Vec<String> {
         let never = self.never.iter().map(|view| {
             let force =
                 if self.policy.force || self.policy.disable_eviction { "" } else { "; its pods will not leave" };
-            format!("{} can never allow an eviction: {}{force}", view.pdb, wording::arithmetic(view, &names))
+            format!("{} can never allow an eviction: {}{force}", view.pdb, wording::arithmetic(view, names))
         });
         let two = together(&self.two_budgets).into_iter().map(|(pdbs, pods)| {
             let pdbs: Vec<_> = pdbs.iter().map(ToString::to_string).collect();
@@ -174,7 +217,7 @@ impl Brief {
         let evidence = self.old.iter().find(|old| old.member.instance == node.member.instance);
         let evidence = evidence.map_or_else(String::new, |old| because(&old.evidence));
         let name = told::called(&node.member, names);
-        let mut lines = vec![format!("{turn}. {name} in {}", node.member.zone), format!("   old:   {evidence}")];
+        let mut lines = vec![format!("{turn}. {name} in {}", node.member.zone), format!("   why:   {evidence}")];
         let leaving = u32::try_from(node.leaves.len()).unwrap_or(u32::MAX);
         if leaving > 0 {
             lines.push(format!("   leave: {}: {}", wording::count(leaving, "pod"), wording::pod_names(&node.leaves)));
@@ -230,7 +273,7 @@ fn because(evidence: &Evidence) -> String {
             format!("launch template {}, the group launches {}", template(has), template(target))
         }
         Evidence::NoTemplate => "its launch template is gone".to_owned(),
-        Evidence::Asked => "not old, --all-nodes asks for it".to_owned(),
+        Evidence::Asked => "not old, but --all-nodes asks for it".to_owned(),
     }
 }
 
@@ -286,12 +329,15 @@ mod tests {
                 ..intent.limits
             },
             desired: 3,
+            raises_max: None,
+            old_in_all: 3,
             policy: intent.policy,
             order,
             findings: vec!["the kubelet of ip-10-0-1-2 is older than its launch template says".to_owned()],
             never: vec![never()],
             two_budgets: vec![(pod("cart-1"), vec![never().pdb, never().pdb])],
             lands_back: vec![(pod("agent-1"), "every taint (operator Exists)".to_owned())],
+            fix: Vec::new(),
         }
     }
 
@@ -300,8 +346,8 @@ mod tests {
         assert_snapshot!(brief().lines(80).join("\n"), @"
         cluster/prod  nodegroup/apps   managed, AL2023, on-demand, 3 nodes in 3 zones
         old: 3 of 3 (launch template lt-0a1c version 3, the group launches 4)
-        1 node out at a time (33% of 3, the group's updateConfig) + 1 extra; eviction
-          timeout 15m; 1m before terminate
+        1 node out at a time (33% of 3, the group's updateConfig) + 1 extra = up to 2
+          at a time; eviction timeout 15m; 1m before terminate
         pdb/odd/ledger-guard can never allow an eviction: minAvailable 100% of 2 pods
           = 2 must stay; 2 are Ready; 0 may leave, now and always; its pods will not
           leave
@@ -322,8 +368,8 @@ mod tests {
         assert_snapshot!(calm.lines(80).join("\n"), @"
         cluster/prod  nodegroup/apps   managed, AL2023, on-demand, 3 nodes in 3 zones
         old: 3 of 3 (launch template lt-0a1c version 3, the group launches 4)
-        1 node out at a time (the group's updateConfig) + 1 extra; eviction timeout
-          15m; 1m before terminate
+        1 node out at a time (the group's updateConfig) + 1 extra = up to 2 at a time;
+          eviction timeout 15m; 1m before terminate
         ");
     }
 
@@ -344,12 +390,38 @@ mod tests {
     }
 
     #[test]
+    fn some_nodes_a_raised_maximum_and_nodes_that_are_not_old_are_said_as_what_they_are() {
+        let line = |brief: &Brief, index: usize| brief.lines(usize::MAX)[index].clone();
+        let mut one = Brief { old_in_all: 12, raises_max: Some((15, 22)), ..brief() };
+        one.old.truncate(1);
+        one.policy.only = [crate::report::fixtures::node(1, 1)].into();
+        assert_snapshot!(line(&one, 1), @"1 of 12 old nodes chosen (--node) (launch template lt-0a1c version 3, the group launches 4)");
+        let many = Limits { surge: 10, ..intent(3).limits };
+        let many = Brief { limits: many, raises_max: Some((15, 22)), ..brief() };
+        assert_snapshot!(line(&many, 2), @"1 node out at a time (the group's updateConfig) + 10 extra = up to 3 at a time; the group's maximum 15 -> 22 meanwhile; eviction timeout 15m; 1m before terminate");
+        let old = brief().old.into_iter().map(|old| OldNode { evidence: Evidence::Asked, ..old }).collect();
+        assert_snapshot!(line(&Brief { old, ..brief() }, 1), @"to be replaced: 3 of 3 (not old, but --all-nodes asks for it)");
+    }
+
+    #[test]
+    fn what_holds_pods_for_ever_is_to_be_fixed_first_and_programs_find_it_too() {
+        let fix = vec!["kubectl -n odd edit pdb/ledger-guard".to_owned(); 13];
+        let long = Brief { fix, ..brief() }.long(80).join("\n");
+        let fix = long.split("fix that first:").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap();
+        assert_eq!(fix.lines().filter(|line| line.starts_with("  kubectl ")).count(), 12, "{long}");
+        assert!(fix.ends_with("  # and 1 more, which -o json has"), "{long}");
+        let findings = brief().for_programs().findings;
+        assert!(findings.iter().any(|finding| finding.contains("can never allow an eviction")), "{findings:?}");
+        assert!(findings.len() == 4, "{findings:?}");
+    }
+
+    #[test]
     fn a_dry_run_shows_each_node() {
         assert_snapshot!(brief().long(80).join("\n"), @"
         cluster/prod  nodegroup/apps   managed, AL2023, on-demand, 3 nodes in 3 zones
         old: 3 of 3 (launch template lt-0a1c version 3, the group launches 4)
-        1 node out at a time (33% of 3, the group's updateConfig) + 1 extra; eviction
-          timeout 15m; 1m before terminate
+        1 node out at a time (33% of 3, the group's updateConfig) + 1 extra = up to 2
+          at a time; eviction timeout 15m; 1m before terminate
 
         pdb/odd/ledger-guard can never allow an eviction: minAvailable 100% of 2 pods
           = 2 must stay; 2 are Ready; 0 may leave, now and always; its pods will not
@@ -360,14 +432,16 @@ mod tests {
           taint (operator Exists)
         the kubelet of ip-10-0-1-2 is older than its launch template says
 
+        in this order, which may differ from where an extra node serves first:
+
         1. ip-10-0-1-1 in eu-west-1b
-           old:   launch template lt-0a1c version 3, the group launches 4
+           why:   launch template lt-0a1c version 3, the group launches 4
            leave: 7 pods: shop/cart-1, shop/cart-2, shop/cart-3, shop/cart-4,
              shop/cart-5, +2
            stay:  3 (DaemonSet), 1 (static pod)
 
         2. ip-10-0-1-2 in eu-west-1c
-           old:   launch template lt-0a1c version 3, the group launches 4
+           why:   launch template lt-0a1c version 3, the group launches 4
            leave: 7 pods: shop/cart-1, shop/cart-2, shop/cart-3, shop/cart-4,
              shop/cart-5, +2
            stay:  3 (DaemonSet), 1 (static pod)
@@ -375,7 +449,7 @@ mod tests {
              --delete-unmanaged
 
         3. ip-10-0-1-3 in eu-west-1a
-           old:   launch template lt-0a1c version 3, the group launches 4
+           why:   launch template lt-0a1c version 3, the group launches 4
            leave: 7 pods: shop/cart-1, shop/cart-2, shop/cart-3, shop/cart-4,
              shop/cart-5, +2
            stay:  3 (DaemonSet), 1 (static pod)

@@ -8,13 +8,25 @@ pub struct Commands {
     target: Vec<String>,
     settings: Vec<String>,
     sandbox: bool,
+    outside: Outside,
+}
+
+/// How programs beside mngup reach the same cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outside {
+    /// What kubectl is to be told before all else: `--context bastion`.
+    pub kubectl: Vec<String>,
+    /// What the AWS CLI is to be told: `--region eu-west-1`.
+    pub aws: Vec<String>,
+    /// What has to be so before kubectl reaches the cluster; none where `kubectl` leads there.
+    pub before: Option<String>,
 }
 
 impl Commands {
     /// Commands for a real group; `target` are the flags that point at it.
     #[must_use]
     pub fn new(target: Vec<String>) -> Self {
-        Self { target, settings: Vec::new(), sandbox: false }
+        Self { target, settings: Vec::new(), sandbox: false, outside: Outside::default() }
     }
 
     /// Commands for a simulated world, which ends with the process: there is nothing to go on with.
@@ -22,7 +34,33 @@ impl Commands {
     pub fn sandbox(world: Option<&Path>) -> Self {
         let world = world.map(|path| path.to_string_lossy().into_owned());
         let target = std::iter::once("--sandbox".to_owned()).chain(world).collect();
-        Self { sandbox: true, ..Self::new(target) }
+        let outside = Outside { before: Some("in a real cluster:".to_owned()), ..Outside::default() };
+        Self { sandbox: true, outside, ..Self::new(target) }
+    }
+
+    /// The same with what other programs need to reach the cluster.
+    #[must_use]
+    pub fn reaching(self, outside: Outside) -> Self {
+        Self { outside, ..self }
+    }
+
+    /// `kubectl …` in this cluster.
+    #[must_use]
+    pub fn kubectl(&self, rest: &str) -> String {
+        program("kubectl", &self.outside.kubectl, rest)
+    }
+
+    /// `aws …` in this region.
+    #[must_use]
+    pub fn aws(&self, rest: &str) -> String {
+        program("aws", &self.outside.aws, rest)
+    }
+
+    /// What has to be so before these commands reach the cluster, as a comment of the shell.
+    #[must_use]
+    pub fn before(&self, commands: &[String]) -> Option<String> {
+        let needed = commands.iter().any(|command| command.starts_with("kubectl "));
+        self.outside.before.as_ref().filter(|_| needed).map(|before| format!("# {before}"))
     }
 
     /// The same with the flags that say how a run goes, for commands that begin one.
@@ -84,6 +122,12 @@ impl Commands {
     }
 }
 
+fn program(name: &str, flags: &[String], rest: &str) -> String {
+    let flags = flags.iter().map(|word| quoted(word));
+    let words = std::iter::once(name.to_owned()).chain(flags).chain([rest.to_owned()]);
+    words.collect::<Vec<_>>().join(" ")
+}
+
 fn joined(line: &str, more: &str) -> String {
     if more.is_empty() { line.to_owned() } else { format!("{line} {more}") }
 }
@@ -112,6 +156,22 @@ mod tests {
         // Nothing is remembered of a sandbox.
         let sandbox = Commands::sandbox(None).with(settings());
         assert_eq!(sandbox.upgrade(""), "mngup upgrade --sandbox --max-surge 2 --force");
+    }
+
+    #[test]
+    fn other_programs_are_told_where_the_cluster_is() {
+        let outside = Outside {
+            kubectl: ["--context", "my bastion"].map(str::to_owned).into(),
+            aws: ["--region", "eu-west-1"].map(str::to_owned).into(),
+            before: None,
+        };
+        let commands = Commands::new(Vec::new()).reaching(outside);
+        assert_eq!(commands.kubectl("get nodes"), "kubectl --context 'my bastion' get nodes");
+        assert_eq!(commands.aws("sts get-caller-identity"), "aws --region eu-west-1 sts get-caller-identity");
+        let fix = [commands.kubectl("get nodes")];
+        assert_eq!(commands.before(&fix), None);
+        assert_eq!(Commands::sandbox(None).before(&fix), Some("# in a real cluster:".to_owned()));
+        assert_eq!(Commands::sandbox(None).before(&[]), None);
     }
 
     #[test]

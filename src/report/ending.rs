@@ -14,6 +14,8 @@ pub struct Closing {
     pub journal: Option<PathBuf>,
     /// What there was to be undone, where that is what is done.
     pub undoing: Option<Undoing>,
+    /// Old nodes that were not to be replaced, since others were named.
+    pub left_out: u32,
 }
 
 /// The last lines.
@@ -47,31 +49,40 @@ impl Says<'_> {
             RunOutcome::Done => {
                 answer.push(format!("{} upgraded: {} in {}", self.group(), self.nodes(), self.took()));
                 answer.push(self.numbers());
+                answer.extend(self.left_out());
                 talk.extend(self.deleted());
                 talk.extend(self.report());
             }
             RunOutcome::Quarantined { nodes } => {
-                let but_for = wording::count(nodes.len().try_into().unwrap_or(u32::MAX), "node");
+                let except = wording::count(nodes.len().try_into().unwrap_or(u32::MAX), "node");
                 let (group, done) = (self.group(), self.nodes());
-                answer.push(format!("{group} upgraded but for {but_for}: {done} in {}", self.took()));
+                answer.push(format!("{group} upgraded except {except}: {done} in {}", self.took()));
                 answer.push(self.numbers());
                 talk.extend(self.deleted());
                 talk.push(String::new());
                 talk.extend(self.failures());
                 talk.push(String::new());
                 for node in nodes {
-                    talk.push(format!("node/{node} is quarantined: cordoned, and still of the old kind"));
+                    talk.push(format!("node/{node} is quarantined: it stays cordoned, and is still old"));
                 }
                 talk.extend(self.larger());
+                talk.extend(self.report());
                 talk.extend(self.again("when it is fixed"));
             }
             RunOutcome::EvictionFailed | RunOutcome::ReplacementFailed => {
                 talk.extend(self.failures());
                 talk.push(String::new());
                 talk.push(self.state());
+                if *outcome == RunOutcome::EvictionFailed {
+                    talk.extend(self.quarantine_full());
+                }
                 talk.push(self.numbers());
                 talk.extend(self.deleted());
                 talk.extend(self.larger());
+                if *outcome == RunOutcome::ReplacementFailed {
+                    talk.push("Auto Scaling goes on trying to launch what the group lacks".to_owned());
+                }
+                talk.extend(self.report());
                 talk.extend(self.again("when it is fixed"));
             }
             RunOutcome::Refused { why } => {
@@ -88,7 +99,10 @@ impl Says<'_> {
             RunOutcome::Interrupted => {
                 talk.push(format!("{} stopped after {}", self.group(), self.took()));
                 talk.push(self.state());
+                talk.push(self.numbers());
+                talk.extend(self.deleted());
                 talk.extend(self.larger());
+                talk.extend(self.report());
                 talk.extend(self.again("to go on where it stopped"));
             }
             RunOutcome::Aborted => {
@@ -129,6 +143,60 @@ mod tests {
     }
 
     #[test]
+    fn old_nodes_that_were_not_named_remain() {
+        let mut tale = Tale::begin(1);
+        tale.roll(4, 1);
+        tale.end(250, RunOutcome::Done, 0, 1);
+        let (progress, journal) = (Progress::of(&tale.0), None);
+        let closing = Closing { commands: prod(), journal, undoing: None, left_out: 11 };
+        assert_snapshot!(ending(&progress, &closing, Some(80)).unwrap().answer.join("\n"), @"
+        nodegroup/apps upgraded: 1 node in 4m10s
+        14 pods moved, 0 evictions refused
+        11 old nodes remain: only those named with --node were to be replaced
+        ");
+    }
+
+    #[test]
+    fn the_limit_of_quarantined_nodes_ends_a_run_that_says_so() {
+        let mut tale = failed();
+        if let Event::RunStarted { intent, .. } = &mut tale.0[0].event {
+            intent.policy.undrainable = crate::domain::Undrainable::Quarantine;
+        }
+        let stuck = tale.0.iter().find(|record| matches!(record.event, Event::NodeStuck { .. })).unwrap().event.clone();
+        let Event::NodeStuck { why, .. } = stuck else { unreachable!() };
+        tale.0.truncate(tale.0.len() - 2);
+        tale.tell(1702, Event::NodeQuarantined { node: node(1, 9) });
+        tale.cordon(1800, 10);
+        tale.tell(2700, Event::NodeStuck { member: Some(member(10)), why });
+        tale.tell(2701, Event::NodeReleased { node: node(1, 10) });
+        tale.end(2702, RunOutcome::EvictionFailed, 8, 4);
+        assert_snapshot!(said(&tale, prod()), @r#"
+        2> PodEvictionFailure: node/ip-10-0-1-9.eu-west-1.compute.internal still holds 1
+        2>   pod after 15m
+        2> PodEvictionFailure: node/ip-10-0-1-10.eu-west-1.compute.internal still holds 1
+        2>   pod after 15m
+        2>
+        2> pdb/odd/ledger-guard can never allow an eviction
+        2>   holds  pod/odd/ledger-5cf9-2lmzc on ip-10-0-1-9
+        2>          pod/odd/ledger-5cf9-2lmzc on ip-10-0-1-10
+        2>   why    minAvailable 100% of 2 pods = 2 must stay; 2 are Ready; 0 may leave,
+        2>          now and always
+        2>   fix    # kubectl must point to cluster prod: aws eks update-kubeconfig --name prod
+        2>          kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":1}}'
+        2>          kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":"100%"}}'   # puts it back, once the pods have moved
+        2>
+        2> 4 of 12 old nodes are replaced; ip-10-0-1-9 stays cordoned (quarantined);
+        2>   ip-10-0-1-10 serves again; nothing is in flight
+        2> the limit of 1 quarantined node is reached (--max-quarantined 1); a run that
+        2>   goes on tries them again, abort uncordons them
+        2> 66 pods moved, 0 evictions refused; longest wait 15m for pdb/odd/ledger-guard
+        2> The report: mngup report /var/lib/ann/r-1121.jsonl
+        2> Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n apps
+        2>   or, to undo what this run did (new nodes stay): mngup abort -c prod -n apps
+        "#);
+    }
+
+    #[test]
     fn nothing_to_do() {
         let mut tale = Tale::begin(0);
         tale.end(2, RunOutcome::Done, 0, 0);
@@ -145,11 +213,13 @@ mod tests {
         2>   holds  pod/odd/ledger-5cf9-2lmzc
         2>   why    minAvailable 100% of 2 pods = 2 must stay; 2 are Ready; 0 may leave,
         2>          now and always
-        2>   fix    kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":1}}'
-        2>          (then put it back: … -p '{"spec":{"minAvailable":"100%"}}')
+        2>   fix    # kubectl must point to cluster prod: aws eks update-kubeconfig --name prod
+        2>          kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":1}}'
+        2>          kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":"100%"}}'   # puts it back, once the pods have moved
         2>
-        2> 4 of 12 nodes are new; ip-10-0-1-9 serves again; nothing is in flight
+        2> 4 of 12 old nodes are replaced; ip-10-0-1-9 serves again; nothing is in flight
         2> 66 pods moved, 0 evictions refused; longest wait 15m for pdb/odd/ledger-guard
+        2> The report: mngup report /var/lib/ann/r-1121.jsonl
         2> Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n apps
         2>   or, to undo what this run did (new nodes stay): mngup abort -c prod -n apps
         "#);
@@ -170,17 +240,19 @@ mod tests {
         tale.tell(1000, Event::NodeStuck { member: Some(member(1)), why });
         tale.end(1001, RunOutcome::ReplacementFailed, 3, 0);
         assert_snapshot!(said(&tale, prod()), @"
-        2> NodeCreationFailure: no new node serves in the stead of
+        2> NodeCreationFailure: no new node serves instead of
         2>   node/ip-10-0-1-1.eu-west-1.compute.internal after 15m
         2>
         2> the group launched no instance
         2>   why    a new instance; the last launch failed: There are not enough free
         2>          addresses in subnet 'subnet-0a1b'. Launching EC2 instance failed.
-        2>   fix    free addresses there, or give the group a subnet that has some; the group then launches by itself
+        2>   fix    # free addresses there, or give the group a subnet that has some; the group then launches by itself
         2>          aws ec2 describe-subnets --subnet-ids subnet-0a1b --query 'Subnets[].AvailableIpAddressCount'
         2>
-        2> 0 of 3 nodes are new; ip-10-0-1-1 is gone and not replaced
+        2> 0 of 3 old nodes are replaced; ip-10-0-1-1 is gone and not replaced
         2> 3 pods moved, 0 evictions refused
+        2> Auto Scaling goes on trying to launch what the group lacks
+        2> The report: mngup report /var/lib/ann/r-1121.jsonl
         2> Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n apps
         2>   or, to undo what this run did (new nodes stay): mngup abort -c prod -n apps
         ");
@@ -194,7 +266,7 @@ mod tests {
         tale.tell(1710, Event::PodDeleted { pod: budget().pods[0].clone(), node: node(1, 10), why: DeletedFor::Force });
         tale.end(2800, RunOutcome::Quarantined { nodes: [node(1, 9)].into() }, 1, 11);
         assert_snapshot!(said(&tale, prod()), @r#"
-        nodegroup/apps upgraded but for 1 node: 4 nodes in 46m40s
+        nodegroup/apps upgraded except 1 node: 4 nodes in 46m40s
         66 pods moved, 0 evictions refused; longest wait 15m for pdb/odd/ledger-guard
         2> 1 pod deleted without asking a budget: shop/cart-5f6c2
         2>
@@ -205,11 +277,13 @@ mod tests {
         2>   holds  pod/odd/ledger-5cf9-2lmzc
         2>   why    minAvailable 100% of 2 pods = 2 must stay; 2 are Ready; 0 may leave,
         2>          now and always
-        2>   fix    kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":1}}'
-        2>          (then put it back: … -p '{"spec":{"minAvailable":"100%"}}')
+        2>   fix    # kubectl must point to cluster prod: aws eks update-kubeconfig --name prod
+        2>          kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":1}}'
+        2>          kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":"100%"}}'   # puts it back, once the pods have moved
         2>
-        2> node/ip-10-0-1-9.eu-west-1.compute.internal is quarantined: cordoned, and
-        2>   still of the old kind
+        2> node/ip-10-0-1-9.eu-west-1.compute.internal is quarantined: it stays cordoned,
+        2>   and is still old
+        2> The report: mngup report /var/lib/ann/r-1121.jsonl
         2> Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n apps
         2>   or, to undo what this run did (new nodes stay): mngup abort -c prod -n apps
         "#);
@@ -222,14 +296,20 @@ mod tests {
         tale.end(520, RunOutcome::Interrupted, 10, 2);
         assert_snapshot!(said(&tale, prod()), @"
         2> nodegroup/apps stopped after 8m40s
-        2> 2 of 12 nodes are new; ip-10-0-1-3 stays cordoned, ip-10-0-1-4 stays cordoned
+        2> 2 of 12 old nodes are replaced; ip-10-0-1-3 stays cordoned, ip-10-0-1-4 stays
+        2>   cordoned
+        2> 42 pods moved, 1 eviction refused; longest wait 4m20s for pdb/shop/cart
+        2> The report: mngup report /var/lib/ann/r-1121.jsonl
         2> Next, to go on where it stopped: mngup upgrade -c prod -n apps
         2>   or, to undo what this run did (new nodes stay): mngup abort -c prod -n apps
         ");
         assert_snapshot!(said(&tale, Commands::sandbox(None)), @"
         2> nodegroup/apps stopped after 8m40s
-        2> 2 of 12 nodes are new; ip-10-0-1-3 stays cordoned, ip-10-0-1-4 stays cordoned
-        2> Next (the sandbox begins anew): mngup upgrade --sandbox
+        2> 2 of 12 old nodes are replaced; ip-10-0-1-3 stays cordoned, ip-10-0-1-4 stays
+        2>   cordoned
+        2> 42 pods moved, 1 eviction refused; longest wait 4m20s for pdb/shop/cart
+        2> The report: mngup report /var/lib/ann/r-1121.jsonl
+        2> Next (the sandbox starts again): mngup upgrade --sandbox
         ");
     }
 
@@ -253,7 +333,7 @@ mod tests {
         2> refused: a right is missing
         2> node/ip-10-0-1-2.eu-west-1.compute.internal: the server refuses: nodes
         2>   "ip-10-0-1-2" is forbidden: User "ci" cannot patch
-        2> 1 of 3 nodes is new; ip-10-0-1-2 is stuck
+        2> 1 of 3 old nodes is replaced; ip-10-0-1-2 is stuck
         2> Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n apps
         2>   or, to undo what this run did (new nodes stay): mngup abort -c prod -n apps
         "#);
@@ -268,7 +348,7 @@ mod tests {
         assert_snapshot!(said(&tale, prod()), @"
         2> stopped rather than break a promise: i-0f3a01 would be terminated twice
         2> This is a fault of mngup's. What it was about to do was not done.
-        2> 1 of 3 nodes is new; nothing is in flight
+        2> 1 of 3 old nodes is replaced; nothing is in flight
         2> Next, report it with /var/lib/ann/r-1121.jsonl, then look:
         2>     mngup status -c prod -n apps
         ");

@@ -23,50 +23,65 @@ pub(super) struct Failures<'a> {
     pub(super) now: Timestamp,
 }
 
+/// Something that stands in the way, and the pods that it holds.
+struct Block<'a> {
+    on: &'a WaitingOn,
+    held: Vec<(PodRef, &'a str)>,
+}
+
 impl Failures<'_> {
-    /// What happened to whom, then each cause with its remedy.
-    pub(super) fn lines(&self, who: &str, why: &Stuck) -> Vec<String> {
+    /// What happened to whom, then each cause once, with all that it holds and its remedy.
+    pub(super) fn lines(&self, stuck: &[(String, &Stuck)]) -> Vec<String> {
+        let mut lines: Vec<_> = stuck.iter().flat_map(|(who, why)| self.hung(&self.head(who, why))).collect();
+        let several = stuck.len() > 1;
+        let mut told_before = false;
+        for block in blocks(stuck) {
+            let mut fix = remedy::commands(block.on, self.commands);
+            if let Some(before) = self.commands.before(&fix).filter(|_| !told_before) {
+                fix.insert(0, before);
+                told_before = true;
+            }
+            lines.push(String::new());
+            lines.extend(self.block(&block, fix, several));
+        }
+        lines
+    }
+
+    fn head(&self, who: &str, why: &Stuck) -> String {
         match why {
             Stuck::PodEviction { after, held } => {
                 let pods = wording::count(u32::try_from(held.len()).unwrap_or(u32::MAX), "pod");
-                let failure = format!("PodEvictionFailure: {who} still holds {pods} after {}", short(*after));
-                let mut lines = self.hung(&failure);
-                for (on, pods) in by_cause(held) {
-                    lines.push(String::new());
-                    lines.extend(self.block(on, &pods));
-                }
-                lines
+                format!("PodEvictionFailure: {who} still holds {pods} after {}", short(*after))
             }
-            Stuck::NodeCreation { after, on } => {
-                let failure =
-                    format!("NodeCreationFailure: no new node serves in the stead of {who} after {}", short(*after));
-                let mut lines = self.hung(&failure);
-                lines.push(String::new());
-                lines.extend(self.block(on, &[]));
-                lines
+            Stuck::NodeCreation { after, .. } => {
+                format!("NodeCreationFailure: no new node serves instead of {who} after {}", short(*after))
             }
             Stuck::Refused { refusal, .. } => {
-                vec![format!("{who}: the server refuses: {}", self.names.shorten(&refusal.to_string()))]
+                format!("{who}: the server refuses: {}", self.names.shorten(&refusal.to_string()))
             }
         }
     }
 
-    /// One cause: what it is, whom it holds, why, and what to do about it.
-    fn block(&self, on: &WaitingOn, pods: &[PodRef]) -> Vec<String> {
-        let why = if let WaitingOn::Budget(view) = on {
+    /// One cause: what it is, whom it holds, on which node where there are several, why, and what to do about it.
+    fn block(&self, block: &Block<'_>, fix: Vec<String>, several: bool) -> Vec<String> {
+        let why = if let WaitingOn::Budget(view) = block.on {
             wording::arithmetic(view, self.names)
         } else {
-            wording::cause(on, self.names, self.now)
+            wording::cause(block.on, self.names, self.now)
         };
-        let mut lines = vec![remedy::headline(on)];
+        let mut lines = vec![remedy::headline(block.on)];
         let mut row = |head: &str, texts: Vec<String>| {
             for (index, text) in texts.into_iter().enumerate() {
                 lines.push(format!("  {:<5}  {text}", if index == 0 { head } else { "" }));
             }
         };
-        row("holds", pods.iter().map(ToString::to_string).collect());
+        let held = block.held.iter().map(|(pod, who)| match who.strip_prefix("node/") {
+            Some(node) if several => format!("{pod} on {}", self.names.shorten(node)),
+            Some(_) | None => pod.to_string(),
+        });
+        row("holds", held.collect());
         row("why", self.fitted(&why));
-        row("fix", remedy::commands(on, self.commands));
+        row("fix", fix);
         lines
     }
 
@@ -83,16 +98,27 @@ impl Failures<'_> {
     }
 }
 
-/// Pods that the same thing holds, told together.
-fn by_cause(held: &[HeldPod]) -> Vec<(&WaitingOn, Vec<PodRef>)> {
-    let mut causes: Vec<(&WaitingOn, Vec<PodRef>)> = Vec::new();
-    for HeldPod { pod, on } in held {
-        match causes.iter_mut().find(|(known, _)| wording::title(known) == wording::title(on)) {
-            Some((_, pods)) => pods.push(pod.clone()),
-            None => causes.push((on, vec![pod.clone()])),
+/// What stands in the way, each thing once however many nodes and pods it holds.
+fn blocks<'a>(stuck: &'a [(String, &'a Stuck)]) -> Vec<Block<'a>> {
+    let mut blocks: Vec<Block<'_>> = Vec::new();
+    for (who, why) in stuck {
+        match why {
+            Stuck::PodEviction { held, .. } => {
+                for HeldPod { pod, on } in held {
+                    let held = (pod.clone(), who.as_str());
+                    match blocks.iter_mut().find(|block| wording::title(block.on) == wording::title(on)) {
+                        Some(block) => block.held.push(held),
+                        None => blocks.push(Block { on, held: vec![held] }),
+                    }
+                }
+            }
+            Stuck::NodeCreation { on, .. } if blocks.iter().all(|block| block.on != on) => {
+                blocks.push(Block { on, held: Vec::new() });
+            }
+            Stuck::NodeCreation { .. } | Stuck::Refused { .. } => {}
         }
     }
-    causes
+    blocks
 }
 
 #[cfg(test)]
@@ -113,7 +139,8 @@ mod tests {
         ];
         let commands = Commands::new(["-c", "prod", "-n", "apps"].map(str::to_owned).into());
         let failures = Failures { names: &Names::default(), commands: &commands, width: Some(80), now: at(904) };
-        let lines = failures.lines("node/a", &Stuck::PodEviction { after: Duration::from_mins(15), held });
+        let lines =
+            failures.lines(&[("node/a".to_owned(), &Stuck::PodEviction { after: Duration::from_mins(15), held })]);
         assert_snapshot!(lines.join("\n"), @"
         PodEvictionFailure: node/a still holds 3 pods after 15m
 
@@ -122,15 +149,40 @@ mod tests {
                  pod/shop/cart-8x2lq
           why    1 of 3 allowed out, cart-7d9f on ip-10-0-1-9.eu-west-1.compute.internal
                  not Ready (CrashLoopBackOff, exit 137 OOMKilled, 9 restarts)
-          fix    kubectl -n shop describe pod/cart-7d9f   (why it is not Ready)
+          fix    kubectl -n shop describe pod/cart-7d9f   # why it is not Ready
                  kubectl -n shop logs pod/cart-7d9f --previous
 
         pod/odd/ledger-5cf9-2lmzc has no controller
           holds  pod/odd/ledger-5cf9-2lmzc
           why    pod/odd/ledger-5cf9-2lmzc: no controller would bring it back, and
                  --delete-unmanaged was not given
-          fix    kubectl -n odd delete pod/ledger-5cf9-2lmzc   (it does not come back)
-                 mngup upgrade -c prod -n apps --delete-unmanaged   (the same for all of them)
+          fix    kubectl -n odd delete pod/ledger-5cf9-2lmzc   # it does not come back
+                 mngup upgrade -c prod -n apps --delete-unmanaged   # the same for all of them
         ");
+    }
+
+    #[test]
+    fn what_holds_several_nodes_is_told_once_with_the_pods_of_each() {
+        let on = || WaitingOn::Budget(Box::new(never()));
+        let stuck = |pod: &str| Stuck::PodEviction {
+            after: Duration::from_mins(15),
+            held: vec![HeldPod { pod: crate::report::fixtures::pod(pod), on: on() }],
+        };
+        let (first, second) = (stuck("ledger-1"), stuck("ledger-2"));
+        let commands = crate::report::fixtures::prod();
+        let failures = Failures { names: &Names::default(), commands: &commands, width: None, now: at(904) };
+        let lines = failures.lines(&[("node/a".to_owned(), &first), ("node/b".to_owned(), &second)]);
+        assert_snapshot!(lines.join("\n"), @r#"
+        PodEvictionFailure: node/a still holds 1 pod after 15m
+        PodEvictionFailure: node/b still holds 1 pod after 15m
+
+        pdb/odd/ledger-guard can never allow an eviction
+          holds  pod/shop/ledger-1 on a
+                 pod/shop/ledger-2 on b
+          why    minAvailable 100% of 2 pods = 2 must stay; 2 are Ready; 0 may leave, now and always
+          fix    # kubectl must point to cluster prod: aws eks update-kubeconfig --name prod
+                 kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":1}}'
+                 kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":"100%"}}'   # puts it back, once the pods have moved
+        "#);
     }
 }

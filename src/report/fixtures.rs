@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    commands::Commands,
+    commands::{Commands, Outside},
     ending::{Closing, ending},
     progress::Progress,
     undoing::Undoing,
@@ -28,7 +28,7 @@ pub(super) fn at(seconds: u64) -> Timestamp {
     later("2026-11-21T09:00:00Z".parse().unwrap(), Duration::from_secs(seconds))
 }
 
-/// A node of the old kind: number 7 is `ip-10-0-1-7` in zone b.
+/// An old node: number 7 is `ip-10-0-1-7` in zone b.
 pub(super) fn member(number: u8) -> Member {
     let zone = ["eu-west-1a", "eu-west-1b", "eu-west-1c"][usize::from(number % 3)];
     Member { instance: format!("i-0f3a{number:02}").as_str().into(), node: Some(node(1, number)), zone: zone.into() }
@@ -252,7 +252,7 @@ pub(super) fn said(tale: &Tale, commands: Commands) -> String {
 
 /// The same, of a run that is perhaps undone.
 pub(super) fn said_of(progress: &Progress, commands: Commands, undoing: Option<Undoing>) -> String {
-    let closing = Closing { commands, journal: Some("/var/lib/ann/r-1121.jsonl".into()), undoing };
+    let closing = Closing { commands, journal: Some("/var/lib/ann/r-1121.jsonl".into()), undoing, left_out: 0 };
     let ending = ending(progress, &closing, Some(80)).unwrap();
     let talked = ending.talk.iter().map(|line| format!("2> {line}").trim_end().to_owned());
     ending.answer.iter().cloned().chain(talked).collect::<Vec<_>>().join("\n")
@@ -260,5 +260,7 @@ pub(super) fn said_of(progress: &Progress, commands: Commands, undoing: Option<U
 
 /// How to reach the group of these tales.
 pub(super) fn prod() -> Commands {
-    Commands::new(["-c", "prod", "-n", "apps"].map(str::to_owned).into())
+    let before = "kubectl must point to cluster prod: aws eks update-kubeconfig --name prod";
+    let outside = Outside { before: Some(before.to_owned()), ..Outside::default() };
+    Commands::new(["-c", "prod", "-n", "apps"].map(str::to_owned).into()).reaching(outside)
 }

@@ -23,6 +23,8 @@ pub struct History {
     pub group: Option<GroupName>,
     /// The run.
     pub run: Option<RunId>,
+    /// The only nodes that were to be replaced; empty means all old ones.
+    pub only: Vec<NodeName>,
     /// When it began.
     pub started_at: Option<Timestamp>,
     /// The newest record.
@@ -108,7 +110,7 @@ pub struct NodeHistory {
 pub enum Fate {
     /// Its turn is not over.
     InFlight,
-    /// A new node serves in its stead, or the group shrank by it.
+    /// A new node serves instead of it, or the group shrank by it.
     Replaced,
     /// It stays cordoned.
     Quarantined,
@@ -200,6 +202,7 @@ impl History {
                 self.cluster = Some(intent.cluster.clone());
                 self.group = Some(intent.group.clone());
                 self.run = Some(intent.run.clone());
+                self.only = intent.policy.only.iter().cloned().collect();
                 self.started_at = Some(intent.started_at);
                 self.resumed += u32::from(matches!(record.event, Event::RunResumed { .. }));
                 self.ended = None;

@@ -230,7 +230,8 @@ mod tests {
             zone: TimeZone::UTC,
         };
         let commands = Commands::new(["-c", "prod", "-n", "apps"].map(str::to_owned).into());
-        let mut human = Human::new(notes.clone(), &screen, Closing { commands, journal: None, undoing: None });
+        let mut human =
+            Human::new(notes.clone(), &screen, Closing { commands, journal: None, undoing: None, left_out: 0 });
         for record in &tale.0 {
             human.record(record);
         }
@@ -255,7 +256,7 @@ mod tests {
         tale.end(252, RunOutcome::Done, 0, 1);
         assert_snapshot!(told_plainly(&tale), @"
         09:00:01 nodegroup/apps AZRebalance suspended
-        09:00:01 nodegroup/apps grows by 1 node while it is upgraded
+        09:00:01 nodegroup/apps grows to 13 nodes (+1) while it is upgraded
         09:00:04 node/ip-10-0-1-1.eu-west-1.compute.internal cordoned
         09:00:05 pod/shop/web-1-0 evicted from ip-10-0-1-1
         09:00:06 pod/shop/web-1-1 evicted from ip-10-0-1-1
@@ -283,7 +284,7 @@ mod tests {
         tale.waits(81, 3, 4, vec![WaitingOn::PodsStopping { pods: vec![pod("shell")], due: None }], Some(1));
         assert_snapshot!(told_plainly(&tale), @"
         09:00:01 nodegroup/apps AZRebalance suspended
-        09:00:01 nodegroup/apps grows by 1 node while it is upgraded
+        09:00:01 nodegroup/apps grows to 13 nodes (+1) while it is upgraded
         09:00:04 node/ip-10-0-1-3.eu-west-1.compute.internal cordoned
         2> 09:00:10 node/ip-10-0-1-3.eu-west-1.compute.internal waits 6s of 15m, 3 pods left: pdb/shop/cart: 1 of 3 allowed out, cart-7d9f on ip-10-0-1-9 not Ready (CrashLoopBackOff, exit 137 OOMKilled, 9 restarts); holds shop/cart-5f6c2, shop/cart-8x2lq
         2> 09:01:10 node/ip-10-0-1-3.eu-west-1.compute.internal waits 1m06s of 15m, 2 pods left: pdb/shop/cart: 1 of 3 allowed out, cart-7d9f on ip-10-0-1-9 not Ready (CrashLoopBackOff, exit 137 OOMKilled, 9 restarts); holds shop/cart-5f6c2, shop/cart-8x2lq
@@ -326,7 +327,7 @@ mod tests {
         );
         assert_snapshot!(told_plainly(&tale), @"
         09:00:01 nodegroup/apps AZRebalance suspended
-        09:00:01 nodegroup/apps grows by 1 node while it is upgraded
+        09:00:01 nodegroup/apps grows to 13 nodes (+1) while it is upgraded
         2> 09:00:04 node/ip-10-0-1-2.eu-west-1.compute.internal not changed yet (the server does not answer)
         2> 09:00:09 warning: the intent says 12 nodes, the group has 11
         2> 09:00:10 node/ip-10-0-1-2.eu-west-1.compute.internal lost       i-0f3a02 left the group, and not through mngup: spot, or somebody else

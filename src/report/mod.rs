@@ -19,7 +19,7 @@ mod names;
 mod paint;
 mod paper;
 mod progress;
-mod remedy;
+pub mod remedy;
 mod reporter;
 mod says;
 mod screen;
@@ -33,7 +33,7 @@ mod waits;
 pub mod wording;
 
 pub use brief::{Brief, NodeBrief};
-pub use commands::Commands;
+pub use commands::{Commands, Outside};
 pub use ending::{Closing, Ending, ending};
 pub use history::{DeletedPod, Ended, Fate, History, NodeHistory};
 pub use human::Human;

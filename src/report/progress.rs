@@ -96,6 +96,12 @@ impl Progress {
         (intent.extra(now) > 0).then_some((intent.size, now))
     }
 
+    /// How the run goes.
+    #[must_use]
+    pub fn policy(&self) -> Option<&Policy> {
+        self.intent.as_ref().map(|intent| &intent.policy)
+    }
+
     /// Whether it goes, or went, only so that the group gets back to its size.
     #[must_use]
     pub fn is_shed(&self, member: &Member) -> bool {

@@ -4,7 +4,8 @@ use super::{commands::Commands, wording};
 use crate::engine::waiting::{BudgetView, WaitingOn};
 
 /// What stands in the way, in one sentence.
-pub(super) fn headline(on: &WaitingOn) -> String {
+#[must_use]
+pub fn headline(on: &WaitingOn) -> String {
     match on {
         WaitingOn::Budget(view) if view.never => format!("{} can never allow an eviction", view.pdb),
         WaitingOn::Budget(view) => format!("{} allows no eviction now", view.pdb),
@@ -35,55 +36,59 @@ pub(super) fn headline(on: &WaitingOn) -> String {
 }
 
 /// Commands that clear it away, the gentlest first.
-pub(super) fn commands(on: &WaitingOn, ours: &Commands) -> Vec<String> {
+#[must_use]
+pub fn commands(on: &WaitingOn, ours: &Commands) -> Vec<String> {
     match on {
-        WaitingOn::Budget(view) if view.never => relax(view),
+        WaitingOn::Budget(view) if view.never => relax(view, ours),
         WaitingOn::Budget(view) => {
             let (ns, unready) = (&view.pdb.namespace, view.unready.first());
             match unready.and_then(|text| text.split_whitespace().next()) {
                 Some(pod) => vec![
-                    format!("kubectl -n {ns} describe pod/{pod}   (why it is not Ready)"),
-                    format!("kubectl -n {ns} logs pod/{pod} --previous"),
+                    ours.kubectl(&format!("-n {ns} describe pod/{pod}   # why it is not Ready")),
+                    ours.kubectl(&format!("-n {ns} logs pod/{pod} --previous")),
                 ],
-                None => vec![format!("kubectl -n {ns} describe pdb/{}", view.pdb.name)],
+                None => vec![ours.kubectl(&format!("-n {ns} describe pdb/{}", view.pdb.name))],
             }
         }
         WaitingOn::TwoBudgets { pdbs, .. } => {
-            let first = "one budget a pod: change a selector, or delete one of them:".to_owned();
-            let delete = pdbs.iter().map(|pdb| format!("kubectl -n {} delete pdb/{}", pdb.namespace, pdb.name));
+            let first = "# one budget a pod: change a selector, or delete one of them:".to_owned();
+            let delete = pdbs.iter().map(|pdb| ours.kubectl(&format!("-n {} delete pdb/{}", pdb.namespace, pdb.name)));
             std::iter::once(first).chain(delete).collect()
         }
         WaitingOn::Unmanaged { pod } => vec![
-            format!("kubectl -n {} delete pod/{}   (it does not come back)", pod.namespace, pod.name),
-            format!("{}   (the same for all of them)", ours.upgrade("--delete-unmanaged")),
+            ours.kubectl(&format!("-n {} delete pod/{}   # it does not come back", pod.namespace, pod.name)),
+            format!("{}   # the same for all of them", ours.begin("--delete-unmanaged")),
         ],
         WaitingOn::PodsOverdue { pods, .. } => pods
             .iter()
             .take(3)
             .map(|pod| {
-                format!("kubectl -n {} get pod/{} -o yaml   (metadata.finalizers, status)", pod.namespace, pod.name)
+                ours.kubectl(&format!(
+                    "-n {} get pod/{} -o yaml   # metadata.finalizers, status",
+                    pod.namespace, pod.name
+                ))
             })
             .collect(),
         WaitingOn::Refused { pod, .. } => {
-            vec![format!("kubectl -n {} describe pod/{}", pod.namespace, pod.name)]
+            vec![ours.kubectl(&format!("-n {} describe pod/{}", pod.namespace, pod.name))]
         }
-        WaitingOn::LandsBack { pod, .. } => vec![format!(
-            "kubectl -n {} get pod/{} -o jsonpath='{{.spec.tolerations}}'   (take the toleration out of its controller)",
+        WaitingOn::LandsBack { pod, .. } => vec![ours.kubectl(&format!(
+            "-n {} get pod/{} -o jsonpath='{{.spec.tolerations}}'   # take the toleration out of its controller",
             pod.namespace, pod.name
-        )],
+        ))],
         WaitingOn::NodeReady { node, .. } | WaitingOn::NodeTaint { node, .. } => {
-            vec![format!("kubectl describe node/{node}")]
+            vec![ours.kubectl(&format!("describe node/{node}"))]
         }
         WaitingOn::DaemonSets { node, .. } => {
-            vec![format!("kubectl get pods -A --field-selector spec.nodeName={node}")]
+            vec![ours.kubectl(&format!("get pods -A --field-selector spec.nodeName={node}"))]
         }
         WaitingOn::ExtendedResources { node, .. } => {
-            vec![format!("kubectl get node/{node} -o jsonpath='{{.status.allocatable}}'")]
+            vec![ours.kubectl(&format!("get node/{node} -o jsonpath='{{.status.allocatable}}'"))]
         }
-        WaitingOn::Join { instance, .. } => vec![format!(
-            "aws ec2 get-console-output --instance-id {instance} --latest --output text   (what its bootstrap says)"
-        )],
-        WaitingOn::Launch { failure: Some(failure) } => launch(failure),
+        WaitingOn::Join { instance, .. } => vec![ours.aws(&format!(
+            "ec2 get-console-output --instance-id {instance} --latest --output text   # what its bootstrap says"
+        ))],
+        WaitingOn::Launch { failure: Some(failure) } => launch(failure, ours),
         WaitingOn::Launch { failure: None }
         | WaitingOn::WrongTemplate { .. }
         | WaitingOn::InstanceLeaving { .. }
@@ -101,7 +106,7 @@ pub(super) fn commands(on: &WaitingOn, ours: &Commands) -> Vec<String> {
 }
 
 /// What to do about a launch that failed, by Auto Scaling's own words; each leads to where the cause can be seen.
-fn launch(failure: &str) -> Vec<String> {
+fn launch(failure: &str, ours: &Commands) -> Vec<String> {
     let says = |words: &[&str]| words.iter().any(|word| failure.contains(word));
     let word = |prefix: &str| {
         let words = failure.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
@@ -111,40 +116,45 @@ fn launch(failure: &str) -> Vec<String> {
         let subnet = word("subnet-");
         let query = "--query 'Subnets[].AvailableIpAddressCount'";
         vec![
-            "free addresses there, or give the group a subnet that has some; the group then launches by itself"
+            "# free addresses there, or give the group a subnet that has some; the group then launches by itself"
                 .to_owned(),
-            format!("aws ec2 describe-subnets --subnet-ids {subnet} {query}"),
+            ours.aws(&format!("ec2 describe-subnets --subnet-ids {subnet} {query}")),
         ]
     } else if says(&["VcpuLimitExceeded", "MaxSpotInstanceCountExceeded", "limit"]) {
         vec![
-            "aws service-quotas list-service-quotas --service-code ec2   (ask for more, or stop other instances)"
-                .to_owned(),
+            ours.aws("service-quotas list-service-quotas --service-code ec2   # ask for more, or stop other instances"),
         ]
     } else if says(&["InsufficientInstanceCapacity", "capacity"]) {
         vec!["add instance types or zones to the group, or wait: AWS has none of these there now".to_owned()]
     } else {
-        vec![
-            "aws autoscaling describe-scaling-activities --max-items 5   (what was tried, and what AWS said)"
-                .to_owned(),
-        ]
+        vec![ours.aws("autoscaling describe-scaling-activities --max-items 5   # what was tried, and what AWS said")]
     }
 }
 
+/// Behind a command that takes the remedy back.
+const PUTS_BACK: &str = "   # puts it back, once the pods have moved";
+
+/// Whether this command is for afterwards: run with the others it would undo them.
+#[must_use]
+pub fn is_for_later(command: &str) -> bool {
+    command.ends_with(PUTS_BACK)
+}
+
 /// Lets one pod go, and says what to put back.
-fn relax(view: &BudgetView) -> Vec<String> {
+fn relax(view: &BudgetView, ours: &Commands) -> Vec<String> {
     let (ns, name) = (&view.pdb.namespace, &view.pdb.name);
     let patch = |field: &str, value: &str| {
-        format!("kubectl -n {ns} patch pdb/{name} --type=merge -p '{{\"spec\":{{\"{field}\":{value}}}}}'")
+        ours.kubectl(&format!("-n {ns} patch pdb/{name} --type=merge -p '{{\"spec\":{{\"{field}\":{value}}}}}'"))
     };
     let Some((field, said)) = view.rule.split_once(' ') else {
-        return vec![format!("kubectl -n {ns} edit pdb/{name}")];
+        return vec![ours.kubectl(&format!("-n {ns} edit pdb/{name}"))];
     };
     let back = if said.ends_with('%') { format!("\"{said}\"") } else { said.to_owned() };
     let enough = match field {
         "maxUnavailable" => "1".to_owned(),
         _ => (view.expected - 1).max(0).to_string(),
     };
-    vec![patch(field, &enough), format!("(then put it back: … -p '{{\"spec\":{{\"{field}\":{back}}}}}')")]
+    vec![patch(field, &enough), format!("{}{PUTS_BACK}", patch(field, &back))]
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@ use console::measure_text_width;
 use jiff::Timestamp;
 
 use super::{
-    commands::Commands, ending::Closing, failure::Failures, fit, in_flight::Stage, progress::Progress, wording,
+    commands::Commands, ending::Closing, failure::Failures, fit, history::Fate, in_flight::Stage, progress::Progress,
+    wording,
 };
 use crate::{
-    domain::{PodRef, short},
+    domain::{PodRef, Undrainable, short},
     engine::event::{Member, Stuck},
 };
 
@@ -78,21 +79,20 @@ impl Says<'_> {
         } else {
             ""
         };
-        Some(format!(
-            "the group stays at {} instead of {}{max}{back}",
-            wording::count(now.desired, "node"),
-            before.desired
-        ))
+        Some(format!("the group's desired size stays {} instead of {}{max}{back}", now.desired, before.desired))
     }
 
     /// What is new, what is left, what is in flight.
     pub(super) fn state(&self) -> String {
         let progress = self.progress;
-        let mut parts = vec![wording::are(progress.done, progress.total, "node", "new")];
+        let mut parts = vec![wording::are(progress.done, progress.total, "old node", "replaced")];
         for node in &progress.history.nodes {
-            if node.fate == super::history::Fate::Released {
-                parts.push(format!("{} serves again", super::told::called(&node.member, &progress.names)));
-            }
+            let now = match node.fate {
+                Fate::Released => "serves again",
+                Fate::Quarantined => "stays cordoned (quarantined)",
+                Fate::InFlight | Fate::Replaced | Fate::Lost => continue,
+            };
+            parts.push(format!("{} {now}", super::told::called(&node.member, &progress.names)));
         }
         let flying: Vec<_> = progress
             .in_flight
@@ -126,7 +126,7 @@ impl Says<'_> {
     pub(super) fn again(&self, when: &str) -> Vec<String> {
         let commands = &self.closing.commands;
         if !commands.resumable() {
-            return self.command("Next (the sandbox begins anew)", &commands.begin(""));
+            return self.command("Next (the sandbox starts again)", &commands.begin(""));
         }
         if !self.progress.touched {
             return self.command(&format!("Next, {when}"), &commands.begin(""));
@@ -154,7 +154,7 @@ impl Says<'_> {
     pub(super) fn fitted(&self, lines: Vec<String>) -> Vec<String> {
         let Some(width) = self.width else { return lines };
         let whole = |line: &str| {
-            ["fix ", "kubectl ", "mngup ", "aws ", "("].iter().any(|word| line.trim_start().starts_with(word))
+            ["fix ", "kubectl ", "mngup ", "aws ", "# "].iter().any(|word| line.trim_start().starts_with(word))
         };
         lines.into_iter().flat_map(|line| if whole(&line) { vec![line] } else { fit::hang(&line, width) }).collect()
     }
@@ -179,12 +179,32 @@ impl Says<'_> {
             now: self.now,
         };
         let extra = || format!("an extra node of {}", self.group());
-        let told = self.progress.history.stuck.iter().map(|(member, why)| {
-            let who = member.as_ref().map_or_else(extra, Member::title);
-            failures.lines(&who, why)
-        });
-        // Failures of several nodes are told with a line between them.
-        told.collect::<Vec<_>>().join(&[String::new()][..])
+        let stuck = self.progress.history.stuck.iter();
+        let stuck: Vec<_> = stuck.map(|(who, why)| (who.as_ref().map_or_else(extra, Member::title), why)).collect();
+        failures.lines(&stuck)
+    }
+
+    /// That other nodes are old still.
+    pub(super) fn left_out(&self) -> Option<String> {
+        let left_out = self.closing.left_out;
+        let remain = if left_out == 1 { "remains" } else { "remain" };
+        let nodes = wording::count(left_out, "old node");
+        (left_out > 0).then(|| format!("{nodes} {remain}: only those named with --node were to be replaced"))
+    }
+
+    /// That no more nodes may be quarantined, where that ended the run, and who gives those back that are.
+    pub(super) fn quarantine_full(&self) -> Option<String> {
+        let policy = self.progress.policy().filter(|policy| policy.undrainable == Undrainable::Quarantine)?;
+        let quarantined = u32::try_from(self.progress.quarantined.len()).unwrap_or(u32::MAX);
+        let limit = policy.max_quarantined;
+        let back = if self.closing.commands.resumable() {
+            "; a run that goes on tries them again, abort uncordons them"
+        } else {
+            ""
+        };
+        let limit_said = wording::count(limit, "quarantined node");
+        (quarantined >= limit)
+            .then(|| format!("the limit of {limit_said} is reached (--max-quarantined {limit}){back}"))
     }
 }
 
@@ -206,9 +226,12 @@ mod tests {
         let progress = Progress::of(&tale.0).at_size(Some(size));
         assert_snapshot!(said_of(&progress, prod(), None), @"
         2> nodegroup/apps stopped after 8m40s
-        2> 2 of 12 nodes are new; ip-10-0-1-3 stays cordoned, ip-10-0-1-4 stays cordoned
-        2> the group stays at 13 nodes instead of 12; abort gives that back, and so does
-        2>   the end of the run
+        2> 2 of 12 old nodes are replaced; ip-10-0-1-3 stays cordoned, ip-10-0-1-4 stays
+        2>   cordoned
+        2> 42 pods moved, 1 eviction refused; longest wait 4m20s for pdb/shop/cart
+        2> the group's desired size stays 13 instead of 12; abort gives that back, and so
+        2>   does the end of the run
+        2> The report: mngup report /var/lib/ann/r-1121.jsonl
         2> Next, to go on where it stopped: mngup upgrade -c prod -n apps
         2>   or, to undo what this run did (new nodes stay): mngup abort -c prod -n apps
         ");
@@ -234,7 +257,9 @@ mod tests {
         tale.end(1, RunOutcome::Interrupted, 2, 0);
         assert_snapshot!(said(&tale, Commands::new(far.map(str::to_owned).into())), @"
         2> nodegroup/apps stopped after 1s
-        2> 0 of 2 nodes are new; nothing is in flight
+        2> 0 of 2 old nodes are replaced; nothing is in flight
+        2> 0 pods moved, 0 evictions refused
+        2> The report: mngup report /var/lib/ann/r-1121.jsonl
         2> Next, to go on where it stopped:
         2>     mngup upgrade -c production -n applications --context bastion-of-the-platform-team
         2>   or, to undo what this run did (new nodes stay):

@@ -69,8 +69,8 @@ pub fn status(state: &State, now: Timestamp, width: usize, color: bool, commands
     facts.extend(stopped);
     lines.extend(facts.iter().flat_map(|fact| fit::hang(fact, width)));
     if goes_on {
-        lines.push(format!("Next: {}   (goes on)", commands.upgrade("")));
-        lines.push(format!("  or: {}   (undoes what it did)", commands.abort()));
+        lines.push(format!("Next: {}   # goes on", commands.upgrade("")));
+        lines.push(format!("  or: {}   # undoes what it did", commands.abort()));
     }
     lines
 }
@@ -126,8 +126,8 @@ mod tests {
         the group has 13 nodes instead of 12 until the run has ended; abort gives that
           back too
         nobody works on it: who did has ended without a word
-        Next: mngup upgrade -c prod -n apps   (goes on)
-          or: mngup abort -c prod -n apps   (undoes what it did)
+        Next: mngup upgrade -c prod -n apps   # goes on
+          or: mngup abort -c prod -n apps   # undoes what it did
         ");
         let why = "stopped by the user".to_owned();
         assert_snapshot!(screen(&State { progress, holder: Holder::Nobody, stopped: Some((at(392), why)), ..rolls }), @"
@@ -136,8 +136,8 @@ mod tests {
         the group has 13 nodes instead of 12 until the run has ended; abort gives that
           back too
         stopped 1m ago: stopped by the user
-        Next: mngup upgrade -c prod -n apps   (goes on)
-          or: mngup abort -c prod -n apps   (undoes what it did)
+        Next: mngup upgrade -c prod -n apps   # goes on
+          or: mngup abort -c prod -n apps   # undoes what it did
         ");
         assert_snapshot!(screen(&State { new: (3, 3), ..State::default() }), @"
         the group   no run: nothing is under way, and nothing is left of one

@@ -15,12 +15,18 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Summary {
+    /// The world of the sandbox that it happened in; none is a real cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<String>,
     /// The cluster.
     pub cluster: Option<ClusterName>,
     /// The group.
     pub group: Option<GroupName>,
     /// The run.
     pub run: Option<RunId>,
+    /// The only nodes that were to be replaced; empty means all old ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<NodeName>,
     /// When it began.
     pub started_at: Option<Timestamp>,
     /// When it ended; none while it goes on, or when it broke off.
@@ -64,7 +70,7 @@ pub struct NodeSummary {
     pub zone: Zone,
     /// What became of it.
     pub fate: Fate,
-    /// Who serves in its stead.
+    /// Who serves instead of it.
     pub replaced_by: Option<NodeName>,
     /// When its turn came.
     pub chosen_at: Timestamp,
@@ -118,9 +124,11 @@ impl From<&History> for Summary {
         let until = history.ended.as_ref().map_or(last, |ended| ended.at);
         let waits = history.waits.all(until).into_iter().filter(|wait| wait.took >= Duration::from_secs(1));
         Self {
+            sandbox: None,
             cluster: history.cluster.clone(),
             group: history.group.clone(),
             run: history.run.clone(),
+            only: history.only.clone(),
             started_at: history.started_at,
             ended_at: history.ended.as_ref().map(|ended| ended.at),
             seconds: history.started_at.map_or(0, |since| elapsed(since, until).as_secs()),

@@ -13,7 +13,7 @@ use super::{
     wording,
 };
 use crate::{
-    domain::short,
+    domain::{NodeName, short},
     engine::event::{RunOutcome, Stuck},
 };
 
@@ -67,7 +67,8 @@ impl Summary {
             0 => String::new(),
             times => format!(", resumed {}", wording::count(times, "time")),
         };
-        format!("{cluster}  {group}{began}{resumed}")
+        let sandbox = self.sandbox.as_ref().map_or_else(String::new, |world| format!("sandbox/{world}  "));
+        format!("{sandbox}{cluster}  {group}{began}{resumed}")
     }
 
     fn totals(&self) -> String {
@@ -77,8 +78,10 @@ impl Summary {
             Some(outcome) => format!("{} after {took}", outcome_word(outcome)),
         };
         let left = self.left.map_or_else(String::new, |left| format!(", {left} left"));
+        let named: Vec<_> = self.only.iter().map(NodeName::as_str).collect();
+        let only = if named.is_empty() { String::new() } else { format!(", only --node {}", wording::list(&named)) };
         format!(
-            "{how}: {} replaced{left}\n{} moved, {} accepted, {} refused",
+            "{how}: {} replaced{left}{only}\n{} moved, {} accepted, {} refused",
             wording::count(self.replaced, "node"),
             wording::count(self.pods_moved, "pod"),
             wording::count(self.evictions, "eviction"),
@@ -161,6 +164,13 @@ mod tests {
 
     use super::*;
     use crate::report::fixtures::{blocked, failed};
+
+    #[test]
+    fn a_run_over_some_nodes_says_which() {
+        let summary = Summary { only: vec![crate::report::fixtures::node(1, 9)], ..Summary::of(&blocked().0) };
+        let text = summary.to_text(None, &TimeZone::UTC);
+        assert!(text.contains("2 nodes replaced, only --node ip-10-0-1-9.eu-west-1.compute.internal\n"), "{text}");
+    }
 
     #[test]
     fn a_run_that_a_budget_stopped() {

@@ -49,8 +49,11 @@ pub(super) fn told(event: &Event, progress: &Progress) -> Option<Told> {
             let left = wording::count(u32::try_from(old.len()).unwrap_or(u32::MAX), "node");
             Some(Told::fact(group(), "resumes", format!("{left} of {} left", progress.total)))
         }
-        Event::SurgeRequested { nodes: nodes @ 1.., .. } => {
-            Some(Told::fact(group(), "grows", format!("by {} while it is upgraded", wording::count(*nodes, "node"))))
+        Event::SurgeRequested { nodes: 1.., from, desired, max, .. } => {
+            let more = desired.saturating_sub(*from);
+            let max = max.map_or_else(String::new, |max| format!("; its maximum is raised to {max}"));
+            let to = wording::count(*desired, "node");
+            Some(Told::fact(group(), "grows", format!("to {to} (+{more}) while it is upgraded{max}")))
         }
         Event::SurgeUnavailable { why } => warn(group(), "goes on without an extra node", format!("({why})")),
         Event::AzRebalance { suspended: true } => Some(Told::fact(group(), "AZRebalance suspended", "")),
@@ -284,7 +287,7 @@ mod tests {
         });
         assert_snapshot!(sentences.collect::<Vec<_>>().join("\n"), @r#"
         nodegroup/apps resumes 0 nodes of 2 left
-        nodegroup/apps grows by 2 nodes while it is upgraded
+        nodegroup/apps grows to 14 nodes (+2) while it is upgraded
         2> nodegroup/apps goes on without an extra node (VcpuLimitExceeded)
         nodegroup/apps AZRebalance resumed
         node/ip-10-0-1-1.eu-west-1.compute.internal cordoned by somebody else already

@@ -8,12 +8,12 @@ impl Says<'_> {
         let (mut answer, mut talk) = (Vec::new(), Vec::new());
         match outcome {
             RunOutcome::Aborted | RunOutcome::Done => {
-                let but_for = match self.progress.done {
+                let except = match self.progress.done {
                     0 => String::new(),
-                    1 => ", but for 1 node that a new one replaced".to_owned(),
-                    done => format!(", but for {done} nodes that new ones replaced"),
+                    1 => ", except 1 node that a new one replaced".to_owned(),
+                    done => format!(", except {done} nodes that new ones replaced"),
                 };
-                answer.push(format!("{} is as it was before the run{but_for}", self.group()));
+                answer.push(format!("{} is as it was before the run{except}", self.group()));
                 answer.extend(undoing.done(&self.gone()));
                 talk.extend(self.command("Next, to begin again", &self.closing.commands.begin("")));
             }
@@ -81,7 +81,7 @@ mod tests {
         };
         tale.end(801, RunOutcome::Aborted, 2, 0);
         assert_snapshot!(undone(&tale), @"
-        nodegroup/apps is as it was before the run, but for 1 node that a new one
+        nodegroup/apps is as it was before the run, except 1 node that a new one
           replaced
         taken back: the cordon of ip-10-0-1-2, the load balancer label of ip-10-0-1-2,
           the soft taint of 2 nodes, the shield against the cluster autoscaler of 1

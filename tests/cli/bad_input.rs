@@ -157,7 +157,8 @@ fn no_credentials() {
     let place = Place::new(World::default());
     assert_snapshot!(place.mngup_with(UPGRADE, &[("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", "")]), @"
     2> error: no AWS credentials were found: set --profile or AWS_PROFILE (after `aws sso login`), or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
-    2>   Next: aws sts get-caller-identity   (says what these credentials are worth)
+    2>   Next: give others: -p PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment
+    2>     or: aws sts get-caller-identity   # where the AWS CLI is: says what these are worth
     [4]
     ");
 }
@@ -168,7 +169,8 @@ fn expired_credentials() {
     place.aws.expire_credentials();
     assert_snapshot!(place.mngup(UPGRADE), @"
     2> error: the AWS credentials have expired: set --profile or AWS_PROFILE (after `aws sso login`), or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
-    2>   Next: aws sts get-caller-identity   (says what these credentials are worth)
+    2>   Next: give others: -p PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment
+    2>     or: aws sts get-caller-identity   # where the AWS CLI is: says what these are worth
     [4]
     ");
 }
@@ -178,7 +180,8 @@ fn credentials_of_nobody() {
     let place = Place::new(World::default());
     assert_snapshot!(place.mngup_with(UPGRADE, &[("AWS_ACCESS_KEY_ID", &Key::of("stranger").id)]), @"
     2> error: AWS does not accept the credentials (UnrecognizedClientException): set --profile or AWS_PROFILE (after `aws sso login`), or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
-    2>   Next: aws sts get-caller-identity   (says what these credentials are worth)
+    2>   Next: give others: -p PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment
+    2>     or: aws sts get-caller-identity   # where the AWS CLI is: says what these are worth
     [4]
     ");
 }
@@ -207,7 +210,7 @@ fn a_proxy_that_is_none() {
     let broken = [("https_proxy", "http://pro xy:3128")];
     assert_snapshot!(place.mngup_with(&format!("{UPGRADE} --kubeconfig broken"), &broken), @"
     2> error: the variable https_proxy: names no proxy that mngup can use, http://HOST:PORT is wanted; correct it, or name the API server's host in NO_PROXY
-    2>   Next: leave --kubeconfig and --context away: mngup connects by itself
+    2>   Next: leave --kubeconfig and --context out: mngup connects by itself
     [4]
     ");
 }
@@ -236,15 +239,15 @@ fn an_api_server_that_knows_nobody() {
     place.api.forget_everybody();
     assert_snapshot!(place.mngup(&format!("{UPGRADE} --kubeconfig kubeconfig")), @"
     2> error: http://API does not accept these credentials: Unauthorized
-    2>   Next: kubectl --kubeconfig kubeconfig auth whoami   (as whom it logs in)
+    2>   Next: kubectl --kubeconfig kubeconfig auth whoami   # as whom it logs in
     [4]
     ");
     // By the cluster's own endpoint it is AWS's identity that is not known.
     place.aws.serve_cluster(place.api.url(), CERTIFICATE);
     assert_snapshot!(place.mngup(UPGRADE), @"
     2> error: http://API does not accept these credentials: Unauthorized
-    2>   Next: aws eks list-access-entries --cluster-name prod   (who may enter)
-    2>     or: aws eks create-access-entry … --kubernetes-groups mngup-operators   (then bind docs/rbac.yaml)
+    2>   Next: aws eks list-access-entries --cluster-name prod   # who may enter
+    2>     or: aws eks create-access-entry --cluster-name prod --principal-arn ARN --kubernetes-groups mngup-operators   # then bind docs/rbac.yaml
     [4]
     ");
 }
@@ -254,24 +257,24 @@ fn a_kubeconfig_that_is_missing_broken_or_without_the_context() {
     let place = Place::new(World::default());
     assert_snapshot!(place.mngup(&format!("{UPGRADE} --kubeconfig nowhere")), @"
     2> error: kubeconfig nowhere does not exist
-    2>   Next: leave --kubeconfig and --context away: mngup connects by itself
+    2>   Next: leave --kubeconfig and --context out: mngup connects by itself
     [2]
     ");
     assert_snapshot!(place.mngup(&format!("{UPGRADE} --context prod")), @"
     2> error: kubeconfig HOME/.kube/config does not exist
-    2>   Next: leave --kubeconfig and --context away: mngup connects by itself
+    2>   Next: leave --kubeconfig and --context out: mngup connects by itself
     [2]
     ");
     fs::write(place.home.path().join("broken"), "apiVersion: v1\nclusters: [{name: prod, cluster: {").unwrap();
     assert_snapshot!(place.mngup(&format!("{UPGRADE} --kubeconfig broken")), @"
     2> error: kubeconfig broken: is broken YAML or no kubeconfig, see line 2 column 34
-    2>   Next: leave --kubeconfig and --context away: mngup connects by itself
+    2>   Next: leave --kubeconfig and --context out: mngup connects by itself
     [4]
     ");
     assert_snapshot!(place.mngup(&format!("{UPGRADE} --kubeconfig kubeconfig --context prd")), @r#"
     2> error: context "prd" in kubeconfig kubeconfig does not exist
     2>   Next: did you mean "prod"? There is prod, staging
-    2>     or: leave --kubeconfig and --context away: mngup connects by itself
+    2>     or: leave --kubeconfig and --context out: mngup connects by itself
     [2]
     "#);
 }
@@ -282,8 +285,8 @@ fn a_kubeconfig_of_another_server() {
     place.kubeconfig("other", "https://ABC.gr7.eu-west-1.eks.amazonaws.com");
     assert_snapshot!(place.mngup(&format!("{UPGRADE} --kubeconfig other")), @"
     2> error: the kubeconfig leads to https://ABC.gr7.eu-west-1.eks.amazonaws.com, but cluster/prod is at http://API
-    2>   Next: choose the right --context, or leave --kubeconfig and --context away: mngup connects by itself
-    2>     or: --allow-endpoint-mismatch   (a bastion or proxy stands in between)
+    2>   Next: choose the right --context, or leave --kubeconfig and --context out: mngup connects by itself
+    2>     or: --allow-endpoint-mismatch   # a bastion or proxy stands in between
     [4]
     ");
     // With the flag it goes on, here as far as the rights.
@@ -365,7 +368,7 @@ fn a_node_that_is_not_the_group_s() {
     let place = Place::new(World::default());
     assert_snapshot!(place.mngup(&format!("{UPGRADE} --kubeconfig kubeconfig --node ip-10-0-9-9")), @r#"
     2> error: nodegroup/workers has no node "ip-10-0-9-9"
-    2>   Next: kubectl get nodes   (shows the names)
+    2>   Next: kubectl --kubeconfig kubeconfig get nodes   # shows the names
     [4]
     "#);
 }
@@ -376,19 +379,19 @@ fn a_journal_that_cannot_be_written_or_is_another_run_s() {
     fs::write(place.home.path().join("run.jsonl"), include_str!("run.jsonl")).unwrap();
     assert_snapshot!(place.mngup(&format!("{UPGRADE} --kubeconfig kubeconfig --journal run.jsonl")), @"
     2> error: run.jsonl is the journal of another run, r1
-    2>   Next: name another file, or leave it away
+    2>   Next: name another file, or leave it out
     [2]
     ");
     fs::write(place.home.path().join("damaged.jsonl"), "dear diary\n").unwrap();
     assert_snapshot!(place.mngup(&format!("{UPGRADE} --kubeconfig kubeconfig --journal damaged.jsonl")), @"
     2> error: damaged.jsonl is not a journal of mngup: its first line is no header: expected value (column 1)
-    2>   Next: name another file, or leave it away
+    2>   Next: name another file, or leave it out
     [2]
     ");
     assert_snapshot!(place.mngup(&format!("{UPGRADE} --kubeconfig kubeconfig --journal run.jsonl/x")), @"
     2> error: the journal run.jsonl/x cannot be written
     2>   because Not a directory (os error 20)
-    2>   Next: name another file, or leave --journal away: then it goes where journals live
+    2>   Next: name another file, or leave --journal out: then it goes where journals live
     [2]
     ");
 }
@@ -403,32 +406,32 @@ fn a_broken_world_of_the_sandbox() {
     let shop = include_str!("../../plans/sandbox/never-allows.yaml");
     assert_snapshot!(place.mngup("upgrade --sandbox nowhere.yaml"), @"
     2> error: nowhere.yaml: No such file or directory (os error 2)
-    2>   Next: mngup upgrade --sandbox   (the world that mngup brings)
+    2>   Next: mngup upgrade --sandbox   # the world that mngup brings
     [2]
     ");
     assert_snapshot!(world("group: ["), @"
     2> error: world.yaml:1: fields are expected here, each as name: value
-    2>   Next: mngup upgrade --sandbox   (the world that mngup brings)
+    2>   Next: mngup upgrade --sandbox   # the world that mngup brings
     [2]
     ");
     assert_snapshot!(world(&shop.replacen("replicas:", "replica:", 1)), @"
     2> error: world.yaml:18: unknown field `replica`, expected one of kind, name, namespace, replicas, cpu, memory, extended, start, ready, stop, grace, runs, labels, tolerations, node-selector, zones, anti-affinity, zonal-volume, local-data, finalizers, budgets, trouble, webhook
-    2>   Next: mngup upgrade --sandbox   (the world that mngup brings)
+    2>   Next: mngup upgrade --sandbox   # the world that mngup brings
     [2]
     ");
     assert_snapshot!(world(&shop.replacen("old: 2", "old: 20", 1)), @"
     2> error: world.yaml:8: group.max: 6 is less than the 22 nodes in zones
-    2>   Next: mngup upgrade --sandbox   (the world that mngup brings)
+    2>   Next: mngup upgrade --sandbox   # the world that mngup brings
     [2]
     ");
     assert_snapshot!(world(&shop.replacen("cpu: 50m", "cpu: lots", 1)), @r#"
     2> error: world.yaml:17: workloads[0].cpu: "lots" is not an amount of processor; write it as 250m or 2
-    2>   Next: mngup upgrade --sandbox   (the world that mngup brings)
+    2>   Next: mngup upgrade --sandbox   # the world that mngup brings
     [2]
     "#);
     assert_snapshot!(world(""), @"
     2> error: world.yaml:1: there is nothing in it
-    2>   Next: mngup upgrade --sandbox   (the world that mngup brings)
+    2>   Next: mngup upgrade --sandbox   # the world that mngup brings
     [2]
     ");
 }

@@ -59,7 +59,7 @@ fn age(screen: &str) -> String {
 #[test]
 fn without_flags_the_settings_are_those_it_began_with() {
     assert_snapshot!(plan(""), @"
-    1 node out at a time (the group's updateConfig) + 2 extra; eviction timeout 5m; 1m before terminate
+    1 node out at a time (the group's updateConfig) + 2 extra = up to 3 at a time; eviction timeout 5m; 1m before terminate
     --force: pods that are left after 5m are deleted, whatever their budgets say
     goes on with the run that ann@runner-7 began AGE ago with --max-surge 2 --drain-timeout 5m --force
     2> Next: mngup upgrade -c prod -n workers --kubeconfig kubeconfig
@@ -79,7 +79,7 @@ fn one_flag_changes_one_setting_and_is_told() {
 #[test]
 fn a_variable_takes_a_switch_back_and_an_empty_one_says_nothing() {
     assert_snapshot!(plan_with("", &[("MNGUP_FORCE", "false")]), @"
-    1 node out at a time (the group's updateConfig) + 2 extra; eviction timeout 5m; 1m before terminate
+    1 node out at a time (the group's updateConfig) + 2 extra = up to 3 at a time; eviction timeout 5m; 1m before terminate
     goes on with the run that ann@runner-7 began AGE ago with --max-surge 2 --drain-timeout 5m --force
     as of now: --force=false, which was on
     2> Next: mngup upgrade -c prod -n workers --kubeconfig kubeconfig --force=false
@@ -154,8 +154,8 @@ fn what_status_says_of_a_run_that_stopped() {
     cluster/prod  nodegroup/workers   began AGE ago
     0 of 3 nodes are new
     stopped AGE ago: stopped by the user
-    Next: mngup upgrade -c prod -n workers --kubeconfig kubeconfig   (goes on)
-      or: mngup abort -c prod -n workers --kubeconfig kubeconfig   (undoes what it did)
+    Next: mngup upgrade -c prod -n workers --kubeconfig kubeconfig   # goes on
+      or: mngup abort -c prod -n workers --kubeconfig kubeconfig   # undoes what it did
     [0]
     ");
 }

@@ -127,7 +127,7 @@ fn the_short_help_of_upgrade_is_one_screen_of_flags() {
           --sandbox-speed <FACTOR>  How many times faster than the clock the sandbox runs [default: 40]
 
     A run that goes on keeps the settings it was begun with. A flag or variable given now changes that
-    one; --force=false takes a switch back. To begin anew, mngup abort first.
+    one; --force=false takes a switch back. To start again, mngup abort first.
     A TIME is written with its unit: 90s, 15m, 1h30m.
     Every flag has a variable: --max-surge is MNGUP_MAX_SURGE. A flag beats its variable.
     [0]
@@ -162,7 +162,7 @@ fn the_long_help_of_upgrade_explains_force_and_exit_codes() {
       141  stdout was closed before the answer was whole
 
     A run that goes on keeps the settings it was begun with. A flag or variable given now changes that
-    one; --force=false takes a switch back. To begin anew, mngup abort first.
+    one; --force=false takes a switch back. To start again, mngup abort first.
     A TIME is written with its unit: 90s, 15m, 1h30m.
     Every flag has a variable: --max-surge is MNGUP_MAX_SURGE. A flag beats its variable.
     [0]

@@ -12,19 +12,19 @@ fn a_place_that_is_no_file_is_refused_before_anything_is_touched() {
     let upgrade = |path: &str| mngup_in(home.path(), &format!("upgrade --sandbox --journal {path}"), &[]);
     assert_snapshot!(upgrade("/dev/full"), @"
     2> error: /dev/full is no plain file, so no journal can be kept there
-    2>   Next: name another file, or leave it away
+    2>   Next: name another file, or leave it out
     [2]
     ");
     assert_snapshot!(upgrade("."), @"
     2> error: . is no plain file, so no journal can be kept there
-    2>   Next: name another file, or leave it away
+    2>   Next: name another file, or leave it out
     [2]
     ");
     fs::write(home.path().join("file"), "").unwrap();
     assert_snapshot!(upgrade("file/run.jsonl"), @"
     2> error: the journal file/run.jsonl cannot be written
     2>   because Not a directory (os error 20)
-    2>   Next: name another file, or leave --journal away: then it goes where journals live
+    2>   Next: name another file, or leave --journal out: then it goes where journals live
     [2]
     ");
 }
@@ -57,7 +57,6 @@ fn a_run_without_a_home_says_that_it_has_no_journal_and_goes_on() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join(".local"), "in the way").unwrap();
     let screen = mngup_in(home.path(), "upgrade --sandbox --sandbox-speed 1000", &[]);
-    let warned =
-        "no journal is written, and mngup report will have nothing to tell: HOME/.local/state/mngup/shop/workers/";
+    let warned = "no journal is written, and mngup report will have nothing to tell: HOME/.local/state/mngup/sandbox/shop/shop/workers/";
     assert!(screen.contains(warned) && screen.ends_with("[0]"), "{screen}");
 }

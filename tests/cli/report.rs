@@ -15,7 +15,7 @@ fn a_report_of_no_journal() {
     assert_snapshot!(mngup_in(home.path(), "report -n apps", &[]), @"
     2> error: there is no journal of nodegroup/apps below HOME/.local/state/mngup
     2>   Next: mngup report JOURNAL
-    2>     or: mngup status -c CLUSTER -n apps   (reads the cluster instead of a journal)
+    2>     or: mngup status -c CLUSTER -n apps   # reads the cluster instead of a journal
     [2]
     ");
     assert_snapshot!(mngup_in(home.path(), "report run.jsonl", &[]), @"
@@ -32,7 +32,7 @@ fn a_damaged_journal() {
     fs::write(home.path().join("run.jsonl"), damaged).unwrap();
     assert_snapshot!(mngup_in(home.path(), "report run.jsonl", &[]), @"
     2> error: run.jsonl line 9 is damaged: unknown variant `node-drain` (column 137)
-    2>   Next: look at it: sed -n 9p run.jsonl   (the lines before it can be read)
+    2>   Next: look at it: sed -n 9p run.jsonl   # the lines before it can be read
     [2]
     ");
     fs::write(home.path().join("run.jsonl"), JOURNAL.replace(r#"journal":1"#, r#"journal":7"#)).unwrap();
@@ -44,7 +44,7 @@ fn a_damaged_journal() {
     fs::write(home.path().join("run.jsonl"), "dear diary\n").unwrap();
     assert_snapshot!(mngup_in(home.path(), "report run.jsonl", &[]), @"
     2> error: run.jsonl is not a journal of mngup: its first line is no header: expected value (column 1)
-    2>   Next: name another file, or leave it away
+    2>   Next: name another file, or leave it out
     [2]
     ");
 }

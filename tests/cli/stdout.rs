@@ -98,7 +98,7 @@ fn a_run_goes_on_without_a_reader_and_its_code_says_that_nobody_read() {
     assert_snapshot!(end, @"
      the answer could not be written to stdout
       because No space left on device (os error 28)
-      Next: mngup report full.jsonl   (tells it again)
+      Next: mngup report full.jsonl   # tells it again
     [1]
     ");
 }

@@ -89,13 +89,13 @@ fn times() {
 fn seconds() {
     assert_snapshot!(said("--grace-period", &["", "-1", "0", "99999999999", "fünf", "30sec"]), @r#"
     "": error: invalid value '' for '--grace-period <TIME>': write it as 90s, 15m or 1h30m [2]
-    "-1": error: invalid value '-1' for '--grace-period <TIME>': that is what kubectl calls the pod's own; leave the flag away for it [2]
+    "-1": error: invalid value '-1' for '--grace-period <TIME>': that is what kubectl calls the pod's own; leave the flag out for it [2]
     "0": error: invalid value '0' for '--grace-period <TIME>': 0 removes the pod's object while its processes may still run; the shortest is 1s [2]
     "99999999999": error: invalid value '99999999999' for '--grace-period <TIME>': it is longer than a year, and no run takes that long [2]
     "fünf": error: invalid value 'fünf' for '--grace-period <TIME>': write it as 90s, 15m or 1h30m [2]
     "30sec": error: invalid value '30sec' for '--grace-period <TIME>': write it as 90s, 15m or 1h30m [2]
     "#);
-    assert_snapshot!(said("--max-grace-period", &["-1"]), @r#""-1": error: invalid value '-1' for '--max-grace-period <TIME>': that is what kubectl calls the pod's own; leave the flag away for it [2]"#);
+    assert_snapshot!(said("--max-grace-period", &["-1"]), @r#""-1": error: invalid value '-1' for '--max-grace-period <TIME>': that is what kubectl calls the pod's own; leave the flag out for it [2]"#);
     assert_snapshot!(said("--skip-wait-for-delete-timeout", &["", "-1", "99999999999999999999"]), @r#"
     "": error: invalid value '' for '--skip-wait-for-delete-timeout <TIME>': write it as 90s, 15m or 1h30m [2]
     "-1": error: invalid value '-1' for '--skip-wait-for-delete-timeout <TIME>': write it as 90s, 15m or 1h30m [2]

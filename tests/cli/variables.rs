@@ -24,16 +24,16 @@ fn a_sandbox_that_is_off_is_a_real_cluster_and_one_that_is_on_is_none() {
     assert_snapshot!(mngup_with("upgrade -c prod -n apps --yes", &[("MNGUP_SANDBOX", "on")]), @"
     2> error: --cluster with --sandbox, which brings a cluster of its own
     2>   --sandbox comes from the variable MNGUP_SANDBOX
-    2>   Next: leave one of them away
+    2>   Next: leave one of them out
     [2]
     ");
     assert_snapshot!(mngup_with("upgrade --dry-run", &[("MNGUP_SANDBOX", "ture")]), @"
     2> error: ture: No such file or directory (os error 2)
-    2>   Next: mngup upgrade --sandbox   (the world that mngup brings)
+    2>   Next: mngup upgrade --sandbox   # the world that mngup brings
     [2]
     ");
     assert_snapshot!(mngup_with("upgrade --sandbox=", &[]), @"
-    2> error: invalid value '' for '--sandbox [<WORLD.yaml>]': it is empty; leave the value away for the world that mngup brings
+    2> error: invalid value '' for '--sandbox [<WORLD.yaml>]': it is empty; leave the value out for the world that mngup brings
     2>
     2> For more information, try '--help'.
     [2]
@@ -102,8 +102,9 @@ fn a_wrong_value_out_of_a_variable_names_the_variable() {
     2> For more information, try '--help'.
     [2]
     ");
-    assert_snapshot!(upgrade("MNGUP_MAX_UNAVAILABLE", "0"), @"
-    2> error: --max-unavailable 0 without a surge: no node may be out, and none comes in its stead
+    let nothing_moves = [("MNGUP_MAX_UNAVAILABLE", "0"), ("MNGUP_MAX_SURGE", "0")];
+    assert_snapshot!(mngup_with("upgrade -c prod -n apps", &nothing_moves), @"
+    2> error: --max-unavailable 0 without a surge: no node may be out, and none comes instead of it
     2>   --max-unavailable comes from the variable MNGUP_MAX_UNAVAILABLE
     2>   Next: add --max-surge 1, or let one node be out
     [2]

@@ -24,7 +24,7 @@ fn said(text: &str) -> String {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("world.yaml"), text).unwrap();
     let screen = mngup_in(home.path(), "upgrade --sandbox world.yaml --dry-run", &[]);
-    let remedy = "2>   Next: mngup upgrade --sandbox   (the world that mngup brings)\n";
+    let remedy = "2>   Next: mngup upgrade --sandbox   # the world that mngup brings\n";
     screen.replace(remedy, "").replace("2> error: ", "")
 }
 
@@ -166,23 +166,23 @@ fn what_is_no_world_at_all() {
     let upgrade = |path: &str| mngup_words(home.path(), &["upgrade", "--sandbox", path], &[]);
     assert_snapshot!(upgrade("/dev/full"), @"
     2> error: /dev/full: is larger than 1 MiB, and no world is that large
-    2>   Next: mngup upgrade --sandbox   (the world that mngup brings)
+    2>   Next: mngup upgrade --sandbox   # the world that mngup brings
     [2]
     ");
     assert_snapshot!(upgrade("/dev/null"), @"
     2> error: /dev/null:1: there is nothing in it
-    2>   Next: mngup upgrade --sandbox   (the world that mngup brings)
+    2>   Next: mngup upgrade --sandbox   # the world that mngup brings
     [2]
     ");
     assert_snapshot!(upgrade("."), @"
     2> error: .: Is a directory (os error 21)
-    2>   Next: mngup upgrade --sandbox   (the world that mngup brings)
+    2>   Next: mngup upgrade --sandbox   # the world that mngup brings
     [2]
     ");
     fs::write(home.path().join("picture.png"), [0x89, 0x50, 0xff, 0xfe]).unwrap();
     assert_snapshot!(upgrade("picture.png"), @"
     2> error: picture.png: stream did not contain valid UTF-8
-    2>   Next: mngup upgrade --sandbox   (the world that mngup brings)
+    2>   Next: mngup upgrade --sandbox   # the world that mngup brings
     [2]
     ");
 }
@@ -195,4 +195,65 @@ fn speeds() {
         let said = format!("invalid value '{speed}' for '--sandbox-speed <FACTOR>': a factor between 0.01 and 5000");
         assert!(screen.contains(&said) && screen.ends_with("[2]"), "{screen}");
     }
+}
+
+/// A world that comes with mngup.
+fn world(name: &str) -> String {
+    format!("{}/plans/sandbox/{name}.yaml", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn a_dry_run_that_sees_pods_that_never_leave_says_what_to_fix_first_and_tells_programs_too() {
+    let home = tempfile::tempdir().unwrap();
+    let words = ["upgrade", "--sandbox", &world("never-allows"), "--dry-run"];
+    let screen = mngup_words(home.path(), &words, &[]);
+    let fix = screen.split("fix that first:\n").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap();
+    assert_snapshot!(fix, @r#"
+    # in a real cluster:
+    kubectl -n shop patch pdb/legacy-api --type=merge -p '{"spec":{"minAvailable":1}}'
+    # later: kubectl -n shop patch pdb/legacy-api --type=merge -p '{"spec":{"minAvailable":"100%"}}'   # puts it back, once the pods have moved
+    "#);
+    assert!(screen.contains("2> Next, once that is fixed: mngup upgrade --sandbox "), "{screen}");
+    let document = mngup_words(home.path(), &[&words[..], &["-o", "json"]].concat(), &[]);
+    let document = document.split("2> ").next().unwrap();
+    let document: serde_json::Value = serde_json::from_str(document).unwrap();
+    let blocks: Vec<_> =
+        document["order"].as_array().unwrap().iter().filter_map(|node| node["blocks"].as_array()).collect();
+    assert!(blocks.iter().any(|blocks| !blocks.is_empty()), "{document}");
+    let finding = document["findings"][0].as_str().unwrap();
+    assert!(finding.contains("can never allow an eviction"), "{finding}");
+    assert_eq!(document["fix"].as_array().unwrap().len(), fix.lines().count());
+}
+
+#[test]
+fn a_mistyped_node_is_not_answered_with_another_machine() {
+    let home = tempfile::tempdir().unwrap();
+    let screen = mngup_in(home.path(), "upgrade --sandbox --dry-run --node ip-10-0-1-1", &[]);
+    assert!(screen.contains("has no node") && !screen.contains("--node ip-"), "{screen}");
+}
+
+#[test]
+fn a_journal_of_the_sandbox_lives_apart_and_says_what_it_is() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("small.yaml"), SMALL).unwrap();
+    let run = mngup_in(home.path(), "upgrade --sandbox small.yaml --sandbox-speed 5000", &[]);
+    assert!(run.contains("HOME/.local/state/mngup/sandbox/small/"), "{run}");
+    let report = mngup_in(home.path(), "report", &[]);
+    assert!(report.starts_with("sandbox/small  cluster/"), "{report}");
+}
+
+#[test]
+fn no_node_out_is_enough_said_where_a_surge_comes_by_itself() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("small.yaml"), SMALL).unwrap();
+    let plan = mngup_in(home.path(), "upgrade --sandbox small.yaml --dry-run --max-unavailable 0", &[]);
+    assert!(plan.contains("0 nodes out at a time + 1 extra") && plan.ends_with("[0]"), "{plan}");
+    let minimal = SMALL.replace("{ name: workers }", "{ name: workers, strategy: MINIMAL }");
+    fs::write(home.path().join("small.yaml"), minimal).unwrap();
+    let plan = mngup_in(home.path(), "upgrade --sandbox small.yaml --dry-run --max-unavailable 0", &[]);
+    assert_snapshot!(plan, @"
+    2> error: --max-unavailable 0 without a surge, which this group does not get by itself: no node may be out, and none comes instead of it
+    2>   Next: add --max-surge 1, or let one node be out
+    [2]
+    ");
 }

@@ -116,7 +116,7 @@ fn l10_a_group_in_no_state_for_it_is_refused_before_anything_is_touched() {
     bed.aws.describe_as("UPDATING", &[]);
     assert_snapshot!(refused("UPDATING"), @"
     error: nodegroup/workers: EKS is updating this node group itself (status UPDATING)
-      Next: wait until EKS is done (aws eks list-updates shows it), then run mngup again
+      Next: wait until EKS is done (aws eks list-updates shows it)
       then: mngup upgrade -c prod -n workers
     ");
     bed.aws.describe_as("DELETE_FAILED", &[]);

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     domain::InstanceId,
-    ports::{CloudAct, Outcome},
+    ports::{CloudAct, Outcome, Refusal},
 };
 
 const AZ_REBALANCE: &str = "AZRebalance";
@@ -52,6 +52,12 @@ async fn terminate(cloud: &AwsCloud, instance: &InstanceId, decrement: bool) -> 
         .config_override(only_when_refused::<TerminateInstanceInAutoScalingGroupError>())
         .send()
         .await;
+    // An instance that is leaving already is answered with the activity that takes it away, by which the group does not
+    // shrink: "… in response to a user request, shrinking the capacity from 4 to 3" is what one that does says.
+    let cause = answer.as_ref().ok().and_then(|done| done.activity()).and_then(|activity| activity.cause());
+    if decrement && cause.is_some_and(|cause| !cause.is_empty() && !cause.contains("shrinking the capacity")) {
+        return Outcome::Refused(Refusal::Gone);
+    }
     let object = format!("instance/{instance} of {}", cloud.object());
     outcome(cloud, actions::TERMINATE, &object, answer)
 }

@@ -134,7 +134,8 @@ impl World {
             CloudAct::Terminate { instance, decrement } => {
                 let leaves = self.asg.instance(instance).is_some_and(|instance| instance.state.is_leaving());
                 let answer = self.terminate(instance, *decrement, Actor::Client);
-                if leaves && answer.is_ok() {
+                // The activity that is answered with says nothing of a capacity that shrinks.
+                if *decrement && leaves && answer.is_ok() {
                     return Outcome::Refused(Refusal::Gone);
                 }
                 answer
