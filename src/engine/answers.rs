@@ -149,6 +149,8 @@ fn patched(draft: &mut Draft<'_>, node: &NodeName, patch: &NodePatch) {
                     draft.note(Note::TerminationMarked(flight.member.instance.clone()));
                 }
             }
+            // The watch may have shown it before the answer came, and it was told then.
+            NodeMark::Quarantined(_) if flight.is_none() => {}
             NodeMark::Quarantined(_) => draft.event(Event::NodeQuarantined { node: node.clone() }),
             NodeMark::Shielded => draft.note(Note::Shielded(node.clone())),
             NodeMark::Run(_) | NodeMark::Cordoned | NodeMark::Excluded | NodeMark::Drained(_) => {}

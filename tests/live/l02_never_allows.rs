@@ -37,10 +37,11 @@ fn l2_the_run_stops_gives_the_node_back_and_goes_on_once_the_budget_allows() {
     pdb/default/ledger can never allow an eviction
       holds  pod/default/ledger-POD
       why    minAvailable 3 of 3 pods = 3 must stay; 3 are Ready; 0 may leave, now and always
-      fix    kubectl -n default patch pdb/ledger --type=merge -p '{"spec":{"minAvailable":2}}'
-             (then put it back: … -p '{"spec":{"minAvailable":3}}')
+      fix    # kubectl must point to cluster prod: aws eks update-kubeconfig --name prod
+             kubectl -n default patch pdb/ledger --type=merge -p '{"spec":{"minAvailable":2}}'
+             kubectl -n default patch pdb/ledger --type=merge -p '{"spec":{"minAvailable":3}}'   # puts it back, once the pods have moved
 
-    0 of 3 nodes are new; NODE serves again; nothing is in flight
+    0 of 3 old nodes are replaced; NODE serves again; nothing is in flight
     Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n workers
       or, to undo what this run did (new nodes stay): mngup abort -c prod -n workers
     "#);
@@ -69,7 +70,8 @@ fn l3_quarantine_leaves_the_node_and_does_the_others() {
     assert_eq!(run.code, Some(7), "{run}");
     // How large the group is now depends on when the stuck node's turn came; it is told where it is larger than before.
     let desired = bed.aws.size().desired;
-    let larger = "the group stays at 4 nodes instead of 3; abort gives that back, and so does the end of the run\n";
+    let larger =
+        "the group's desired size stays 4 instead of 3; abort gives that back, and so does the end of the run\n";
     println!("L3: desired is {desired}\n{run}");
     assert!([3, 4].contains(&desired) && run.stderr.contains(larger) == (desired == 4), "{desired}\n{run}");
     assert_snapshot!(verdict(&run, &["cart", "ledger"]).replace(larger, ""), @r#"
@@ -78,10 +80,11 @@ fn l3_quarantine_leaves_the_node_and_does_the_others() {
     pdb/default/ledger can never allow an eviction
       holds  pod/default/ledger-POD
       why    minAvailable 1 of 1 pod = 1 must stay; 1 is Ready; 0 may leave, now and always
-      fix    kubectl -n default patch pdb/ledger --type=merge -p '{"spec":{"minAvailable":0}}'
-             (then put it back: … -p '{"spec":{"minAvailable":1}}')
+      fix    # kubectl must point to cluster prod: aws eks update-kubeconfig --name prod
+             kubectl -n default patch pdb/ledger --type=merge -p '{"spec":{"minAvailable":0}}'
+             kubectl -n default patch pdb/ledger --type=merge -p '{"spec":{"minAvailable":1}}'   # puts it back, once the pods have moved
 
-    node/NODE is quarantined: cordoned, and still of the old kind
+    node/NODE is quarantined: it stays cordoned, and is still old
     Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n workers
       or, to undo what this run did (new nodes stay): mngup abort -c prod -n workers
     "#);

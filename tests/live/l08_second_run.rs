@@ -25,7 +25,7 @@ fn a_second_run_is_refused_and_names_the_first() {
             "error: another run works on this group: ada@test-machine has held lease/kube-system/mngup-workers"
         );
         let (_, next) = times.split_once('\n').expect("a second line");
-        assert_eq!(next, "  Next: mngup status -c prod -n workers   (what it does, and what it waits for)\n");
+        assert_eq!(next, "  Next: mngup status -c prod -n workers   # what it does, and what it waits for\n");
         assert_eq!((second.stdout.as_str(), second.files()), ("", vec![]), "no answer, and no journal");
     }
     // Both asked, and neither touched a thing: not even to try.

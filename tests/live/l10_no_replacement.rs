@@ -34,13 +34,14 @@ fn l10_a_launch_that_fails_is_told_in_the_scaling_activity_s_own_words() {
     let run = upgrade(&bed);
     assert!(run.stderr.contains("We currently do not have sufficient m6i.large capacity"), "{run}");
     assert_snapshot!(verdict(&run, &["cart"]), @"
-    NodeCreationFailure: no new node serves in the stead of node/NODE after 10s
+    NodeCreationFailure: no new node serves instead of node/NODE after 10s
 
     the group launched no instance
       why    a new instance; the last launch failed: We currently do not have sufficient m6i.large capacity in the Availability Zone you requested (eu-west-1c). Our system will be working on provisioning additional capacity. You can currently get m6i.large capacity by not specifying an Availability Zone in your request or choosing eu-west-1a, eu-west-1b. Launching EC2 instance failed.
       fix    add instance types or zones to the group, or wait: AWS has none of these there now
 
-    0 of 3 nodes are new; NODE is gone and not replaced
+    0 of 3 old nodes are replaced; NODE is gone and not replaced
+    Auto Scaling goes on trying to launch what the group lacks
     Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n workers
       or, to undo what this run did (new nodes stay): mngup abort -c prod -n workers
     ");
@@ -57,13 +58,15 @@ fn l10_a_node_that_is_never_ready_is_told_with_the_kubelet_s_reason() {
     let run = upgrade(&bed);
     assert!(run.stderr.contains("cni plugin not initialized"), "{run}");
     assert_snapshot!(verdict(&run, &["cart"]), @"
-    NodeCreationFailure: no new node serves in the stead of node/NODE after 10s
+    NodeCreationFailure: no new node serves instead of node/NODE after 10s
 
     waited for the new node to be Ready
       why    NODE to be Ready (KubeletNotReady: container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized)
-      fix    kubectl describe node/NODE
+      fix    # kubectl must point to cluster prod: aws eks update-kubeconfig --name prod
+             kubectl describe node/NODE
 
-    0 of 3 nodes are new; NODE is gone and not replaced
+    0 of 3 old nodes are replaced; NODE is gone and not replaced
+    Auto Scaling goes on trying to launch what the group lacks
     Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n workers
       or, to undo what this run did (new nodes stay): mngup abort -c prod -n workers
     ");
@@ -77,13 +80,14 @@ fn l10_an_instance_that_never_registers_is_named() {
     let new = bed.aws.instances().into_iter().find(|(_, version)| version == "2").unwrap().0;
     assert!(run.stderr.contains(new.as_str()), "{run}");
     assert_snapshot!(verdict(&run, &["cart"]).replace(new.as_str(), "INSTANCE"), @"
-    NodeCreationFailure: no new node serves in the stead of node/NODE after 10s
+    NodeCreationFailure: no new node serves instead of node/NODE after 10s
 
     waited for the new instance to join
       why    INSTANCE to join the cluster (InService)
-      fix    aws ec2 get-console-output --instance-id INSTANCE --latest --output text   (what its bootstrap says)
+      fix    aws ec2 get-console-output --instance-id INSTANCE --latest --output text   # what its bootstrap says
 
-    0 of 3 nodes are new; NODE is gone and not replaced
+    0 of 3 old nodes are replaced; NODE is gone and not replaced
+    Auto Scaling goes on trying to launch what the group lacks
     Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n workers
       or, to undo what this run did (new nodes stay): mngup abort -c prod -n workers
     ");

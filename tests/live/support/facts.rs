@@ -104,9 +104,11 @@ pub fn plain(run: &Ended, text: &str, apps: &[&str]) -> String {
 /// Why a run stopped and what to do about it: the end of stderr, but for the numbers that differ from run to run.
 pub fn verdict(run: &Ended, apps: &[&str]) -> String {
     let text = plain(run, &run.stderr, apps);
-    let began = ["PodEvictionFailure: node/", "NodeCreationFailure: no new node serves in"];
+    let began = ["PodEvictionFailure: node/", "NodeCreationFailure: no new node serves instead"];
     let lines = text.lines().skip_while(|line| !began.iter().any(|begin| line.starts_with(begin)));
-    lines.filter(|line| !line.contains(" moved, ")).collect::<Vec<_>>().join("\n")
+    // How long it took, and where the report is, differ from run to run.
+    let same = |line: &&str| !line.contains(" moved, ") && !line.starts_with("The report: ");
+    lines.filter(same).collect::<Vec<_>>().join("\n")
 }
 
 fn names(nodes: impl Iterator<Item = Value>) -> BTreeSet<String> {
