@@ -232,7 +232,7 @@ fn extra_comes(draft: &Draft<'_>, census: &Census) -> bool {
     let comes = run.owed.iter().any(|owed| owed.replaces.is_none())
         || run.arrivals.values().any(|arrival| arrival.replaces.is_none())
         || run.resize.is_some();
-    comes && !run.surge_denied && !census.seats.values().any(|seat| !seat.old && seat.available)
+    comes && !run.surge_denied && !census.seats.values().any(|seat| !seat.outdated && seat.available)
 }
 
 /// Shrinks the group to its size by a member that was drained first; only when no old node is left to shrink by.

@@ -25,6 +25,8 @@ pub struct Seat {
     pub member: Member,
     /// Whether it is to be replaced.
     pub old: bool,
+    /// Whether it is of the kind that is to be replaced, be it named or not.
+    pub outdated: bool,
     /// In service, Node Ready and schedulable, and not chosen.
     pub available: bool,
     /// Whether the run has taken it out: in flight, or quarantined.
@@ -70,7 +72,8 @@ impl Census {
             // Nodes that joined after the run began are its own replacements: `--all-nodes` means those before.
             let asked = policy.all_nodes && node.is_some_and(|node| node.created_at < since);
             let apart = matches!(instance.lifecycle, Lifecycle::Apart(_));
-            let old = named && !apart && (asked || evidence(instance, group).is_some());
+            let outdated = asked || evidence(instance, group).is_some();
+            let old = named && !apart && outdated;
             let available = !taken && why_out.is_none();
             census.available += u32::from(available);
             if let (false, Some(why)) = (taken, why_out) {
@@ -79,7 +82,7 @@ impl Census {
             let created_at = node.map(|node| node.created_at);
             let no_node = instance.no_node && node.is_none();
             let spared = spared.contains(&instance.id);
-            let seat = Seat { member, old, available, taken, spared, apart, no_node, created_at };
+            let seat = Seat { member, old, outdated, available, taken, spared, apart, no_node, created_at };
             census.seats.insert(instance.id.clone(), seat);
         }
         census

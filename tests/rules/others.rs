@@ -241,3 +241,18 @@ fn an_extra_node_is_one_more_than_others_want_by_then() {
     scene.play();
     assert_eq!(scene.group.size.desired, 4, "{:#?}", scene.log);
 }
+
+/// Of the nodes that were not named, none is new: what is evicted now would land on an old one and move twice.
+#[test]
+fn a_node_that_was_named_waits_for_the_extra_one_too() {
+    let mut scene = Scene::new(&[("a", 3)], Policy { only: ["a1".into()].into(), ..Policy::default() });
+    scene.replaces = false;
+    scene.settle();
+    scene.position("size 4");
+    assert_eq!(chosen(&scene), Vec::<&String>::new());
+    scene.replaces = true;
+    scene.launch();
+    scene.after(Duration::from_secs(1));
+    scene.play();
+    assert_eq!(chosen(&scene), ["choose a1"]);
+}
