@@ -1,27 +1,16 @@
 //! Runs and aborts that must end, and must end with what is theirs.
 
-use crate::scene::{Scene, instance, node, pdb, pod, template};
+use crate::scene::{MINUTE, Scene, failed, instance, no_surge, node, pdb, pod, resume, template};
 use mngup::{
     domain::*,
     engine::{
-        Goal, Input, Rollout,
+        Goal, Input,
         effect::{Outcome, Refusal},
         event::{Event, RunOutcome},
     },
 };
 use std::time::Duration;
 
-const MINUTE: Duration = Duration::from_mins(1);
-fn no_surge() -> Policy {
-    Policy { max_surge: Some(IntOrPercent::Int(0)), ..Policy::default() }
-}
-fn failed(code: u16, message: &str) -> Outcome {
-    Outcome::Refused(Refusal::Failed { code, message: message.to_owned() })
-}
-fn resume(scene: &mut Scene, goal: Goal) {
-    let intent = scene.run.intent().clone();
-    scene.run = Rollout::resume(intent.clone(), intent, goal, &scene.snapshot, scene.now);
-}
 fn tail(scene: &Scene) -> Vec<String> {
     scene.log.iter().rev().take(12).rev().cloned().collect()
 }
@@ -72,7 +61,7 @@ fn abort_after_refused_surge_takes_nothing_of_others() {
     scene.change_group(|group| group.size.desired = 4);
     scene.launch();
     scene.after(60 * MINUTE);
-    resume(&mut scene, Goal::Abort);
+    resume(&mut scene, Goal::Abort, |_| ());
     scene.play();
     assert_eq!(scene.group.size.desired, 4, "{:#?}", tail(&scene));
 }
@@ -83,7 +72,7 @@ fn crash_between_intent_and_call_does_not_double_the_claim() {
     scene.answers.insert("size".to_owned(), Outcome::Unknown("timed out".to_owned()));
     scene.settle();
     assert_eq!((scene.run.intent().surge, scene.group.size.desired), (1, 3));
-    resume(&mut scene, Goal::Upgrade);
+    resume(&mut scene, Goal::Upgrade, |_| ());
     scene.answers.clear();
     scene.settle();
     assert_eq!((scene.run.intent().surge, scene.group.size.desired), (1, 4));
@@ -106,7 +95,7 @@ fn resumed_decrement_does_not_shrink_below_the_size() {
         group.instances.remove(&"i-new1".into());
     });
     scene.see(Change::NodeGone("new1".into()));
-    resume(&mut scene, Goal::Upgrade);
+    resume(&mut scene, Goal::Upgrade, |_| ());
     scene.see(Change::PdbGone(PdbRef { namespace: "shop".to_owned(), name: "web".to_owned() }));
     scene.play();
     let shrunk: Vec<_> = scene.log.iter().filter(|l| l.starts_with("shrink")).collect();
@@ -169,7 +158,7 @@ fn abort_does_not_try_every_node_of_the_group() {
     scene.settle();
     scene.see(Change::Pod(Box::new(pod("web-new", "new1"))));
     let before = scene.now;
-    resume(&mut scene, Goal::Abort);
+    resume(&mut scene, Goal::Abort, |_| ());
     scene.play();
     let chosen = scene.log.iter().filter(|l| l.starts_with("choose ")).count();
     // Two by the run before, three by the abort.
@@ -245,7 +234,7 @@ fn crash_while_shedding_a_new_node() {
     }
     let chosen = scene.log.iter().filter(|l| l.starts_with("choose new")).count();
     assert_eq!(chosen, 1, "{:#?}", scene.log);
-    resume(&mut scene, Goal::Upgrade);
+    resume(&mut scene, Goal::Upgrade, |_| ());
     scene.play();
     let ended =
         scene.log.iter().filter(|l| l.starts_with("terminate i-new") || l.starts_with("shrink by i-new")).count();
@@ -263,7 +252,7 @@ fn aborted_run_with_standby_untouched_by_us() {
     });
     scene.launch();
     scene.read_group();
-    resume(&mut scene, Goal::Abort);
+    resume(&mut scene, Goal::Abort, |_| ());
     scene.play();
     assert!(!scene.log.iter().any(|l| l == "choose a3"), "{:#?}", scene.log);
 }
@@ -319,7 +308,7 @@ fn resumed_decrement_without_a_surge_shrinks_below_the_size() {
         group.instances.remove(&"i-new1".into());
     });
     scene.see(Change::NodeGone("new1".into()));
-    resume(&mut scene, Goal::Upgrade);
+    resume(&mut scene, Goal::Upgrade, |_| ());
     scene.play();
     assert_eq!((scene.group.size.desired, scene.group.instances.len()), (3, 3), "{:#?}", scene.log);
 }

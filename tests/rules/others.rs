@@ -5,37 +5,13 @@ use std::time::Duration;
 use mngup::{
     domain::*,
     engine::{
-        Goal, Input, Rollout,
+        Goal, Input,
         effect::{Outcome, Refusal},
         event::RunOutcome,
     },
 };
 
-use crate::scene::{Scene, pdb, pod};
-
-const MINUTE: Duration = Duration::from_mins(1);
-
-fn no_surge() -> Policy {
-    Policy { max_surge: Some(IntOrPercent::Int(0)), ..Policy::default() }
-}
-
-fn failed(code: u16, message: &str) -> Outcome {
-    Outcome::Refused(Refusal::Failed { code, message: message.to_owned() })
-}
-
-fn resume(scene: &mut Scene, goal: Goal, change: impl FnOnce(&mut Intent)) {
-    let mut intent = scene.run.intent().clone();
-    change(&mut intent);
-    scene.run = Rollout::resume(intent.clone(), intent, goal, &scene.snapshot, scene.now);
-}
-
-fn stopped(scene: &Scene) -> IntentState {
-    IntentState::Stopped { at: scene.now, why: "stopped by the user".to_owned() }
-}
-
-fn chosen(scene: &Scene) -> Vec<&String> {
-    scene.log.iter().filter(|line| line.starts_with("choose ")).collect()
-}
+use crate::scene::{MINUTE, Scene, chosen, failed, no_surge, pdb, pod, resume, stopped};
 
 /// The cluster autoscaler adds three nodes in the middle of a run that never asked for an extra one.
 #[test]

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use mngup::{
     domain::*,
     engine::{
-        Decision, Input, Rollout,
-        effect::{CloudAct, Effect, KubeAct, Outcome},
+        Decision, Goal, Input, Rollout,
+        effect::{CloudAct, Effect, KubeAct, Outcome, Refusal},
         event::Event,
         invariants,
     },
@@ -33,6 +33,31 @@ pub struct Scene {
     counter: u32,
     /// Of the template that the group launches from.
     pub version: u32,
+}
+
+pub const MINUTE: Duration = Duration::from_mins(1);
+
+pub fn no_surge() -> Policy {
+    Policy { max_surge: Some(IntOrPercent::Int(0)), ..Policy::default() }
+}
+
+pub fn failed(code: u16, message: &str) -> Outcome {
+    Outcome::Refused(Refusal::Failed { code, message: message.to_owned() })
+}
+
+/// Another process goes on with the run, or undoes it; `change` is what the cluster remembers otherwise.
+pub fn resume(scene: &mut Scene, goal: Goal, change: impl FnOnce(&mut Intent)) {
+    let mut intent = scene.run.intent().clone();
+    change(&mut intent);
+    scene.run = Rollout::resume(intent.clone(), intent, goal, &scene.snapshot, scene.now);
+}
+
+pub fn stopped(scene: &Scene) -> IntentState {
+    IntentState::Stopped { at: scene.now, why: "stopped by the user".to_owned() }
+}
+
+pub fn chosen(scene: &Scene) -> Vec<&String> {
+    scene.log.iter().filter(|line| line.starts_with("choose ")).collect()
 }
 
 pub fn template(version: u32) -> LaunchTemplate {

@@ -6,36 +6,12 @@ use mngup::{
     domain::*,
     engine::{
         Goal, Input, Rollout,
-        effect::{CloudAct, Effect, KubeAct, Outcome, Refusal},
+        effect::{CloudAct, Effect, KubeAct, Outcome},
         event::{Event, RunOutcome},
     },
 };
 
-use crate::scene::{Scene, instance, node, pdb, pod, template};
-
-const MINUTE: Duration = Duration::from_mins(1);
-
-fn no_surge() -> Policy {
-    Policy { max_surge: Some(IntOrPercent::Int(0)), ..Policy::default() }
-}
-
-fn failed(code: u16, message: &str) -> Outcome {
-    Outcome::Refused(Refusal::Failed { code, message: message.to_owned() })
-}
-
-fn resume(scene: &mut Scene, goal: Goal, change: impl FnOnce(&mut Intent)) {
-    let mut intent = scene.run.intent().clone();
-    change(&mut intent);
-    scene.run = Rollout::resume(intent.clone(), intent, goal, &scene.snapshot, scene.now);
-}
-
-fn stopped(scene: &Scene) -> IntentState {
-    IntentState::Stopped { at: scene.now, why: "stopped by the user".to_owned() }
-}
-
-fn chosen(scene: &Scene) -> Vec<&String> {
-    scene.log.iter().filter(|line| line.starts_with("choose ")).collect()
-}
+use crate::scene::{MINUTE, Scene, chosen, failed, instance, no_surge, node, pdb, pod, resume, stopped, template};
 
 /// Chosen as one that never became a node, it becomes one in the same moment. The driver looks again and refuses the
 /// call; the engine asks for it for ever, and never cordons or drains.
