@@ -70,33 +70,10 @@ pub fn blocks(on: &WaitingOn) -> bool {
 /// Whether somebody has to do something before it goes on; the rest may heal by itself.
 #[must_use]
 pub fn needs_somebody(on: &WaitingOn) -> bool {
-    match on {
-        WaitingOn::Budget(view) => view.never,
-        WaitingOn::TwoBudgets { .. }
-        | WaitingOn::Unmanaged { .. }
-        | WaitingOn::Refused { .. }
-        | WaitingOn::LandsBack { .. }
-        | WaitingOn::PodsOverdue { .. }
-        | WaitingOn::Launch { failure: Some(_) }
-        | WaitingOn::WrongTemplate { .. } => true,
-        WaitingOn::PodsStopping { .. }
-        | WaitingOn::PodList { .. }
-        | WaitingOn::LoadBalancers { .. }
-        | WaitingOn::Volumes { .. }
-        | WaitingOn::InstanceLeaving { .. }
-        | WaitingOn::Launch { failure: None }
-        | WaitingOn::Join { .. }
-        | WaitingOn::NodeReady { .. }
-        | WaitingOn::DaemonSets { .. }
-        | WaitingOn::ExtendedResources { .. }
-        | WaitingOn::NodeTaint { .. }
-        | WaitingOn::NodesOut { .. }
-        | WaitingOn::ZoneVolumes { .. }
-        | WaitingOn::GroupBusy { .. }
-        | WaitingOn::NodeInterval { .. }
-        | WaitingOn::Answers { .. }
-        | WaitingOn::Reading => false,
-    }
+    // A budget that can allow, and another's work on the group, come to an end without anybody.
+    let may_allow = matches!(on, WaitingOn::Budget(view) if !view.never);
+    let heals = may_allow || matches!(on, WaitingOn::GroupBusy { .. });
+    blocks(on) && !heals
 }
 
 /// What is waited for in two or three words that stay the same while its details change.
