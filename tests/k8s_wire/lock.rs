@@ -75,6 +75,14 @@ impl Store {
         }));
     }
 
+    /// The Lease gets another version, by whomever, and is else as it was.
+    fn touch(&self) {
+        let mut store = self.0.lock().unwrap();
+        store.1 += 1;
+        let version = store.1.to_string();
+        store.0.as_mut().unwrap()["metadata"]["resourceVersion"] = version.into();
+    }
+
     fn lease(&self) -> Option<Value> {
         self.0.lock().unwrap().0.clone()
     }
@@ -199,16 +207,22 @@ async fn a_lease_that_somebody_touched_or_deleted_is_still_ours() {
     let server = store.serve().await;
     let lock = lock(&server, "jo");
     lock.acquire().await.unwrap();
-    {
-        let mut touched = store.0.lock().unwrap();
-        touched.1 += 1;
-        let version = touched.1.to_string();
-        touched.0.as_mut().unwrap()["metadata"]["resourceVersion"] = version.into();
-    }
+    store.touch();
     lock.renew().await.unwrap();
     store.0.lock().unwrap().0 = None;
     lock.renew().await.unwrap();
     assert_eq!(store.lease().unwrap()["spec"]["holderIdentity"], "jo@laptop/r1");
+}
+
+#[tokio::test]
+async fn a_renewal_nobody_heard_of_does_not_keep_the_lease_from_being_given_back() {
+    let store = Store::default();
+    let server = store.serve().await;
+    let lock = lock(&server, "jo");
+    lock.acquire().await.unwrap();
+    store.touch();
+    lock.release().await;
+    assert_eq!(store.lease(), None);
 }
 
 #[tokio::test]

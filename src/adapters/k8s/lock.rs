@@ -182,6 +182,26 @@ impl KubeLock {
         }
     }
 
+    /// Takes the Lease away, not only its holder: a run that is over leaves nothing behind.
+    async fn delete(&self, mut held: coordination::Lease) -> Result<(), LockError> {
+        loop {
+            let metadata = held.metadata;
+            let preconditions = Preconditions { uid: metadata.uid, resource_version: metadata.resource_version };
+            let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+            match send(&self.connection.client, self.leases().delete(&self.name, &params)).await {
+                Ok(_) => return Ok(()),
+                Err(failure) if failure.code() == Some(404) => return Ok(()),
+                Err(failure) if failure.code() == Some(409) => {}
+                Err(failure) => return Err(self.failed("delete", failure)),
+            }
+            // A renewal that was under way when the run ended may have been written though nobody heard the answer.
+            match self.get().await? {
+                Some(lease) if self.is_ours(&lease) => held = lease,
+                Some(_) | None => return Ok(()),
+            }
+        }
+    }
+
     fn is_ours(&self, lease: &coordination::Lease) -> bool {
         holder(lease) == Some(&self.identity) && annotation(lease, SESSION) == Some(&self.session)
     }
@@ -306,13 +326,8 @@ impl Lock for KubeLock {
         let mut state = self.state.lock().await;
         let Some(held) = state.held.take() else { return };
         *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        // Deleted, not emptied: a run that is over leaves nothing behind.
-        let preconditions = Preconditions { uid: held.metadata.uid, resource_version: held.metadata.resource_version };
-        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-        if let Err(failure) = send(&self.connection.client, self.leases().delete(&self.name, &params)).await
-            && !matches!(failure.code(), Some(404 | 409))
-        {
-            tracing::warn!(lease = self.title(), reason = failure.line(), "cannot give the lock back; it runs out");
+        if let Err(error) = self.delete(held).await {
+            tracing::warn!(lease = self.title(), %error, "cannot give the lock back; it runs out");
         }
     }
 
