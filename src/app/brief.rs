@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::upgrade::{Prepared, Request};
 use crate::{
-    domain::{Group, InstanceId, Node, Operator, Pdb, Pod, PodRef, Policy, Snapshot, elapsed, short},
+    domain::{Group, Node, Operator, Pdb, Pod, PodRef, Policy, Snapshot, elapsed, short},
     drain::{Fate, fate, needs_token},
     engine::{
         event::Member,
         waiting::{BudgetView, WaitingOn},
     },
-    plan::{self, Census},
+    plan::{self, Census, Roles},
     report::{Brief, Commands, NodeBrief, remedy},
 };
 
@@ -66,17 +66,16 @@ pub fn brief(prepared: &Prepared, request: &Request, commands: &Commands, now: j
 
 /// The old members in the order in which they would be chosen if nothing changed meanwhile.
 fn order(prepared: &Prepared, now: jiff::Timestamp) -> Vec<Member> {
-    let mut taken: BTreeSet<InstanceId> = BTreeSet::new();
     let mut order = Vec::new();
-    let (nobody, nothing) = (BTreeSet::new(), BTreeSet::new());
     let since = prepared.resumes.as_ref().map_or(now, |intent| intent.started_at);
+    let mut census = Census::take(&prepared.snapshot, &prepared.policy, since, &Roles::default());
     while order.len() < prepared.old.len() {
-        let census =
-            Census::take(&prepared.snapshot, &prepared.policy, since, &taken.iter().collect(), &nothing, &nobody);
         let next = plan::next(&census, prepared.policy.order, &BTreeSet::new(), |_| true);
-        let Some(seat) = next else { break };
-        taken.insert(seat.member.instance.clone());
-        order.push(seat.member.clone());
+        let Some(member) = next.map(|seat| seat.member.clone()) else { break };
+        if let Some(seat) = census.seats.get_mut(&member.instance) {
+            seat.taken = true;
+        }
+        order.push(member);
     }
     order
 }

@@ -13,7 +13,8 @@ use crate::{
 pub enum ExitCode {
     /// Done, or nothing to do.
     Done = 0,
-    /// Something that mngup did not expect: a server that does not answer, a fault of its own.
+    /// Something that mngup did not expect: a server that does not answer, or refuses what a run that is under way has
+    /// to do, or does not let it take back what it did; a fault of its own.
     Unexpected = 1,
     /// The command line makes no sense, or names what does not exist.
     Usage = 2,
@@ -38,7 +39,7 @@ pub enum ExitCode {
 pub(super) const TABLE: &str = "\
 Exit codes:
     0  done, or nothing to do
-    1  unexpected
+    1  unexpected; or a run that was refused midway, or could not take back all it did
     2  usage
     4  refused before anything was touched
     5  pods would not leave a node (PodEvictionFailure)
@@ -61,9 +62,11 @@ impl From<&RunOutcome> for ExitCode {
             RunOutcome::Quarantined { .. } => Self::Quarantined,
             RunOutcome::EvictionFailed => Self::EvictionFailed,
             RunOutcome::ReplacementFailed => Self::ReplacementFailed,
-            RunOutcome::Refused { .. } => Self::Refused,
             RunOutcome::Interrupted => Self::Interrupted,
-            RunOutcome::InvariantBroken { .. } => Self::Unexpected,
+            // `Refused` the code is for what was refused before a run began.
+            RunOutcome::Refused { .. } | RunOutcome::NotTakenBack { .. } | RunOutcome::InvariantBroken { .. } => {
+                Self::Unexpected
+            }
         }
     }
 }

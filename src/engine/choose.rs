@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     domain::{Group, InstanceId, Lifecycle, Node, Size, later},
-    plan::{self, Census, Seat},
+    plan::{self, Census, Roles, Seat},
 };
 
 /// Who waits for a launch that replaces nobody.
@@ -24,22 +24,30 @@ pub(super) const EXTRA: &str = "extra node";
 pub(super) fn census(draft: &Draft<'_>) -> Rc<Census> {
     let (run, intent) = (draft.run, &draft.run.intent);
     let count = || {
-        let arriving = run.arrivals.keys().collect();
-        Census::take(draft.snapshot, &intent.policy, intent.started_at, &run.taken(), &run.given_up, &arriving)
+        let roles = Roles {
+            taken: run.taken(),
+            spared: run.given_up.iter().collect(),
+            arriving: run.arrivals.keys().collect(),
+            fresh: run.fresh.iter().collect(),
+        };
+        Census::take(draft.snapshot, &intent.policy, intent.started_at, &roles)
     };
     Rc::clone(draft.census.get_or_init(|| Rc::new(count())))
 }
 
 /// By how many members the group is larger than it was, or than it should stay, less those on their way out.
 pub(super) fn to_shed(draft: &Draft<'_>) -> u32 {
-    let run = draft.run;
-    if run.shed_denied {
+    if draft.run.shed_denied {
         return 0;
     }
     // A quarantined node does not serve: one that was extra stays in its place.
-    let stand_ins = u32::try_from(run.quarantined.len()).unwrap_or(u32::MAX);
+    to_spare(draft).saturating_sub(quarantined(draft.run))
+}
+
+/// By how many members more than at the start the group ends, as things stand.
+fn to_spare(draft: &Draft<'_>) -> u32 {
     // Those that were accepted are counted already: the group wants one fewer by then.
-    let underway = run.flights.values().filter(|flight| match flight.phase {
+    let underway = draft.run.flights.values().filter(|flight| match flight.phase {
         NodePhase::Terminating { decrement, call, .. } => decrement && call != Call::Accepted,
         NodePhase::Cordoning
         | NodePhase::Draining { .. }
@@ -48,8 +56,11 @@ pub(super) fn to_shed(draft: &Draft<'_>) -> u32 {
         | NodePhase::Releasing
         | NodePhase::Quarantined => false,
     });
-    let underway = u32::try_from(underway.count()).unwrap_or(u32::MAX);
-    extra(draft).saturating_sub(stand_ins).saturating_sub(underway)
+    extra(draft).saturating_sub(u32::try_from(underway.count()).unwrap_or(u32::MAX))
+}
+
+fn quarantined(run: &Rollout) -> u32 {
+    u32::try_from(run.quarantined.len()).unwrap_or(u32::MAX)
 }
 
 /// How many members more than at the start the group has, but no more than this run asked for: what others added is
@@ -107,12 +118,19 @@ pub(super) fn surge(draft: &mut Draft<'_>, census: &Census) {
         }
         return;
     }
-    let may = run.intent.limits.surge > 0 && !run.surge_denied && run.stop.is_none();
+    let most = run.intent.limits.surge;
+    if most == 0 || run.surge_denied || run.stop.is_some() || run.quarantined.is_empty() {
+        return;
+    }
     let old = census.seats.values().filter(|seat| seat.old && !run.quarantined.contains_key(&seat.member.instance));
-    let lanes = run.intent.limits.surge.min(u32::try_from(old.count()).unwrap_or(u32::MAX));
-    let extra = to_shed(draft);
-    if may && !run.quarantined.is_empty() && extra < lanes && census.candidates().next().is_some() {
-        ask_for(draft, lanes - extra, SurgeFor::Quarantine);
+    let lanes = if census.candidates().next().is_some() {
+        most.min(u32::try_from(old.count()).unwrap_or(u32::MAX)).saturating_sub(to_shed(draft))
+    } else {
+        // The last old node may have shrunk the group before another ran out of patience.
+        quarantined(run).min(most).saturating_sub(to_spare(draft))
+    };
+    if lanes > 0 {
+        ask_for(draft, lanes, SurgeFor::Quarantine);
     }
 }
 

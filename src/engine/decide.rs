@@ -77,6 +77,7 @@ impl Rollout {
             RunPhase::Done => {}
         }
         if !draft.has_events() {
+            keep_watching(&mut draft);
             tell(&mut draft);
         }
         if draft.has_events() {
@@ -110,6 +111,20 @@ fn roll(draft: &mut Draft<'_>) {
     }
 }
 
+/// Pods of nodes whose turn is to come stay watched where they are already, having been looked at for the plan: another
+/// request saved, and no wait when the turn comes. Not of all the thousands that a group may have.
+fn keep_watching(draft: &mut Draft<'_>) {
+    const NODES: usize = 32;
+    let rolls = matches!(draft.run.phase, RunPhase::Preflight | RunPhase::Roll) && draft.run.stop.is_none();
+    if !rolls {
+        return;
+    }
+    let census = choose::census(draft);
+    let waiting = census.candidates().filter_map(|seat| seat.member.node.as_ref());
+    let known = waiting.filter(|node| draft.snapshot.knows_pods_of(node)).take(NODES);
+    draft.decision.watch.pods_on.extend(known.cloned());
+}
+
 /// Whether nothing is in flight and nobody will be chosen.
 fn is_over(draft: &Draft<'_>) -> bool {
     let run = draft.run;
@@ -122,7 +137,9 @@ fn is_over(draft: &Draft<'_>) -> bool {
         }
         Some(RunOutcome::Aborted) => quiet && choose::to_shed(draft) == 0,
         Some(RunOutcome::EvictionFailed | RunOutcome::Interrupted) => landed,
-        Some(RunOutcome::Done | RunOutcome::Quarantined { .. }) | None => quiet && draft.waits.is_empty(),
+        Some(RunOutcome::Done | RunOutcome::NotTakenBack { .. } | RunOutcome::Quarantined { .. }) | None => {
+            quiet && draft.waits.is_empty()
+        }
     }
 }
 

@@ -36,17 +36,18 @@ pub(super) fn holds<'a>(
 ) -> impl Iterator<Item = &'a Pod> + use<'a> {
     let (run, now) = (draft.run, draft.now);
     let policy = &run.intent.policy;
-    let forced_and_landed = move |pod: &Pod| {
-        // With force the node goes in the end, whatever keeps coming back or does not stop.
-        policy.force && flight.landed.len() >= LAND_BACKS && flight.landed.contains_key(&pod.id.uid)
-            || flight.forced_at.is_some_and(|at| {
-                let grace = std::time::Duration::from_secs(u64::from(pod.grace_seconds));
-                elapsed(at, now) > grace + FORCE_PATIENCE
-            })
+    // With force the node goes in the end, whatever keeps coming back or does not stop. What came after everything there
+    // was deleted would come again.
+    let had_its_time = move |pod: &Pod| {
+        flight.forced_at.is_some_and(|at| {
+            let grace = std::time::Duration::from_secs(u64::from(pod.grace_seconds));
+            let came_again = lands_back(flight, pod) && pod.created_at > at;
+            came_again || elapsed(at, now) > grace + FORCE_PATIENCE
+        })
     };
     draft.snapshot.pods_on(&node.name).filter(move |pod| match fate(pod, Some(node), policy, now) {
         Fate::Stays(_) => false,
-        Fate::Leaves | Fate::Stopping => !forced_and_landed(pod),
+        Fate::Leaves | Fate::Stopping => !had_its_time(pod),
         Fate::Unmanaged => true,
     })
 }
@@ -73,12 +74,17 @@ pub(super) fn step(
         let on = vec![WaitingOn::PodList { node: node.name.clone() }];
         return draft.waits(who, Wait { on, until: Some(deadline), pods_left: None });
     }
-    note_departed(draft, flight, node);
     note_landed(draft, flight, node);
     if draft.has_events() {
         return;
     }
     let holding: Vec<&Pod> = holds(draft, flight, node).collect();
+    let unanswered = draft.run.asked.values().filter(|asked| **asked == node.name).count();
+    if holding.is_empty() && unanswered > 0 {
+        // Gone before the answer: what was asked for is told before what came of it.
+        let on = vec![WaitingOn::Answers { count: u32::try_from(unanswered).unwrap_or(u32::MAX) }];
+        return draft.waits(who, Wait { on, until: Some(deadline), pods_left: Some(0) });
+    }
     if holding.is_empty() {
         let took = elapsed(flight.chosen_at, draft.now);
         return draft.event(Event::NodeDrained { node: node.name.clone(), pods: flight.moved, took });
@@ -112,11 +118,25 @@ pub(super) fn look_at_blocking_budgets(draft: &mut Draft<'_>) {
     }
 }
 
-fn note_departed(draft: &mut Draft<'_>, flight: &Flight, node: &Node) {
+/// Notes who was asked to leave and is gone.
+pub(super) fn note_departed(draft: &mut Draft<'_>, flight: &Flight, node: &Node) {
     let after = elapsed(flight.chosen_at, draft.now);
     for pod in flight.leaving.values() {
         if draft.snapshot.pod(&pod.uid).is_none() {
             draft.event(Event::PodGone { pod: pod.clone(), node: node.name.clone(), after });
+        }
+    }
+}
+
+/// Names the pods that are still on a node that is terminated all the same; there are some only with force.
+pub(super) fn note_those_who_go_down(draft: &mut Draft<'_>, flight: &Flight, node: &Node) {
+    let policy = &draft.run.intent.policy;
+    for pod in draft.snapshot.pods_on(&node.name).filter(|pod| !flight.goes_down.contains(&pod.id.uid)) {
+        match fate(pod, Some(node), policy, draft.now) {
+            Fate::Stays(_) => {}
+            Fate::Leaves | Fate::Stopping | Fate::Unmanaged => {
+                draft.event(Event::PodGoesDown { pod: pod.id.clone(), node: node.name.clone() });
+            }
         }
     }
 }

@@ -109,6 +109,11 @@ pub enum RunOutcome {
     Interrupted,
     /// The run was undone.
     Aborted,
+    /// Done or undone, but for what could not be taken back; it is remembered, so that `abort` can try again.
+    NotTakenBack {
+        /// What, each by its name.
+        what: Vec<String>,
+    },
     /// Stopped rather than break a promise; a fault of mngup's.
     InvariantBroken {
         /// Which.
@@ -207,6 +212,14 @@ pub enum Event {
         node: NodeName,
         /// By which consent.
         why: DeletedFor,
+    },
+    /// A pod is still on the node, which is terminated all the same: force was asked for, and neither an eviction nor a
+    /// deletion got it to go.
+    PodGoesDown {
+        /// Whose.
+        pod: PodRef,
+        /// With which node.
+        node: NodeName,
     },
     /// A pod that had to leave is gone from the node.
     PodGone {

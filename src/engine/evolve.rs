@@ -67,6 +67,9 @@ impl Rollout {
                     flight.moved += 1;
                 });
             }
+            Event::PodGoesDown { pod, node } => {
+                self.with_flight(node, |flight| _ = flight.goes_down.insert(pod.uid.clone()));
+            }
             Event::PodLandedBack { pod, node, toleration } => {
                 self.with_flight(node, |flight| drop(flight.landed.insert(pod.uid.clone(), toleration.clone())));
             }

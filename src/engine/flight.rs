@@ -70,6 +70,13 @@ fn step(draft: &mut Draft<'_>, instance: &InstanceId, flight: &Flight, spent: &m
     {
         draft.decision.watch.pods_on.insert(name.clone());
     }
+    if let Some(node) = node.filter(|node| draft.snapshot.knows_pods_of(&node.name)) {
+        let events = draft.decision.events.len();
+        drain::note_departed(draft, flight, node);
+        if draft.decision.events.len() > events {
+            return;
+        }
+    }
     match &flight.phase {
         NodePhase::Cordoning => cordon(draft, flight, node),
         NodePhase::Draining { deadline } => match node {
@@ -100,6 +107,7 @@ fn turns_back(draft: &Draft<'_>, flight: &Flight) -> bool {
         Some(
             RunOutcome::EvictionFailed
             | RunOutcome::Done
+            | RunOutcome::NotTakenBack { .. }
             | RunOutcome::Quarantined { .. }
             | RunOutcome::InvariantBroken { .. },
         )
@@ -295,6 +303,9 @@ fn terminate(
             let refilled = node.is_some_and(|node| drain::holds(draft, flight, node).next().is_some());
             if refilled {
                 return draft.note(Note::NotEmptyAnyMore(instance.clone()));
+            }
+            if let Some(node) = node {
+                drain::note_those_who_go_down(draft, flight, node);
             }
             let effect = Effect::Cloud(CloudAct::Terminate { instance: instance.clone(), decrement });
             draft.act(effect, Some(Note::TerminationAsked(instance.clone(), decrement)));

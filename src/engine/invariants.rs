@@ -93,15 +93,15 @@ fn terminate(run: &Rollout, snapshot: &Snapshot, id: &InstanceId, now: jiff::Tim
         | NodePhase::Quarantined => return Err(Violation::ForeignInstance(id.clone())),
     }
     let policy = &run.intent().policy;
-    if let Some(node) = snapshot.node_of(id)
-        && !policy.force
-    {
+    if let Some(node) = snapshot.node_of(id) {
         if !snapshot.knows_pods_of(&node.name) {
             return Err(Violation::Unseen(id.clone()));
         }
         let runs = snapshot.pods_on(&node.name).find(|pod| match fate(pod, Some(node), policy, now) {
             Fate::Stays(_) => false,
-            Fate::Leaves | Fate::Stopping | Fate::Unmanaged => true,
+            // With force, after all patience; each by its name.
+            Fate::Leaves | Fate::Stopping => !flight.goes_down.contains(&pod.id.uid),
+            Fate::Unmanaged => true,
         });
         if let Some(pod) = runs {
             return Err(Violation::StillRuns(id.clone(), pod.id.clone()));

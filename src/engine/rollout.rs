@@ -103,6 +103,8 @@ pub struct Flight {
     pub(super) cordoned_at: Option<Timestamp>,
     /// Since when what is left on it is deleted by force.
     pub(super) forced_at: Option<Timestamp>,
+    /// Pods that were told to go down with it.
+    pub(super) goes_down: BTreeSet<Uid>,
     /// Whether it leaves only so that the group gets back to its size.
     pub(super) shrink: bool,
     /// Extended resources that its replacement must offer.
@@ -257,6 +259,7 @@ impl Flight {
             landed: BTreeMap::new(),
             cordoned_at: None,
             forced_at: None,
+            goes_down: BTreeSet::new(),
             shrink: false,
             extended: BTreeMap::new(),
         }

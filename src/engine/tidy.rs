@@ -111,17 +111,17 @@ pub(super) fn scale_down(draft: &mut Draft<'_>) {
         return answers(draft);
     }
     let run = draft.run;
-    let outcome = outcome(draft);
     let left_behind = left_behind(draft);
-    let forget = match &outcome {
-        // What could not be taken off is remembered, so that `abort` can try again.
-        RunOutcome::Done | RunOutcome::Aborted => left_behind.is_empty(),
-        RunOutcome::Quarantined { .. }
+    let (outcome, forget) = match outcome(draft) {
+        outcome @ (RunOutcome::Done | RunOutcome::Aborted) if left_behind.is_empty() => (outcome, true),
+        RunOutcome::Done | RunOutcome::Aborted => (RunOutcome::NotTakenBack { what: left_behind.clone() }, false),
+        outcome @ (RunOutcome::NotTakenBack { .. }
+        | RunOutcome::Quarantined { .. }
         | RunOutcome::EvictionFailed
         | RunOutcome::ReplacementFailed
         | RunOutcome::Refused { .. }
         | RunOutcome::Interrupted
-        | RunOutcome::InvariantBroken { .. } => false,
+        | RunOutcome::InvariantBroken { .. }) => (outcome, false),
     };
     let failed = draft.failures(&EffectKey::Intent) >= TRIES;
     if forget {
@@ -152,7 +152,7 @@ fn outcome(draft: &Draft<'_>) -> RunOutcome {
 }
 
 fn end(draft: &mut Draft<'_>, outcome: RunOutcome, left_behind: &[String]) {
-    if !left_behind.is_empty() {
+    if !left_behind.is_empty() && !matches!(outcome, RunOutcome::NotTakenBack { .. }) {
         let message = format!("could not take back: {}; mngup abort tries again", left_behind.join(", "));
         draft.event(Event::Warning { message });
     }
@@ -211,28 +211,43 @@ fn left_behind(draft: &Draft<'_>) -> Vec<String> {
     if draft.run.intent.suspended_az_rebalance && suspended {
         left.push("the suspension of AZRebalance".to_owned());
     }
-    if max_is_ours(draft) {
-        left.push(format!("the group's maximum of {}", draft.group.size.max));
+    let (size, before) = (draft.group.size, draft.run.intent.size);
+    let extra = match outcome(draft) {
+        RunOutcome::Done | RunOutcome::Aborted => choose::extra(draft),
+        // A run that can go on keeps them, and so does one whose quarantined nodes they stand in for.
+        RunOutcome::NotTakenBack { .. }
+        | RunOutcome::Quarantined { .. }
+        | RunOutcome::EvictionFailed
+        | RunOutcome::ReplacementFailed
+        | RunOutcome::Refused { .. }
+        | RunOutcome::Interrupted
+        | RunOutcome::InvariantBroken { .. } => 0,
+    };
+    if extra > 0 {
+        left.push(format!("the desired size of {}, which would be {}", size.desired, size.desired - extra));
+    }
+    if max_was_raised(draft) && size.desired - extra <= before.max {
+        left.push(format!("the maximum of {}, which was {}", size.max, before.max));
     }
     left
 }
 
 /// Lowers the maximum again once the group has its old size; a run that can go on keeps it raised.
 fn restore_max(draft: &mut Draft<'_>) -> usize {
-    if !max_is_ours(draft) || draft.failures(&EffectKey::Size) >= TRIES {
+    let (size, before) = (draft.group.size, draft.run.intent.size);
+    if !max_was_raised(draft) || size.desired > before.max || draft.failures(&EffectKey::Size) >= TRIES {
         return 0;
     }
-    let max = Step { from: draft.group.size.max, to: draft.run.intent.size.max };
+    let max = Step { from: size.max, to: before.max };
     draft.cloud(CloudAct::SetSize { desired: None, max: Some(max) });
     1
 }
 
 /// Whether the maximum is higher than it was, and no higher than the run raised it: of two raises the second may have
 /// been written down and never have got there.
-fn max_is_ours(draft: &Draft<'_>) -> bool {
-    let (size, before) = (draft.group.size, draft.run.intent.size);
-    let raised = draft.run.intent.raised_max.is_some_and(|raised| size.max <= raised);
-    raised && size.max > before.max && size.desired <= before.max
+fn max_was_raised(draft: &Draft<'_>) -> bool {
+    let (max, before) = (draft.group.size.max, draft.run.intent.size.max);
+    max > before && draft.run.intent.raised_max.is_some_and(|raised| max <= raised)
 }
 
 fn resume_az_rebalance(draft: &mut Draft<'_>) -> usize {
@@ -254,6 +269,7 @@ fn why(outcome: &RunOutcome) -> String {
     match outcome {
         RunOutcome::Done => "done".to_owned(),
         RunOutcome::Aborted => "aborted".to_owned(),
+        RunOutcome::NotTakenBack { what } => format!("done, and could not take back {}", what.join(", ")),
         RunOutcome::Quarantined { nodes } => format!("done, {} quarantined", nodes.len()),
         RunOutcome::EvictionFailed => "pods would not leave a node (PodEvictionFailure)".to_owned(),
         RunOutcome::ReplacementFailed => "a replacement did not come (NodeCreationFailure)".to_owned(),

@@ -41,18 +41,23 @@ pub struct Seat {
     pub created_at: Option<Timestamp>,
 }
 
+/// What members are to a run; a run that has not begun knows none.
+#[derive(Clone, Debug, Default)]
+pub struct Roles<'a> {
+    /// Those it has taken out.
+    pub taken: BTreeSet<&'a InstanceId>,
+    /// Those it gave back, and does not choose again.
+    pub spared: BTreeSet<&'a InstanceId>,
+    /// Those that came and do not serve yet.
+    pub arriving: BTreeSet<&'a InstanceId>,
+    /// Those that came since it began here.
+    pub fresh: BTreeSet<&'a InstanceId>,
+}
+
 impl Census {
-    /// Counts the group for a run that began at `since`: `taken` are the members it has taken out, `spared` those it
-    /// gave back, `arriving` those that came and do not serve yet.
+    /// Counts the group for a run that began at `since`.
     #[must_use]
-    pub fn take(
-        snapshot: &Snapshot,
-        policy: &Policy,
-        since: Timestamp,
-        taken: &BTreeSet<&InstanceId>,
-        spared: &BTreeSet<InstanceId>,
-        arriving: &BTreeSet<&InstanceId>,
-    ) -> Self {
+    pub fn take(snapshot: &Snapshot, policy: &Policy, since: Timestamp, roles: &Roles<'_>) -> Self {
         let mut census = Self::default();
         let Some(group) = snapshot.group() else { return census };
         for instance in group.instances.values() {
@@ -65,12 +70,14 @@ impl Census {
                 node: node.map(|n| n.name.clone()),
                 zone: instance.zone.clone(),
             };
-            let taken = taken.contains(&instance.id);
-            let arriving = arriving.contains(&instance.id).then(|| "it does not serve yet".to_owned());
+            let taken = roles.taken.contains(&instance.id);
+            let arriving = roles.arriving.contains(&instance.id).then(|| "it does not serve yet".to_owned());
             let why_out = why_out(&instance.lifecycle, node).or(arriving);
             let named = policy.only.is_empty() || node.is_some_and(|node| policy.only.contains(&node.name));
-            // Nodes that joined after the run began are its own replacements: `--all-nodes` means those before.
-            let asked = policy.all_nodes && node.is_some_and(|node| node.created_at < since);
+            // Nodes that joined after the run began are its own replacements: `--all-nodes` means those before. Those
+            // that were seen to come need no clock for that, which may differ from the server's.
+            let before = |node: &Node| node.created_at < since && !roles.fresh.contains(&instance.id);
+            let asked = policy.all_nodes && node.is_some_and(before);
             let apart = matches!(instance.lifecycle, Lifecycle::Apart(_));
             let outdated = asked || evidence(instance, group).is_some();
             let old = named && !apart && outdated;
@@ -81,7 +88,7 @@ impl Census {
             }
             let created_at = node.map(|node| node.created_at);
             let no_node = instance.no_node && node.is_none();
-            let spared = spared.contains(&instance.id);
+            let spared = roles.spared.contains(&instance.id);
             let seat = Seat { member, old, outdated, available, taken, spared, apart, no_node, created_at };
             census.seats.insert(instance.id.clone(), seat);
         }

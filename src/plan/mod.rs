@@ -5,7 +5,7 @@ mod order;
 mod preflight;
 mod staleness;
 
-pub use census::{Census, Seat};
+pub use census::{Census, Roles, Seat};
 pub use order::{next, shed_by};
 pub use preflight::{Objection, busy, objections};
 pub use staleness::{disagreements, evidence, old_nodes};

@@ -24,10 +24,10 @@ pub fn next<'a>(
         *left_in.entry(&seat.member.zone).or_default() += 1;
     }
     let age = |seat: &Seat| seat.created_at.unwrap_or(Timestamp::MIN);
-    let key = |seat: &Seat| {
+    let key = |seat: &'a Seat| {
         let idle = if seat.no_node { 0 } else { 1 + u8::from(seat.available) };
         let last = shed.contains(&seat.member.instance);
-        let name = seat.member.node.clone();
+        let name = seat.member.node.as_ref();
         let zone = Reverse(left_in.get(&seat.member.zone).copied().unwrap_or(0));
         // Unused places of the key are equal for all, so that one tuple serves every order.
         let (by_zone, by_age, by_youth) = match order {
@@ -36,7 +36,7 @@ pub fn next<'a>(
             Order::Newest => (Reverse(0), Timestamp::MIN, Reverse(age(seat))),
             Order::Name => (Reverse(0), Timestamp::MIN, Reverse(Timestamp::MIN)),
         };
-        (idle, last, by_zone, by_age, by_youth, name, seat.member.instance.clone())
+        (idle, last, by_zone, by_age, by_youth, name, &seat.member.instance)
     };
     census.candidates().filter(|seat| allowed(seat)).min_by_key(|seat| key(seat))
 }

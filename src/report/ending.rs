@@ -90,7 +90,10 @@ impl Says<'_> {
                 talk.extend(self.failures());
                 if self.progress.touched {
                     talk.push(self.state());
+                    talk.push(self.numbers());
+                    talk.extend(self.deleted());
                     talk.extend(self.larger());
+                    talk.extend(self.report());
                 } else {
                     talk.push("nothing was touched".to_owned());
                 }
@@ -108,6 +111,15 @@ impl Says<'_> {
             RunOutcome::Aborted => {
                 answer.push(format!("the run of {} was undone", self.group()));
                 talk.extend(self.command("Next, to begin again", &self.closing.commands.begin("")));
+            }
+            RunOutcome::NotTakenBack { what } => {
+                answer.push(format!("{} upgraded: {} in {}", self.group(), self.nodes(), self.took()));
+                answer.push(self.numbers());
+                answer.extend(self.left_out());
+                talk.extend(self.deleted());
+                talk.push(format!("could not take back: {}", what.join(", ")));
+                talk.extend(self.report());
+                talk.extend(self.undo_again("to try again"));
             }
             RunOutcome::InvariantBroken { what } => talk.extend(self.fault(what)),
         }
@@ -334,6 +346,8 @@ mod tests {
         2> node/ip-10-0-1-2.eu-west-1.compute.internal: the server refuses: nodes
         2>   "ip-10-0-1-2" is forbidden: User "ci" cannot patch
         2> 1 of 3 old nodes is replaced; ip-10-0-1-2 is stuck
+        2> 14 pods moved, 0 evictions refused
+        2> The report: mngup report /var/lib/ann/r-1121.jsonl
         2> Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n apps
         2>   or, to undo what this run did (new nodes stay): mngup abort -c prod -n apps
         "#);
@@ -343,6 +357,17 @@ mod tests {
         assert_snapshot!(said(&tale, prod()), @"
         the run of nodegroup/apps was undone
         2> Next, to begin again: mngup upgrade -c prod -n apps
+        ");
+        let what = vec!["the desired size of 4, which would be 3".to_owned()];
+        tale.tell(240, Event::PodGoesDown { pod: budget().pods[0].clone(), node: node(1, 1) });
+        tale.end(250, RunOutcome::NotTakenBack { what }, 0, 3);
+        assert_snapshot!(said(&tale, prod()), @"
+        nodegroup/apps upgraded: 1 node in 4m10s
+        14 pods moved, 0 evictions refused
+        2> 1 pod went down with the node, by force: shop/cart-5f6c2
+        2> could not take back: the desired size of 4, which would be 3
+        2> The report: mngup report /var/lib/ann/r-1121.jsonl
+        2> Next, to try again: mngup abort -c prod -n apps
         ");
         tale.end(250, RunOutcome::InvariantBroken { what: "i-0f3a01 would be terminated twice".to_owned() }, 2, 1);
         assert_snapshot!(said(&tale, prod()), @"

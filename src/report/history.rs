@@ -43,6 +43,8 @@ pub struct History {
     pub refused: u32,
     /// Pods that were deleted without asking their budget.
     pub deleted: Vec<DeletedPod>,
+    /// Pods that were still there when their node was terminated, by force.
+    pub went_down: Vec<(PodRef, NodeName)>,
     /// Who waited for what.
     pub waits: Waits,
     /// What went wrong, with the node it is about.
@@ -226,6 +228,7 @@ impl History {
                     node.ask(pod);
                 });
             }
+            Event::PodGoesDown { pod, node } => self.went_down.push((pod.clone(), node.clone())),
             Event::PodGone { pod, node, .. } => self.named(node, at, |node| {
                 node.asked.remove(&pod.uid);
                 node.gone.insert(pod.uid.clone());

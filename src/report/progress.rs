@@ -228,6 +228,7 @@ impl Progress {
             Event::PodEvicted { .. }
             | Event::PodRefused { .. }
             | Event::PodDeleted { .. }
+            | Event::PodGoesDown { .. }
             | Event::AzRebalance { .. }
             | Event::TerminateUnknown { .. }
             | Event::Launched { .. }

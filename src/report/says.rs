@@ -164,11 +164,18 @@ impl Says<'_> {
     }
 
     /// The pods that lost their budget's protection, by name.
-    pub(super) fn deleted(&self) -> Option<String> {
-        let deleted = &self.progress.history.deleted;
-        let pods: Vec<PodRef> = deleted.iter().map(|deleted| deleted.pod.clone()).collect();
-        let (count, names) = (wording::pod_count(&pods), wording::pod_names(&pods));
-        (!pods.is_empty()).then(|| format!("{count} deleted without asking a budget: {names}"))
+    /// Whom force or `--disable-eviction` sent away, and who went down with a node for all that.
+    pub(super) fn deleted(&self) -> Vec<String> {
+        let history = &self.progress.history;
+        let deleted: Vec<_> = history.deleted.iter().map(|deleted| deleted.pod.clone()).collect();
+        let lost: Vec<_> = history.went_down.iter().map(|(pod, _)| pod.clone()).collect();
+        let told = |pods: &[PodRef], what: &str| {
+            let (count, names) = (wording::pod_count(pods), wording::pod_names(pods));
+            (!pods.is_empty()).then(|| format!("{count} {what}: {names}"))
+        };
+        let lines =
+            [told(&deleted, "deleted without asking a budget"), told(&lost, "went down with the node, by force")];
+        lines.into_iter().flatten().collect()
     }
 
     pub(super) fn failures(&self) -> Vec<String> {

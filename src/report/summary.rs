@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::history::{DeletedPod, Fate, History, NodeHistory};
 use crate::{
-    domain::{ClusterName, GroupName, InstanceId, NodeName, RunId, Zone, elapsed},
+    domain::{ClusterName, GroupName, InstanceId, NodeName, PodRef, RunId, Zone, elapsed},
     engine::event::{Record, RunOutcome, Stuck},
 };
 
@@ -50,12 +50,24 @@ pub struct Summary {
     pub refusals: u32,
     /// Pods that were deleted without asking their budget.
     pub deleted: Vec<DeletedPod>,
+    /// Pods that were still there when their node was terminated, by force.
+    pub went_down: Vec<WentDown>,
     /// Each node whose turn came.
     pub nodes: Vec<NodeSummary>,
     /// Who waited for what, the longest first.
     pub waits: Vec<WaitSummary>,
     /// What went wrong.
     pub stuck: Vec<StuckSummary>,
+}
+
+/// A pod that went down with its node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct WentDown {
+    /// Whom.
+    pub pod: PodRef,
+    /// With which node.
+    pub node: NodeName,
 }
 
 /// A node in numbers.
@@ -140,6 +152,7 @@ impl From<&History> for Summary {
             evictions: history.evicted,
             refusals: history.refused,
             deleted: history.deleted.clone(),
+            went_down: history.went_down.iter().cloned().map(|(pod, node)| WentDown { pod, node }).collect(),
             nodes: history.nodes.iter().map(NodeSummary::from).collect(),
             waits: waits
                 .map(|wait| WaitSummary {
@@ -224,6 +237,7 @@ mod tests {
           "evictions": 42,
           "refusals": 1,
           "deleted": [],
+          "went-down": [],
           "nodes": [
             {
               "node": "ip-10-0-1-1.eu-west-1.compute.internal",

@@ -46,6 +46,11 @@ impl Summary {
                 self.deleted.iter().map(|deleted| format!("  {}  from {}", deleted.pod, names.short(&deleted.node))),
             );
         }
+        if !self.went_down.is_empty() {
+            text.push(String::new());
+            text.push("went down with its node, by force".to_owned());
+            text.extend(self.went_down.iter().map(|lost| format!("  {}  with {}", lost.pod, names.short(&lost.node))));
+        }
         for stuck in &self.stuck {
             text.push(String::new());
             text.extend(told_stuck(stuck, &names).into_iter().flat_map(|line| match width {
@@ -144,6 +149,7 @@ fn outcome_word(outcome: &RunOutcome) -> String {
         RunOutcome::Refused { why } => format!("refused ({why})"),
         RunOutcome::Interrupted => "stopped by the user".to_owned(),
         RunOutcome::Aborted => "aborted".to_owned(),
+        RunOutcome::NotTakenBack { what } => format!("done, and could not take back {}", what.join(", ")),
         RunOutcome::InvariantBroken { what } => format!("stopped by a fault of mngup's ({what})"),
     }
 }

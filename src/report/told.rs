@@ -75,6 +75,9 @@ pub(super) fn told(event: &Event, progress: &Progress) -> Option<Told> {
             let detail = format!("from {} ({consent})", names.short(node));
             Some(Told { tone: Tone::Warn, ..pod_fact(pod, "deleted", detail) })
         }
+        Event::PodGoesDown { pod, node } => {
+            warn(pod.to_string(), "goes down", format!("with {}: it did not go for --force either", names.short(node)))
+        }
         Event::PodLandedBack { pod, node, toleration } => warn(
             pod.to_string(),
             "landed",
@@ -242,6 +245,7 @@ mod tests {
             refused(Refusal::Failed { code: 500, message: text("internal error") }),
             Event::PodDeleted { pod: pod(), node: node(), why: DeletedFor::Force },
             Event::PodDeleted { pod: pod(), node: node(), why: DeletedFor::DisableEviction },
+            Event::PodGoesDown { pod: pod(), node: node() },
             Event::PodGone { pod: pod(), node: node(), after: span },
             Event::PodLandedBack { pod: pod(), node: node(), toleration: text("every taint") },
             Event::NodeDrained { node: node(), pods: 14, took: span },
@@ -300,6 +304,7 @@ mod tests {
         2> pod/shop/cart-1 not evicted from ip-10-0-1-1: 500: internal error
         pod/shop/cart-1 deleted from ip-10-0-1-1 (--force, after the drain timeout)
         pod/shop/cart-1 deleted from ip-10-0-1-1 (--disable-eviction)
+        2> pod/shop/cart-1 goes down with ip-10-0-1-1: it did not go for --force either
         2> pod/shop/cart-1 landed on ip-10-0-1-1, which is cordoned: it tolerates every taint
         node/ip-10-0-1-1.eu-west-1.compute.internal drained 14 pods in 2m04s
         2> instance/i-1 termination unanswered (connection reset); looking tells

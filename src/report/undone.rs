@@ -17,6 +17,11 @@ impl Says<'_> {
                 answer.extend(undoing.done(&self.gone()));
                 talk.extend(self.command("Next, to begin again", &self.closing.commands.begin("")));
             }
+            RunOutcome::NotTakenBack { what } => {
+                talk.push(format!("not all of the run of {} is undone", self.group()));
+                talk.push(format!("could not take back: {}", what.join(", ")));
+                talk.extend(self.undo_again("to try again"));
+            }
             RunOutcome::EvictionFailed | RunOutcome::ReplacementFailed | RunOutcome::Quarantined { .. } => {
                 talk.extend(self.failures());
                 talk.push(String::new());
@@ -88,6 +93,13 @@ mod tests {
           node, the suspension of AZRebalance, the maximum of 4, which was 3, the size
           of 4, which was 3 (ip-10-0-1-4 drained and gone)
         2> Next, to begin again: mngup upgrade -c prod -n apps --force
+        ");
+        let what = vec!["the desired size of 4, which would be 3".to_owned()];
+        tale.end(801, RunOutcome::NotTakenBack { what }, 2, 0);
+        assert_snapshot!(undone(&tale), @"
+        2> not all of the run of nodegroup/apps is undone
+        2> could not take back: the desired size of 4, which would be 3
+        2> Next, to try again: mngup abort -c prod -n apps
         ");
         tale.end(801, RunOutcome::Interrupted, 2, 0);
         assert_snapshot!(undone(&tale), @"

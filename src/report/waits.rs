@@ -93,6 +93,7 @@ impl Waits {
             | Event::PodEvicted { .. }
             | Event::PodRefused { .. }
             | Event::PodDeleted { .. }
+            | Event::PodGoesDown { .. }
             | Event::PodGone { .. }
             | Event::PodLandedBack { .. }
             | Event::TerminateUnknown { .. }

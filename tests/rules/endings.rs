@@ -163,6 +163,10 @@ fn abort_does_not_try_every_node_of_the_group() {
     let chosen = scene.log.iter().filter(|l| l.starts_with("choose ")).count();
     // Two by the run before, three by the abort.
     assert_eq!(chosen, 5, "chosen; the abort took {:?}", elapsed(before, scene.now));
+    // Nor does it call that undone, or forget it.
+    let what = vec!["the desired size of 11, which would be 10".to_owned()];
+    assert_eq!(scene.run.ended(), Some(&RunOutcome::NotTakenBack { what }));
+    assert!(!scene.log.contains(&"forget intent".to_owned()), "{:#?}", tail(&scene));
 }
 
 #[test]

@@ -13,6 +13,7 @@
 mod budget;
 mod drain;
 mod endings;
+mod force;
 mod order;
 mod others;
 mod resume;

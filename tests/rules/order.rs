@@ -1,17 +1,16 @@
 //! What comes before what.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use mngup::{
     domain::*,
-    engine::event::{Event, RunOutcome},
+    engine::{
+        Goal, Input,
+        event::{Event, RunOutcome},
+    },
 };
 
-use crate::scene::{Scene, instance, pod};
-
-fn no_surge() -> Policy {
-    Policy { max_surge: Some(IntOrPercent::Int(0)), ..Policy::default() }
-}
+use crate::scene::{MINUTE, Scene, chosen, instance, no_surge, pod, resume, template};
 
 #[test]
 fn a_node_is_cordoned_then_drained_then_left_alone_then_terminated() {
@@ -223,4 +222,27 @@ fn the_last_ready_node_of_a_zone_with_volumes_waits_for_a_new_one_there() {
         let left = scene.group.instances.values().filter(|instance| instance.zone == zone.into()).count();
         assert_eq!(left, 1, "zone {zone}");
     }
+}
+
+/// By the laptop's clock the run began three minutes after its own replacements came.
+#[test]
+fn nodes_that_came_in_this_run_are_new_whatever_the_clocks_say() {
+    let mut scene = Scene::new(&[("a", 2)], Policy { all_nodes: true, ..no_surge() });
+    scene.change_group(|group| group.target.template = Some(template(1)));
+    scene.version = 1;
+    let began = later(scene.now, 3 * MINUTE);
+    resume(&mut scene, Goal::Upgrade, |intent| intent.started_at = began);
+    scene.play();
+    assert_eq!(scene.run.ended(), Some(&RunOutcome::Done));
+    assert_eq!(chosen(&scene).len(), 2, "{:#?}", scene.log);
+}
+
+/// The plan looked at the pods of all of them.
+#[test]
+fn pods_of_nodes_whose_turn_is_to_come_stay_watched_where_they_are() {
+    let mut scene = Scene::new(&[("a", 3)], no_surge());
+    scene.see(Change::PodsUnwatched("a3".into()));
+    scene.settle();
+    let watched = scene.decide(Input::Tick).watch.pods_on;
+    assert_eq!(watched, BTreeSet::from(["a1".into(), "a2".into()]));
 }

@@ -351,16 +351,6 @@ fn a_template_that_changes_in_the_middle_makes_what_came_from_the_one_before_old
     assert!(scene.group.instances.values().all(|instance| instance.template == Some(template(3))));
 }
 
-/// EKS's force speaks over budgets; whom no controller brings back is another consent.
-#[test]
-fn force_does_not_delete_what_no_controller_brings_back() {
-    let mut scene = Scene::new(&[("a", 2)], Policy { force: true, ..no_surge() });
-    scene.see(Change::Pod(Box::new(Pod { owner: None, ..pod("shell", "a1") })));
-    scene.play();
-    assert_eq!(scene.run.ended(), Some(&RunOutcome::EvictionFailed));
-    assert!(!scene.log.contains(&"delete shell".to_owned()), "{:#?}", scene.log);
-}
-
 /// The old node's address, and with it its name, goes to a node of another group.
 #[test]
 fn a_name_that_comes_again_is_another_node() {

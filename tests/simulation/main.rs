@@ -131,6 +131,7 @@ fn name(outcome: &RunOutcome) -> &'static str {
         RunOutcome::Refused { .. } => "refused",
         RunOutcome::Interrupted => "interrupted",
         RunOutcome::Aborted => "aborted",
+        RunOutcome::NotTakenBack { .. } => "not taken back",
         RunOutcome::InvariantBroken { .. } => "invariant broken",
     }
 }

@@ -25,12 +25,11 @@ pub fn judge(played: &Played, play: &Play) -> Vec<String> {
         }
     }
     for termination in facts.terminations.iter().filter(|t| t.by == Actor::Client && t.accepted) {
-        // Whoever says --skip-wait-for-delete-timeout gives up on pods that do not stop.
-        if !policy.force && policy.skip_wait_for_delete.is_none() && !termination.left.is_empty() {
-            broken.push(format!(
-                "{} was terminated at {} with {:?} on it",
-                termination.instance, termination.at, termination.left
-            ));
+        // Whoever says --skip-wait-for-delete-timeout gives up on pods that do not stop; with force they are named.
+        let unnamed = termination.left.iter().filter(|pod| !went_down(played, pod)).collect::<Vec<_>>();
+        if policy.skip_wait_for_delete.is_none() && !unnamed.is_empty() {
+            broken
+                .push(format!("{} was terminated at {} with {unnamed:?} on it", termination.instance, termination.at));
         }
     }
     if !policy.force && !policy.disable_eviction {
@@ -54,6 +53,11 @@ pub fn judge(played: &Played, play: &Play) -> Vec<String> {
     broken.extend(afterwards(played));
     broken.extend(undone(played));
     broken
+}
+
+/// Whether the run said of this pod that it goes down with its node, which only force allows.
+fn went_down(played: &Played, pod: &PodRef) -> bool {
+    played.records.iter().any(|record| matches!(&record.event, Event::PodGoesDown { pod: told, .. } if told == pod))
 }
 
 /// Whether this may be a budget whose status lagged behind a loss that is not ours: the API server then accepts what it
@@ -161,6 +165,12 @@ fn undone(played: &Played) -> Vec<String> {
         // Somebody stopped the abort; what is left of it can go on.
         return broken;
     }
+    if let RunOutcome::NotTakenBack { .. } = &played.outcome {
+        if played.world.intent().is_none() {
+            broken.push("abort: what could not be taken back is forgotten".to_owned());
+        }
+        return broken;
+    }
     if played.outcome != RunOutcome::Aborted {
         return vec![format!("the abort ended {:?}", played.outcome)];
     }
@@ -191,16 +201,13 @@ fn undone(played: &Played) -> Vec<String> {
     }
     let before = played.before.size;
     let desired = before.desired + facts.grown;
-    let kept = played.records.iter().any(
-        |record| matches!(&record.event, Event::Warning { message } if record.at >= began && message.contains(" more than it had")),
-    );
     if claim_may_be_lost(played) {
         return broken;
     }
     if group.size.desired < desired {
         broken.push(format!("abort: the group is to have {} members, should have {desired}", group.size.desired));
     }
-    if group.size.desired > desired && !kept {
+    if group.size.desired > desired {
         broken.push(format!("abort: the group is to have {} members still, should have {desired}", group.size.desired));
     }
     if group.size.max != before.max && group.size.desired <= before.max {
