@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{fit, names::Names, told, wording};
+use super::{fit, names::Names, remedy::Step, told, wording};
 use crate::{
     domain::{ClusterName, GroupName, IntOrPercent, LaunchTemplate, Limits, PdbRef, PodRef, Policy, Source, short},
     engine::{
@@ -51,8 +51,8 @@ pub struct Brief {
     pub two_budgets: Vec<(PodRef, Vec<PdbRef>)>,
     /// Pods that come back onto a cordoned node, and the toleration that lets them.
     pub lands_back: Vec<(PodRef, String)>,
-    /// Commands that clear away what would hold pods for ever.
-    pub fix: Vec<String>,
+    /// Steps that clear away what would hold pods for ever.
+    pub fix: Vec<Step>,
 }
 
 /// One node's part of the plan.
@@ -88,7 +88,7 @@ impl Brief {
             lines.push(String::new());
             lines.extend(obstacles.iter().flat_map(|line| fit::hang(line, width)));
         }
-        lines.extend(self.fix_lines());
+        lines.extend(self.fix_lines(width));
         if self.limits.surge > 0 && self.order.len() > 1 {
             lines.push(String::new());
             let order = "in this order, which may differ from where an extra node serves first:";
@@ -109,13 +109,14 @@ impl Brief {
         Self { findings: self.obstacles(&Names::default()), ..self.clone() }
     }
 
-    /// What to do first; each line can be pasted.
-    fn fix_lines(&self) -> Vec<String> {
+    /// What to do first; each line can be pasted, and so can all of them.
+    fn fix_lines(&self, width: usize) -> Vec<String> {
         if self.fix.is_empty() {
             return Vec::new();
         }
         let more = self.fix.len().saturating_sub(FIXES);
-        let shown = self.fix.iter().take(FIXES).map(|command| format!("  {command}"));
+        let shown = self.fix.iter().take(FIXES).flat_map(|step| step.pasted(width.saturating_sub(2)));
+        let shown = shown.map(|line| format!("  {line}"));
         let rest = (more > 0).then(|| format!("  # and {more} more, which -o json has"));
         [String::new(), "fix that first:".to_owned()].into_iter().chain(shown).chain(rest).collect()
     }
@@ -405,7 +406,7 @@ mod tests {
 
     #[test]
     fn what_holds_pods_for_ever_is_to_be_fixed_first_and_programs_find_it_too() {
-        let fix = vec!["kubectl -n odd edit pdb/ledger-guard".to_owned(); 13];
+        let fix = vec![Step::Run("kubectl -n odd edit pdb/ledger-guard".to_owned()); 13];
         let long = Brief { fix, ..brief() }.long(80).join("\n");
         let fix = long.split("fix that first:").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap();
         assert_eq!(fix.lines().filter(|line| line.starts_with("  kubectl ")).count(), 12, "{long}");

@@ -3,6 +3,7 @@
 //! Everything here is a fold of records: a reporter that is fed a journal shows what one that was there showed.
 
 mod bars;
+mod blocked;
 mod brief;
 mod commands;
 mod echo;
@@ -30,6 +31,7 @@ mod told;
 mod undoing;
 mod undone;
 mod waits;
+mod why;
 pub mod wording;
 
 pub use brief::{Brief, NodeBrief};

@@ -76,6 +76,12 @@ impl Progress {
         Self { size, ..self }
     }
 
+    /// The same, so many of the nodes that are gone not being replaced yet: a cluster shows who is left, not who came.
+    #[must_use]
+    pub fn short_of(self, missing: u32) -> Self {
+        Self { done: self.done.saturating_sub(missing), ..self }
+    }
+
     /// Old nodes that are left, those in flight included.
     #[must_use]
     pub fn left(&self) -> u32 {

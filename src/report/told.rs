@@ -117,7 +117,14 @@ pub(super) fn told(event: &Event, progress: &Progress) -> Option<Told> {
             let subject = member.as_ref().map_or_else(group, Member::title);
             Some(Told::talk(Tone::Bad, subject, "stuck", stuck(why)))
         }
-        Event::NodeReleased { node } => Some(Told::fact(format!("node/{node}"), "uncordoned", "serves again")),
+        Event::NodeReleased { node } => {
+            let (verb, detail) = match progress.history.cordoned_by_other(node) {
+                Some(false) => ("uncordoned", "serves again"),
+                Some(true) => ("given back", "stays cordoned: somebody else had cordoned it before"),
+                None => ("given back", ""),
+            };
+            Some(Told::fact(format!("node/{node}"), verb, detail))
+        }
         Event::NodeQuarantined { node } => {
             let told = Told::fact(format!("node/{node}"), "quarantined", "stays cordoned; the run goes on without it");
             Some(Told { tone: Tone::Warn, ..told })
@@ -312,7 +319,7 @@ mod tests {
         2> node/ip-10-0-1-1.eu-west-1.compute.internal stuck PodEvictionFailure: 0 pods left after 2m04s
         2> node/ip-10-0-1-1.eu-west-1.compute.internal stuck NodeCreationFailure: no new node serves after 2m04s
         2> node/ip-10-0-1-1.eu-west-1.compute.internal stuck refused: it is gone
-        node/ip-10-0-1-1.eu-west-1.compute.internal uncordoned serves again
+        node/ip-10-0-1-1.eu-west-1.compute.internal given back
         node/ip-10-0-1-1.eu-west-1.compute.internal quarantined stays cordoned; the run goes on without it
         2> node/ip-10-0-1-1.eu-west-1.compute.internal uncordoned by somebody else while its pods were leaving
         2> pod with uid u1 not changed yet (no answer)
