@@ -220,6 +220,19 @@ mod tests {
     use crate::domain::{Operator, later};
 
     #[test]
+    fn commands_of_the_aws_cli_carry_what_the_user_said_of_region_and_profile() {
+        let aws = ["--region", "eu-west-1", "--profile", "prod admin"].map(str::to_owned).into();
+        let outside = crate::report::Outside { aws, ..crate::report::Outside::default() };
+        let commands = Commands::new(Vec::new()).reaching(outside);
+        let error = CliError::from(PortError::Credentials { message: "the token has expired".to_owned() });
+        assert_snapshot!(error.reaching(&commands), @"
+        error: the token has expired
+          Next: give others: -p PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment
+            or: aws --region eu-west-1 --profile 'prod admin' sts get-caller-identity   # where the AWS CLI is: says what these are worth
+        ");
+    }
+
+    #[test]
     fn a_mistyped_name_is_answered_with_what_there_is_and_the_command_that_was_meant() {
         let others = ["apps", "apps-gpu", "monitoring"].map(str::to_owned);
         let error = CliError::unknown("cluster/prod", "nodegroup", "aps", &others, |near| {

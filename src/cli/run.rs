@@ -149,7 +149,8 @@ fn ended(
         Err(DriveError::Lock(error)) => Err(CliError::lock_lost(error, now, &commands.status())),
         // Perhaps nothing is remembered yet: with all that was said it is right in any case.
         Err(DriveError::Port(error)) => {
-            Err(CliError::from(error).midway().next(commands.begin("  # goes on where it stopped")))
+            let next = commands.begin("  # goes on where it stopped");
+            Err(CliError::from(error).midway().next(next).reaching(commands))
         }
         Err(DriveError::Left) if !commands.resumable() => {
             Err(CliError::new(ExitCode::Interrupted, "stopped at once; the sandbox is gone with it")

@@ -13,12 +13,14 @@ use crate::{
     engine::waiting::WaitingOn,
 };
 
-/// How often a wait is repeated while nothing about it changes; also how long what every node takes its time for may
-/// last before it is worth a line.
+/// How often a wait is repeated while nothing about it changes.
 const REPEAT: Duration = Duration::from_mins(1);
 
 /// What passes sooner is no block: pods that share a budget take turns within seconds.
 const SOON: Duration = Duration::from_secs(10);
+
+/// What every node takes its time for is worth a line when it takes longer: to boot and to join takes a minute or two.
+const SLOW: Duration = Duration::from_mins(2);
 
 /// Who waits for what, and what was said of it.
 #[derive(Debug, Default)]
@@ -60,7 +62,7 @@ impl Cause {
     }
 
     fn patience(&self) -> Duration {
-        if self.blocks { SOON } else { REPEAT }
+        if self.blocks { SOON } else { SLOW }
     }
 }
 
@@ -73,16 +75,12 @@ impl Blocked {
         for wait in open {
             self.seen.entry(wait).or_insert(now);
         }
-        let worth = |wait: &Wait<'_>| {
-            let since = self.seen.get(&(wait.who.clone(), wait.cause.clone()));
-            since.is_some_and(|since| elapsed(*since, now) >= wait.cause.patience())
-        };
-        let worth: Vec<_> = waits.into_iter().filter(worth).collect();
         let causes: BTreeSet<_> =
-            worth.iter().filter(|wait| self.is_news(wait, now)).map(|wait| wait.cause.clone()).collect();
+            waits.iter().filter(|wait| self.is_worth(wait, now)).map(|wait| wait.cause.clone()).collect();
         let mut lines = Vec::new();
         for cause in causes {
-            let of: Vec<_> = worth.iter().filter(|wait| wait.cause == cause).collect();
+            // Whoever came a moment later is told with the others, and not with the same words after them.
+            let of: Vec<_> = waits.iter().filter(|wait| wait.cause == cause).collect();
             lines.extend(told(&of, &progress.names, now));
             let said = self.said.entry(cause).or_insert_with(|| Said { at: now, whom: BTreeSet::new() });
             if elapsed(said.at, now) >= REPEAT {
@@ -94,9 +92,13 @@ impl Blocked {
         lines
     }
 
-    /// Whether this was not said, or a minute ago. Who waits for the same again within a minute is no news.
-    fn is_news(&self, wait: &Wait<'_>, now: Timestamp) -> bool {
-        self.said.get(&wait.cause).is_none_or(|said| elapsed(said.at, now) >= REPEAT || !said.whom.contains(&wait.who))
+    /// Whether it lasts, and was not said within a minute: who waits for the same again within that time is no news.
+    fn is_worth(&self, wait: &Wait<'_>, now: Timestamp) -> bool {
+        let since = self.seen.get(&(wait.who.clone(), wait.cause.clone()));
+        let lasts = since.is_some_and(|since| elapsed(*since, now) >= wait.cause.patience());
+        let said = self.said.get(&wait.cause);
+        let fresh = said.is_none_or(|said| elapsed(said.at, now) >= REPEAT || !said.whom.contains(&wait.who));
+        lasts && fresh
     }
 }
 
@@ -239,6 +241,7 @@ mod tests {
             let pdb = |name: &str| PdbRef { namespace: "shop".to_owned(), name: name.to_owned() };
             WaitingOn::TwoBudgets { pod: pod(name), pdbs: vec![pdb("cart"), pdb("tier")] }
         };
+        // The two begin to wait a moment apart.
         tale.waits(5, 2, 4, never(), Some(1));
         tale.waits(30, 3, 4, never(), Some(1));
         tale.waits(80, 3, 4, vec![both("cart-1"), both("cart-2")], Some(2));

@@ -5,6 +5,7 @@
 mod bars;
 mod blocked;
 mod brief;
+mod brief_text;
 mod commands;
 mod echo;
 mod ending;

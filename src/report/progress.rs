@@ -325,6 +325,15 @@ mod tests {
     }
 
     #[test]
+    fn a_node_that_is_gone_counts_once_another_serves() {
+        let mut tale = Tale::begin(12);
+        tale.roll(4, 1);
+        assert_eq!(Progress::of(&tale.0).short_of(0).done, 1);
+        assert_eq!(Progress::of(&tale.0).short_of(1).done, 0);
+        assert_eq!(Progress::of(&tale.0).short_of(2).done, 0);
+    }
+
+    #[test]
     fn a_resumed_run_counts_what_was_done_before() {
         let mut tale = blocked();
         tale.end(500, RunOutcome::Interrupted, 10, 2);

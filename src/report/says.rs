@@ -165,8 +165,9 @@ impl Says<'_> {
         lines.into_iter().flat_map(|line| if whole(&line) { vec![line] } else { fit::hang(&line, width) }).collect()
     }
 
-    pub(super) fn report(&self) -> Option<String> {
-        self.closing.journal.as_ref().map(|path| format!("The report: {}", Commands::report(Some(path))))
+    pub(super) fn report(&self) -> Vec<String> {
+        let journal = self.closing.journal.as_ref();
+        journal.map_or_else(Vec::new, |path| self.command("The report", &Commands::report(Some(path))))
     }
 
     /// The pods that lost their budget's protection, by name.

@@ -286,6 +286,29 @@ mod tests {
     }
 
     #[test]
+    fn a_node_that_is_given_back_serves_again_only_where_the_cordon_was_ours() {
+        let said = |ours: bool| {
+            let mut tale = Tale::begin(2);
+            tale.cordon(4, 1);
+            tale.tell(5, Event::NodeCordoned { node: node(1, 1), ours });
+            let told = told(&Event::NodeReleased { node: node(1, 1) }, &Progress::of(&tale.0)).unwrap();
+            tale.tell(6, Event::NodeReleased { node: node(1, 1) });
+            tale.end(7, RunOutcome::Interrupted, 2, 0);
+            let ending = crate::report::fixtures::said(&tale, crate::report::fixtures::prod());
+            let left = ending.lines().nth(1).unwrap().to_owned();
+            format!("{} {} {}\n{left}", told.subject, told.verb, told.detail)
+        };
+        assert_snapshot!(said(true), @"
+        node/ip-10-0-1-1.eu-west-1.compute.internal uncordoned serves again
+        2> 0 of 2 old nodes are replaced; ip-10-0-1-1 serves again; nothing is in flight
+        ");
+        assert_snapshot!(said(false), @"
+        node/ip-10-0-1-1.eu-west-1.compute.internal given back stays cordoned: somebody else had cordoned it before
+        2> 0 of 2 old nodes are replaced; ip-10-0-1-1 is given back and stays cordoned by
+        ");
+    }
+
+    #[test]
     fn every_event_has_its_sentence_or_leaves_it_to_another() {
         let progress = Progress::of(&Tale::begin(2).0);
         let sentences = every().into_iter().filter_map(|event| told(&event, &progress)).map(|told| {

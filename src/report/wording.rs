@@ -6,8 +6,11 @@ use jiff::Timestamp;
 
 use super::names::Names;
 use crate::{
-    domain::{PdbRef, PodRef, elapsed, short},
-    engine::waiting::{BudgetView, WaitingOn},
+    domain::{LaunchTemplate, PdbRef, PodRef, elapsed, short},
+    engine::{
+        event::Evidence,
+        waiting::{BudgetView, WaitingOn},
+    },
 };
 
 /// As many names as a line holds before it says `+3`.
@@ -207,6 +210,25 @@ pub fn arithmetic(view: &BudgetView, names: &Names) -> String {
         (true, 1) => format!("{allowed} and 1 is"),
         (true, out) => format!("{allowed} and {out} are"),
     }
+}
+
+/// Why a member counts as old.
+#[must_use]
+pub fn because(evidence: &Evidence) -> String {
+    match evidence {
+        Evidence::Template { has, target } if has.id == target.id => {
+            format!("launch template {} version {}, the group launches {}", has.id, has.version, target.version)
+        }
+        Evidence::Template { has, target } => {
+            format!("launch template {}, the group launches {}", template(has), template(target))
+        }
+        Evidence::NoTemplate => "its launch template is gone".to_owned(),
+        Evidence::Asked => "not old, but --all-nodes asks for it".to_owned(),
+    }
+}
+
+fn template(template: &LaunchTemplate) -> String {
+    format!("{} version {}", template.id, template.version)
 }
 
 /// The pods' names, each with its namespace.
