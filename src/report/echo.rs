@@ -50,11 +50,12 @@ impl Drop for NoEcho {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use std::{
         fs::File,
-        io::{Read, Write},
+        io::{BufRead, BufReader, Read, Write},
         os::fd::AsFd,
     };
 
@@ -87,8 +88,9 @@ mod tests {
             // Read is only what the terminal has dealt with.
             assert!(self.inside.read(&mut [0; 80]).unwrap() > 0);
             self.inside.write_all(b"|").unwrap();
-            let shown = (&self.outside).bytes().map(Result::unwrap).take_while(|byte| *byte != b'|');
-            String::from_utf8(shown.collect()).unwrap()
+            let mut shown = Vec::new();
+            BufReader::new(&self.outside).read_until(b'|', &mut shown).unwrap();
+            String::from_utf8(shown).unwrap().trim_end_matches('|').to_owned()
         }
     }
 

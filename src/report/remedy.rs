@@ -169,7 +169,7 @@ pub fn steps(on: &WaitingOn, ours: &Commands) -> Vec<Step> {
             vec![kubectl(&format!("-n {} describe pod/{}", pod.namespace, pod.name))]
         }
         WaitingOn::LandsBack { pod, toleration, .. } => vec![
-            say(&format!("take the toleration ({toleration}) out of its controller, which is:")),
+            say(&format!("it tolerates {toleration}: change that in its controller, which is:")),
             kubectl(&format!(
                 "-n {} get pod/{} -o jsonpath='{{.metadata.ownerReferences[*].kind}}/{{.metadata.ownerReferences[*].name}}'",
                 pod.namespace, pod.name
@@ -318,7 +318,7 @@ mod tests {
         let toleration = "operator: Exists, without a key".to_owned();
         let on = WaitingOn::LandsBack { pod: pod("agent-1"), times: 3, toleration };
         assert_snapshot!(shown(&on), @"
-        fix    # take the toleration (operator: Exists, without a key) out of
+        fix    # it tolerates operator: Exists, without a key: change that in
                # its controller, which is:
                kubectl -n shop get pod/agent-1 -o jsonpath='{.metadata.ownerReferences[*].kind}/{.metadata.ownerReferences[*].name}'
         ");
