@@ -11,7 +11,10 @@ use crate::{
         waiting::{BudgetView, WaitingOn},
     },
     plan::{self, Census, Roles},
-    report::{Brief, Commands, NodeBrief, remedy},
+    report::{
+        Brief, Commands, NodeBrief,
+        remedy::{self, Step},
+    },
 };
 
 /// Puts the plan together. Pods are told as far as they were looked at.
@@ -133,17 +136,17 @@ fn held_for_ever(prepared: &Prepared, pod: &Pod) -> Option<WaitingOn> {
     }
 }
 
-/// The commands that clear all of it away, each once.
-fn fix(order: &[(NodeBrief, Vec<WaitingOn>)], commands: &Commands) -> Vec<String> {
-    let mut fix: Vec<String> = Vec::new();
-    for command in order.iter().flat_map(|(_, held_by)| held_by).flat_map(|on| remedy::commands(on, commands)) {
-        // Whoever runs all of them in order is not to undo the first with the second.
-        let command = if remedy::is_for_later(&command) { format!("# later: {command}") } else { command };
-        if !fix.contains(&command) {
-            fix.push(command);
+/// The steps that clear all of it away, each once.
+fn fix(order: &[(NodeBrief, Vec<WaitingOn>)], commands: &Commands) -> Vec<Step> {
+    let mut fix: Vec<Step> = Vec::new();
+    for on in order.iter().flat_map(|(_, held_by)| held_by) {
+        let steps = remedy::steps(on, commands);
+        // The same words may stand before other commands.
+        if steps.iter().filter(|step| step.command().is_some()).any(|step| !fix.contains(step)) {
+            fix.extend(steps);
         }
     }
-    commands.before(&fix).into_iter().chain(fix).collect()
+    [commands.before(&fix), fix].concat()
 }
 
 /// The group's maximum and what the run would raise it to; a run that goes on has done so.

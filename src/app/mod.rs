@@ -4,6 +4,7 @@ mod abort;
 mod brief;
 mod driver;
 mod lease;
+mod nodeless;
 mod observe;
 mod polling;
 mod status;

@@ -9,7 +9,7 @@ use super::{
     observe::{look_at_pods, observe},
 };
 use crate::{
-    domain::{Intent, IntentState, NodeName, Size, Snapshot},
+    domain::{Group, Instance, Intent, IntentState, Lifecycle, Node, NodeName, Size, Snapshot},
     engine::{
         Goal, Input, Rollout,
         event::{Event, Record},
@@ -29,6 +29,8 @@ pub struct Status {
     pub records: Vec<Record>,
     /// Members from the target template, and all members.
     pub new: (u32, u32),
+    /// Members that are to come still: not launched yet, or launched and not serving.
+    pub missing: u32,
     /// The group's size now.
     pub size: Size,
     /// Who works on the group now.
@@ -54,7 +56,8 @@ pub async fn status<C: Cluster, A: Cloud, K: Clock, L: Lock>(ports: &Ports<C, A,
         Err(LockError::Port(_)) => Holder::Unknown,
         Ok(()) | Err(LockError::Lost { .. }) => Holder::Nobody,
     };
-    let mut status = Status { intent: seen.intent, records: Vec::new(), new, size: group.size, holder };
+    let missing = missing(&snapshot, group);
+    let mut status = Status { intent: seen.intent, records: Vec::new(), new, missing, size: group.size, holder };
     let Some(intent) = status.intent.clone() else { return Ok(status) };
     // The engine itself says what it would wait for: decide, and do nothing of it. A second look has the pods.
     let now = ports.clock.now();
@@ -65,6 +68,15 @@ pub async fn status<C: Cluster, A: Cloud, K: Clock, L: Lock>(ports: &Ports<C, A,
     let (_, records) = rehearse(&intent, &snapshot, now);
     status.records = records;
     Ok(status)
+}
+
+fn missing(snapshot: &Snapshot, group: &Group) -> u32 {
+    let serves = |instance: &Instance| {
+        instance.lifecycle == Lifecycle::InService && snapshot.node_of(&instance.id).is_some_and(Node::is_ready)
+    };
+    let new = group.instances.values().filter(|instance| plan::evidence(instance, group).is_none());
+    let coming = new.filter(|instance| !serves(instance)).count();
+    group.missing().saturating_add(u32::try_from(coming).unwrap_or(u32::MAX))
 }
 
 fn rehearse(intent: &Intent, snapshot: &Snapshot, now: Timestamp) -> (Watch, Vec<Record>) {

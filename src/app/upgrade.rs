@@ -60,6 +60,12 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// What the group is called at Auto Scaling.
+    #[must_use]
+    pub fn auto_scaling_group(&self) -> Option<&str> {
+        self.snapshot.group().map(|group| group.asg.as_str())
+    }
+
     /// Old nodes that the run leaves as they are, since others were named.
     #[must_use]
     pub fn left_out(&self) -> u32 {

@@ -52,7 +52,8 @@ pub(super) async fn abort(args: AbortArgs, can_ask: bool, screen: Screen) -> Res
     let Some(begun) = begun else {
         return nothing_to_undo(&target, args.output);
     };
-    let OpenJournal { mut journal, path, warning } = sinks::usual_journal(&Header::of(begun.intent()));
+    let header = Header::of(begun.intent());
+    let OpenJournal { mut journal, path, warning } = sinks::usual_journal(&header);
     if let Some(warning) = warning {
         tell(&format!("warning: {warning}"));
     }
@@ -60,7 +61,7 @@ pub(super) async fn abort(args: AbortArgs, can_ask: bool, screen: Screen) -> Res
     let stdout = Stdout::default();
     let commands = commands.with(begun.intent().policy.words());
     let closing = Closing { commands: commands.clone(), journal: path, undoing: Some(begun.undoing()), left_out: 0 };
-    let mut reporter = sinks::reporters(args.output, &screen, closing, &stdout);
+    let mut reporter = sinks::reporters(args.output, &screen, closing, &header, &stdout);
     let outcome = Box::pin(begun.drive(&mut reporter, &mut *journal, &mut stop)).await;
     reporter.finish();
     match outcome.transpose() {
@@ -74,7 +75,7 @@ fn broke_off(error: DriveError, now: jiff::Timestamp, commands: &Commands) -> Cl
     let again = format!("{}   # goes on with it", commands.abort());
     match error {
         DriveError::Lock(error) => CliError::lock_lost(error, now, &commands.status()),
-        DriveError::Port(error) => CliError::from(error).midway().next(again),
+        DriveError::Port(error) => CliError::from(error).midway().next(again).reaching(commands),
         error @ (DriveError::Left | DriveError::Adrift { .. }) => {
             CliError::new(ExitCode::Interrupted, error.to_string()).next(again)
         }

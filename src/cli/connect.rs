@@ -58,6 +58,11 @@ pub(super) async fn connect(
     operator: &Operator,
     run: &RunId,
 ) -> Result<RealPorts, CliError> {
+    let ports = reach(target, purpose, operator, run).await;
+    ports.map_err(|error| error.reaching(&target.commands()))
+}
+
+async fn reach(target: &Target, purpose: Purpose, operator: &Operator, run: &RunId) -> Result<RealPorts, CliError> {
     let session = Session::load(target.region.clone(), target.profile.clone())
         .await
         .map_err(|error| no_session(error, target))?;

@@ -6,6 +6,7 @@ use super::{exit_code::ExitCode, suggest, variables::Variable};
 use crate::{
     domain::short,
     ports::{LockError, PortError},
+    report::Commands,
 };
 
 /// A failure as the user meets it.
@@ -88,6 +89,17 @@ impl CliError {
         self
     }
 
+    /// The same with the region and profile that the user gave in what is to be asked of the AWS CLI.
+    #[must_use]
+    pub(super) fn reaching(mut self, commands: &Commands) -> Self {
+        for (_, next) in &mut self.next {
+            if let Some(rest) = next.strip_prefix("aws ").filter(|rest| !rest.starts_with("--")) {
+                *next = commands.aws(rest);
+            }
+        }
+        self
+    }
+
     /// What the shell is told.
     #[must_use]
     pub fn code(&self) -> ExitCode {
@@ -101,7 +113,7 @@ impl CliError {
     pub fn unknown(what: &str, kind: &str, name: &str, others: &[String], again: impl Fn(&str) -> String) -> Self {
         let has = match others {
             [] => String::new(),
-            others => format!("; it has {}", others.join(", ")),
+            others => format!("; it has {}", suggest::sorted(others).join(", ")),
         };
         let error = Self::usage(format!("{what} has no {kind} \"{name}\"{has}"));
         match suggest::nearest(name, others) {
@@ -142,7 +154,7 @@ impl From<PortError> for CliError {
             PortError::NotFound { what, others } => {
                 // `kind "name" of something`, or `kind/name`.
                 let name = what.split('"').nth(1).or(what.rsplit('/').next()).unwrap_or(&what);
-                let (has, near) = (others.join(", "), suggest::nearest(name, &others));
+                let (has, near) = (suggest::sorted(&others).join(", "), suggest::nearest(name, &others));
                 match (others.is_empty(), near) {
                     (true, _) => failure,
                     (false, None) => failure.next(format!("there is {has}")),
@@ -206,6 +218,19 @@ mod tests {
 
     use super::*;
     use crate::domain::{Operator, later};
+
+    #[test]
+    fn commands_of_the_aws_cli_carry_what_the_user_said_of_region_and_profile() {
+        let aws = ["--region", "eu-west-1", "--profile", "prod admin"].map(str::to_owned).into();
+        let outside = crate::report::Outside { aws, ..crate::report::Outside::default() };
+        let commands = Commands::new(Vec::new()).reaching(outside);
+        let error = CliError::from(PortError::Credentials { message: "the token has expired".to_owned() });
+        assert_snapshot!(error.reaching(&commands), @"
+        error: the token has expired
+          Next: give others: -p PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment
+            or: aws --region eu-west-1 --profile 'prod admin' sts get-caller-identity   # where the AWS CLI is: says what these are worth
+        ");
+    }
 
     #[test]
     fn a_mistyped_name_is_answered_with_what_there_is_and_the_command_that_was_meant() {

@@ -22,7 +22,8 @@ pub(super) fn refusal(refused: app::Refused, asked: &app::Request, commands: &Co
             }
             let reasons: Vec<_> = objections.iter().map(ToString::to_string).collect();
             let error = CliError::refused(format!("{}: {}", asked.group, reasons.join("; ")));
-            let error = objections.iter().fold(error, |error, objection| error.and(objection.remedy(&asg)));
+            let error =
+                objections.iter().fold(error, |error, objection| error.and(remedy(objection, &asg, asked, commands)));
             // Whatever else is mended, mngup may not upgrade a group that a service operates.
             if objections.iter().any(|objection| matches!(objection, Objection::Operator(_))) {
                 return error;
@@ -34,6 +35,27 @@ pub(super) fn refusal(refused: app::Refused, asked: &app::Request, commands: &Co
             CliError::usage(error.to_string()).next("add --max-surge 1, or let one node be out")
         }
         app::Refused::Port(error) => error.into(),
+    }
+}
+
+/// What to do about it, where the user said that the group is.
+fn remedy(objection: &Objection, asg: &str, asked: &app::Request, commands: &Commands) -> String {
+    let nodegroup = |verb: &str, cluster: &str, why: &str| {
+        let (cluster_name, name) = (&asked.cluster, asked.group.name());
+        commands.aws(&format!("eks {verb} {cluster} {cluster_name} --nodegroup-name {name}   # {why}"))
+    };
+    match objection {
+        Objection::Updating => nodegroup("list-updates", "--name", "wait until EKS is done with what this shows"),
+        Objection::NotActive(_) => nodegroup("describe-nodegroup", "--cluster-name", "look at its health"),
+        Objection::NoSuchNodes(_) => commands.kubectl("get nodes   # shows the names"),
+        Objection::Suspended(_)
+        | Objection::InstanceRefresh(_)
+        | Objection::Operator(_)
+        | Objection::NoLaunchTemplate
+        | Objection::NotInstances(_) => {
+            let remedy = objection.remedy(asg);
+            remedy.strip_prefix("aws ").map_or_else(|| remedy.clone(), |rest| commands.aws(rest))
+        }
     }
 }
 
@@ -59,8 +81,8 @@ fn no_such_nodes(
     settings.only = Some(only.collect());
     let has = match nodes {
         [] => return CliError::refused(none).next(commands.kubectl("get nodes   # shows the names")),
-        few if few.len() <= NAMED => few.join(", "),
-        many => format!("{}, +{}", many[..NAMED].join(", "), many.len() - NAMED),
+        few if few.len() <= NAMED => suggest::sorted(few).join(", "),
+        many => format!("{}, +{}", suggest::sorted(many)[..NAMED].join(", "), many.len() - NAMED),
     };
     let error = CliError::refused(format!("{none}; it has {has}"));
     if meant {

@@ -44,7 +44,9 @@ fn render(recorded: &Recorded, form: Form, screen: &Screen) -> Result<String, Cl
         Form::Human => Ok(summary().to_text(screen.width(), &screen.zone)),
         Form::Json => serde_json::to_string_pretty(&summary()).map(|text| text + "\n"),
         Form::Jsonl => {
-            recorded.records.iter().map(|record| serde_json::to_string(record).map(|line| line + "\n")).collect()
+            let records = recorded.records.iter().map(serde_json::to_string);
+            let lines = std::iter::once(serde_json::to_string(&recorded.header)).chain(records);
+            lines.map(|line| line.map(|line| line + "\n")).collect()
         }
     };
     written.map_err(|error| CliError::new(ExitCode::Unexpected, "cannot write the report").because(error))

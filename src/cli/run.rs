@@ -15,7 +15,7 @@ use crate::{
     engine::event::RunOutcome,
     journal::Header,
     ports::{Clock, Cloud, Cluster, Event, Lock, Record},
-    report::{Brief, Closing, Commands, JsonDocument, JsonLines, Reporter, Screen},
+    report::{Brief, Closing, Commands, JsonDocument, Reporter, Screen},
 };
 
 /// Looks, says what stands in the way, asks, takes the lock, and drives the run to its end.
@@ -39,6 +39,7 @@ pub(super) async fn go<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     if prepared.old.is_empty() && prepared.resumes.is_none() {
         return nothing_to_do(&prepared, &asked, request, now);
     }
+    let commands = &commands.clone().scaled_by(prepared.auto_scaling_group());
     let brief = app::brief(&prepared, &asked, commands, now);
     if request.dry_run {
         return only_shown(&brief, request, screen);
@@ -70,7 +71,7 @@ pub(super) async fn go<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     let again = Commands::report(path.as_deref());
     let stdout = Stdout::default();
     let closing = Closing { commands: commands.clone(), journal: path, undoing: None, left_out };
-    let mut reporter = sinks::reporters(request.output, screen, closing, &stdout);
+    let mut reporter = sinks::reporters(request.output, screen, closing, &header, &stdout);
     if let Some(message) = warning {
         reporter.record(&Record { at: ports.clock.now(), event: Event::Warning { message } });
     }
@@ -128,7 +129,10 @@ fn nothing_to_do(
             document.record(&ended);
             document.finish();
         }
-        Form::Jsonl => JsonLines(stdout.clone()).record(&ended),
+        Form::Jsonl => {
+            let header = Header::new(asked.cluster.clone(), asked.group.clone(), asked.run.clone());
+            sinks::told_as_journal(&header.in_sandbox(request.place.world()), &stdout).record(&ended);
+        }
     }
     stdout.written()?;
     Ok(ExitCode::Done)
@@ -145,7 +149,8 @@ fn ended(
         Err(DriveError::Lock(error)) => Err(CliError::lock_lost(error, now, &commands.status())),
         // Perhaps nothing is remembered yet: with all that was said it is right in any case.
         Err(DriveError::Port(error)) => {
-            Err(CliError::from(error).midway().next(commands.begin("  # goes on where it stopped")))
+            let next = commands.begin("  # goes on where it stopped");
+            Err(CliError::from(error).midway().next(next).reaching(commands))
         }
         Err(DriveError::Left) if !commands.resumable() => {
             Err(CliError::new(ExitCode::Interrupted, "stopped at once; the sandbox is gone with it")
@@ -307,7 +312,7 @@ mod tests {
         assert_eq!(error.code(), ExitCode::Refused);
         assert_snapshot!(error, @"
         error: nodegroup/workers: EKS is updating this node group itself (status UPDATING)
-          Next: wait until EKS is done (aws eks list-updates shows it)
+          Next: aws eks list-updates --name prod --nodegroup-name workers   # wait until EKS is done with what this shows
           then: mngup upgrade -c prod -n workers
         ");
         assert!(!journal.exists());

@@ -1,7 +1,7 @@
 //! Where a run is told: reporters for the form that was asked for, and the journal.
 
 use std::{
-    io,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -17,7 +17,7 @@ use crate::{
 /// Programs that read stdout get all of it; people then still read on stderr what goes wrong and how it ended, and
 /// with one document at the end also what happens meanwhile.
 #[must_use]
-pub fn reporters(form: Form, screen: &Screen, closing: Closing, stdout: &Stdout) -> FanOut {
+pub fn reporters(form: Form, screen: &Screen, closing: Closing, header: &Header, stdout: &Stdout) -> FanOut {
     let aside = Screen { bars: false, color_stdout: screen.color_stderr, ..screen.clone() };
     match form {
         Form::Human if screen.bars => FanOut::new().and(Human::new(Terminal::stderr(), screen, closing)),
@@ -26,9 +26,20 @@ pub fn reporters(form: Form, screen: &Screen, closing: Closing, stdout: &Stdout)
             FanOut::new().and(Human::new(Streams::stderr(), &aside, closing)).and(JsonDocument::new(stdout.clone()))
         }
         Form::Jsonl => FanOut::new()
-            .and(JsonLines(stdout.clone()))
+            .and(told_as_journal(header, stdout))
             .and(Human::new(Streams::stderr(), &aside, closing).without_facts()),
     }
+}
+
+/// The journal on stdout, header and all: kept in a file it can be reported on like the one on the disk.
+pub(super) fn told_as_journal(header: &Header, stdout: &Stdout) -> JsonLines<Stdout> {
+    let mut stdout = stdout.clone();
+    if let Ok(mut line) = serde_json::to_vec(header) {
+        line.push(b'\n');
+        // What could not be written is remembered by stdout itself.
+        let _ = stdout.write_all(&line).and_then(|()| stdout.flush());
+    }
+    JsonLines(stdout)
 }
 
 /// A journal that is open, or the reason why there is none.

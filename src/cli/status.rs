@@ -48,7 +48,7 @@ pub(super) async fn status(args: StatusArgs, screen: Screen) -> Result<ExitCode,
 
 fn state(status: &app::Status) -> report::State {
     report::State {
-        progress: Progress::of(&status.records).at_size(Some(status.size)),
+        progress: Progress::of(&status.records).at_size(Some(status.size)).short_of(status.missing),
         new: status.new,
         stopped: match status.intent.as_ref().map(|intent| intent.state.clone()) {
             Some(IntentState::Stopped { at, why }) => Some((at, why)),

@@ -33,6 +33,28 @@ pub(super) fn nearest_node<'a>(typed: &str, names: &'a [String]) -> Option<&'a s
     }
 }
 
+/// The names in the order in which people look for them: `node-9` before `node-10`.
+#[must_use]
+pub(super) fn sorted(names: &[String]) -> Vec<&str> {
+    let mut sorted: Vec<_> = names.iter().map(String::as_str).collect();
+    sorted.sort_by_cached_key(|name| pieces(name));
+    sorted
+}
+
+/// A name as words, each with the number behind it.
+fn pieces(name: &str) -> Vec<(&str, u64)> {
+    let mut pieces = Vec::new();
+    let mut rest = name;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let (word, behind) = rest.split_at(digits);
+        let end = behind.find(|c: char| !c.is_ascii_digit()).unwrap_or(behind.len());
+        pieces.push((word, behind[..end].parse().unwrap_or_default()));
+        rest = &behind[end..];
+    }
+    pieces
+}
+
 /// Numbers in an address.
 const OCTETS: usize = 4;
 
@@ -64,6 +86,12 @@ fn distance(from: &str, to: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_stand_in_the_order_in_which_they_are_looked_for() {
+        let names = ["ip-10-0-2-9.ec2.internal", "ip-10-0-1-10", "apps", "ip-10-0-1-9", "apps-gpu"].map(str::to_owned);
+        assert_eq!(sorted(&names), ["apps", "apps-gpu", "ip-10-0-1-9", "ip-10-0-1-10", "ip-10-0-2-9.ec2.internal"]);
+    }
 
     #[test]
     fn a_slip_is_found_and_another_word_is_not() {

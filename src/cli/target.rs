@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{args::TargetArgs, error::CliError};
 use crate::{
     domain::{AsgName, ClusterName, GroupName, NodegroupName},
-    report::{Commands, Outside},
+    report::{Commands, Outside, remedy::Step},
 };
 
 /// A group of a real cluster, and how to reach it.
@@ -190,8 +190,8 @@ impl Target {
             Access::Endpoint => {
                 let point = format!("eks update-kubeconfig --name {}", self.cluster);
                 let point = Commands::new(Vec::new()).reaching(nothing.clone()).aws(&point);
-                let before = format!("kubectl must point to cluster {}: {point}", self.cluster);
-                Outside { before: Some(before), ..nothing }
+                let words = Step::Say(format!("kubectl must point to cluster {}:", self.cluster));
+                Outside { before: vec![words, Step::Perhaps(point)], ..nothing }
             }
         }
     }
@@ -253,12 +253,14 @@ mod tests {
     fn other_programs_are_sent_to_the_same_cluster() {
         let kubectl = |args: TargetArgs| {
             let commands = args.target("upgrade", Vec::new()).unwrap().commands();
-            let line = [commands.kubectl("get nodes")];
-            commands.before(&line).into_iter().chain(line).collect::<Vec<_>>().join("\n")
+            let line = [Step::Run(commands.kubectl("get nodes"))];
+            let all = commands.before(&line).into_iter().chain(line);
+            all.map(|step| step.to_string()).collect::<Vec<_>>().join("\n")
         };
         let region = || Some("eu-west-1".to_owned());
         assert_snapshot!(kubectl(TargetArgs { region: region(), ..args() }), @"
-        # kubectl must point to cluster prod: aws --region eu-west-1 eks update-kubeconfig --name prod
+        # kubectl must point to cluster prod:
+        # aws --region eu-west-1 eks update-kubeconfig --name prod
         kubectl get nodes
         ");
         let context = Some("bastion".to_owned());

@@ -108,6 +108,9 @@ pub fn parse(path: &Path, bytes: &[u8]) -> Result<Recorded, JournalError> {
     let header = header(path, lines.next().unwrap_or_default())?;
     let mut records = Vec::new();
     for (index, line) in lines.enumerate() {
+        if is_header_of(line, &header) {
+            continue;
+        }
         let record = serde_json::from_slice(line).map_err(|error| JournalError::Damaged {
             path: path.to_owned(),
             line: index + 2,
@@ -116,6 +119,13 @@ pub fn parse(path: &Path, bytes: &[u8]) -> Result<Recorded, JournalError> {
         records.push(record);
     }
     Ok(Recorded { header, records, torn: whole < bytes.len(), whole_bytes: whole as u64 })
+}
+
+/// Whether this line begins the same run's journal anew, as where stdout of several commands went to one file.
+fn is_header_of(line: &[u8], first: &Header) -> bool {
+    let known = |header: Header| (header.run == first.run) && header.journal == first.journal;
+    // Records are by far the more: they are not read twice.
+    line.starts_with(br#"{"mngup-journal""#) && serde_json::from_slice(line).is_ok_and(known)
 }
 
 fn header(path: &Path, line: &[u8]) -> Result<Header, JournalError> {
@@ -169,6 +179,15 @@ mod tests {
         let recorded = read(&format!("{HEADER}\n{STOP}\n")).unwrap();
         assert_eq!((recorded.records.len(), recorded.torn), (1, false));
         assert_eq!(read(&format!("{HEADER}\n")).unwrap().records, []);
+    }
+
+    #[test]
+    fn what_several_commands_told_of_one_run_is_one_journal() {
+        let recorded = read(&format!("{HEADER}\n{STOP}\n{HEADER}\n{STOP}\n")).unwrap();
+        assert_eq!(recorded.records.len(), 2);
+        let other = HEADER.replace("r1", "r2");
+        let error = read(&format!("{HEADER}\n{STOP}\n{other}\n")).unwrap_err().to_string();
+        assert_snapshot!(error, @"run.jsonl line 3 is damaged: missing field `at` (column 94)");
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! What moves on a terminal: a bar for the run, a line for each node in flight, and what it waits for.
 
+use console::measure_text_width;
 use jiff::Timestamp;
 
 use super::{
     fit,
-    in_flight::{InFlight, Stage, Waiting},
+    in_flight::{InFlight, Stage},
     paint::{Paint, Tone},
     progress::Progress,
     told, wording,
@@ -14,8 +15,8 @@ use crate::{
     engine::waiting::WaitingOn,
 };
 
-/// Lines that a wait may take.
-const WAIT_LINES: usize = 2;
+/// Lines that a wait may take: a sentence of Auto Scaling's fits at 80 columns.
+const WAIT_LINES: usize = 4;
 
 /// Waits that a node shows.
 const WAITS: usize = 3;
@@ -28,10 +29,13 @@ pub(super) fn draw(progress: &Progress, now: Timestamp, width: usize, height: us
     // Every node gets its line before one of them gets the room to explain itself.
     let mut room_to_explain = room - shown;
     let columns = Columns::of(progress);
-    for flight in &progress.in_flight[..shown] {
-        lines.push(node(flight, progress, now, width, &columns, paint));
-        let waits = waits(flight.waiting.as_ref(), progress, now, width, room_to_explain, paint);
+    for (index, flight) in progress.in_flight[..shown].iter().enumerate() {
+        // A share for each, and what the others do not need; a first line is worth more than another's last.
+        let share = (room_to_explain / (shown - index)).max(room_to_explain.min(2));
+        let (line, said) = node(flight, progress, now, (width, share), &columns, paint);
+        let waits = waits(flight, said, progress, now, (width, share), paint);
         room_to_explain -= waits.len();
+        lines.push(line);
         lines.extend(waits);
     }
     if let more @ 1.. = progress.in_flight.len() - shown {
@@ -92,22 +96,41 @@ fn rounded(span: std::time::Duration) -> String {
     }
 }
 
+/// The node's line, and whether it says all that the node does: what does not fit is told below it where there is room.
 fn node(
     flight: &InFlight,
     progress: &Progress,
     now: Timestamp,
-    width: usize,
+    (width, below): (usize, usize),
     columns: &Columns,
     paint: Paint,
-) -> String {
+) -> (String, bool) {
     let name = told::called(&flight.member, &progress.names);
     // Padded before it is coloured: escape codes have no width.
-    let name = paint.bold(&format!("{name:<0$}", columns.name));
+    let padded = paint.bold(&format!("{name:<0$}", columns.name));
     let zone = format!("{:<1$}", zone(&flight.member.zone), columns.zone);
-    let left = format!("  {name}  {zone}  {:<11}  {}", flight.stage.name(), doing(flight, progress, now))
-        .trim_end()
-        .to_owned();
-    fit::ends(&left, &clock(flight, now), width)
+    let stage = flight.stage.name();
+    let (doing, clock) = (doing(flight, progress, now), clock(flight, now));
+    let room = width.saturating_sub(measure_text_width(&clock) + 2);
+    let whole = format!("  {padded}  {zone}  {stage:<11}  {doing}").trim_end().to_owned();
+    if measure_text_width(&whole) <= room {
+        return (fit::ends(&whole, &clock, width), true);
+    }
+    if below > 0 && stands_alone(flight) {
+        return (fit::ends(&format!("  {padded}  {zone}  {stage}"), &clock, width), false);
+    }
+    // What it does is worth more than where it is and the phase, which that tells by itself.
+    (fit::ends(&format!("  {}  {doing}", paint.bold(name)), &clock, width), true)
+}
+
+/// Whether what goes on there is a wait, which can be told on a line of its own.
+fn stands_alone(flight: &InFlight) -> bool {
+    flight.stage != Stage::Draining && quiet(flight).is_some()
+}
+
+/// What it waits for although nothing stands in the way.
+fn quiet(flight: &InFlight) -> Option<&WaitingOn> {
+    flight.waiting.iter().flat_map(|waiting| &waiting.on).find(|on| !wording::blocks(on))
 }
 
 /// What goes on at the node, where that takes no more than a few words.
@@ -121,8 +144,7 @@ fn doing(flight: &InFlight, progress: &Progress, now: Timestamp) -> String {
             gone => format!("{} gone", wording::count(gone, "pod")),
         },
         (Stage::Settling | Stage::Cordoning | Stage::Terminating | Stage::Replacing | Stage::Stuck, _) => {
-            let quiet = flight.waiting.iter().flat_map(|waiting| &waiting.on).find(|on| !wording::blocks(on));
-            match quiet {
+            match quiet(flight) {
                 // The clock at the end of the line says how long.
                 Some(WaitingOn::LoadBalancers { .. }) => "load balancers let go".to_owned(),
                 Some(on) => wording::cause(on, &progress.names, now),
@@ -143,17 +165,19 @@ fn clock(flight: &InFlight, now: Timestamp) -> String {
     }
 }
 
+/// What stands in its way, and where its own line has not said it, what it waits for.
 fn waits(
-    waiting: Option<&Waiting>,
+    flight: &InFlight,
+    said: bool,
     progress: &Progress,
     now: Timestamp,
-    width: usize,
-    room: usize,
+    (width, room): (usize, usize),
     paint: Paint,
 ) -> Vec<String> {
-    let blocking: Vec<_> =
-        waiting.iter().flat_map(|waiting| &waiting.on).filter(|on| wording::blocks(on)).cloned().collect();
-    explained(&blocking, progress, now, (width, 4, room), paint)
+    let unsaid = quiet(flight).filter(|_| !said);
+    let blocking = flight.waiting.iter().flat_map(|waiting| &waiting.on).filter(|on| wording::blocks(on));
+    let on: Vec<_> = blocking.chain(unsaid).cloned().collect();
+    explained(&on, progress, now, (width, 4, room), paint)
 }
 
 fn explained(
@@ -264,8 +288,46 @@ mod tests {
         ────────────────────────────────────────  0 of 3 nodes   3m12s
           ip-10-0-1-1  1b  replacing                                        1m32s of 15m
             waits for a new instance; the last launch failed: Could not launch On-Demand
-            Instances. InsufficientFreeAddressesInSubnet - There are not enough free …
+            Instances. InsufficientFreeAddressesInSubnet - There are not enough free
+            addresses in subnet 'subnet-0a1b' to satisfy the requested number of
+            instances. Launching EC2 instance failed.
           stopping; no more nodes are chosen. Ctrl-C again leaves at once
+        ");
+    }
+
+    #[test]
+    fn what_a_node_waits_for_survives_where_its_line_is_too_short() {
+        let mut tale = Tale::begin(3);
+        for number in 1..=2 {
+            tale.cordon(4, number);
+            tale.drained(40, number, 3);
+            tale.tell(100, Event::InstanceLeft { member: member(number), ours: true });
+        }
+        let reason = "KubeletNotReady: container runtime network not ready: cni plugin not initialized".to_owned();
+        let on = vec![WaitingOn::NodeReady { node: crate::report::fixtures::node(4, 22), reason }];
+        tale.waits(160, 1, 100, on, None);
+        let lifecycle = "Pending:Wait".to_owned();
+        tale.waits(160, 2, 100, vec![WaitingOn::Join { instance: "i-0f111417271ab6176".to_owned(), lifecycle }], None);
+        assert_snapshot!(screen(&tale, 192, 80, 24), @"
+        ────────────────────────────────────────  0 of 3 nodes   3m12s
+          ip-10-0-1-1  1b  replacing                                        1m32s of 15m
+            waits for ip-10-0-4-22 to be Ready (KubeletNotReady: container runtime
+            network not ready: cni plugin not initialized)
+          ip-10-0-1-2  1c  replacing                                        1m32s of 15m
+            waits for i-0f111417271ab6176 to join the cluster (Pending:Wait)
+        ");
+        // Where there are no lines to be had, names and phases give way.
+        assert_snapshot!(screen(&tale, 192, 80, 4), @"
+        ────────────────────────────────────────  0 of 3 nodes   3m12s
+          ip-10-0-1-1  ip-10-0-4-22 to be Ready (KubeletNotReady: contain…  1m32s of 15m
+          ip-10-0-1-2  i-0f111417271ab6176 to join the cluster (Pending:W…  1m32s of 15m
+        ");
+        assert_snapshot!(screen(&tale, 192, 120, 24), @"
+        ────────────────────────────────────────  0 of 3 nodes   3m12s
+          ip-10-0-1-1  1b  replacing                                                                                1m32s of 15m
+            waits for ip-10-0-4-22 to be Ready (KubeletNotReady: container runtime network not ready: cni plugin not
+            initialized)
+          ip-10-0-1-2  1c  replacing    i-0f111417271ab6176 to join the cluster (Pending:Wait)                      1m32s of 15m
         ");
     }
 

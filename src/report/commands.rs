@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use super::remedy::Step;
+
 /// How the user reached this group and what they said of how a run goes, to be repeated in every command that needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commands {
@@ -18,8 +20,10 @@ pub struct Outside {
     pub kubectl: Vec<String>,
     /// What the AWS CLI is to be told: `--region eu-west-1`.
     pub aws: Vec<String>,
-    /// What has to be so before kubectl reaches the cluster; none where `kubectl` leads there.
-    pub before: Option<String>,
+    /// What has to be so before kubectl reaches the cluster; nothing where `kubectl` leads there.
+    pub before: Vec<Step>,
+    /// The Auto Scaling group's name, once it is known.
+    pub auto_scaling_group: Option<String>,
 }
 
 impl Commands {
@@ -34,7 +38,7 @@ impl Commands {
     pub fn sandbox(world: Option<&Path>) -> Self {
         let world = world.map(|path| path.to_string_lossy().into_owned());
         let target = std::iter::once("--sandbox".to_owned()).chain(world).collect();
-        let outside = Outside { before: Some("in a real cluster:".to_owned()), ..Outside::default() };
+        let outside = Outside { before: vec![Step::Say("in a real cluster:".to_owned())], ..Outside::default() };
         Self { sandbox: true, outside, ..Self::new(target) }
     }
 
@@ -56,11 +60,24 @@ impl Commands {
         program("aws", &self.outside.aws, rest)
     }
 
-    /// What has to be so before these commands reach the cluster, as a comment of the shell.
+    /// The same of the group that is called so at Auto Scaling: a node group does not tell by its own name.
     #[must_use]
-    pub fn before(&self, commands: &[String]) -> Option<String> {
-        let needed = commands.iter().any(|command| command.starts_with("kubectl "));
-        self.outside.before.as_ref().filter(|_| needed).map(|before| format!("# {before}"))
+    pub fn scaled_by(mut self, asg: Option<&str>) -> Self {
+        self.outside.auto_scaling_group = asg.map(str::to_owned);
+        self
+    }
+
+    /// The Auto Scaling group's name as a shell takes it, once it is known.
+    #[must_use]
+    pub fn auto_scaling_group(&self) -> Option<String> {
+        self.outside.auto_scaling_group.as_deref().map(quoted)
+    }
+
+    /// What has to be so before these steps reach the cluster.
+    #[must_use]
+    pub fn before(&self, steps: &[Step]) -> Vec<Step> {
+        let needed = steps.iter().filter_map(Step::command).any(|command| command.starts_with("kubectl "));
+        if needed { self.outside.before.clone() } else { Vec::new() }
     }
 
     /// The same with the flags that say how a run goes, for commands that begin one.
@@ -163,15 +180,15 @@ mod tests {
         let outside = Outside {
             kubectl: ["--context", "my bastion"].map(str::to_owned).into(),
             aws: ["--region", "eu-west-1"].map(str::to_owned).into(),
-            before: None,
+            ..Outside::default()
         };
         let commands = Commands::new(Vec::new()).reaching(outside);
         assert_eq!(commands.kubectl("get nodes"), "kubectl --context 'my bastion' get nodes");
         assert_eq!(commands.aws("sts get-caller-identity"), "aws --region eu-west-1 sts get-caller-identity");
-        let fix = [commands.kubectl("get nodes")];
-        assert_eq!(commands.before(&fix), None);
-        assert_eq!(Commands::sandbox(None).before(&fix), Some("# in a real cluster:".to_owned()));
-        assert_eq!(Commands::sandbox(None).before(&[]), None);
+        let fix = [Step::Run(commands.kubectl("get nodes"))];
+        assert_eq!(commands.before(&fix), []);
+        assert_eq!(Commands::sandbox(None).before(&fix), [Step::Say("in a real cluster:".to_owned())]);
+        assert_eq!(Commands::sandbox(None).before(&[]), []);
     }
 
     #[test]

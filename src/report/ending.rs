@@ -193,9 +193,11 @@ mod tests {
         2>          pod/odd/ledger-5cf9-2lmzc on ip-10-0-1-10
         2>   why    minAvailable 100% of 2 pods = 2 must stay; 2 are Ready; 0 may leave,
         2>          now and always
-        2>   fix    # kubectl must point to cluster prod: aws eks update-kubeconfig --name prod
+        2>   fix    # kubectl must point to cluster prod:
+        2>          # aws eks update-kubeconfig --name prod
         2>          kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":1}}'
-        2>          kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":"100%"}}'   # puts it back, once the pods have moved
+        2>   later  # puts it back, once the pods have moved:
+        2>          kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":"100%"}}'
         2>
         2> 4 of 12 old nodes are replaced; ip-10-0-1-9 stays cordoned (quarantined);
         2>   ip-10-0-1-10 serves again; nothing is in flight
@@ -225,9 +227,11 @@ mod tests {
         2>   holds  pod/odd/ledger-5cf9-2lmzc
         2>   why    minAvailable 100% of 2 pods = 2 must stay; 2 are Ready; 0 may leave,
         2>          now and always
-        2>   fix    # kubectl must point to cluster prod: aws eks update-kubeconfig --name prod
+        2>   fix    # kubectl must point to cluster prod:
+        2>          # aws eks update-kubeconfig --name prod
         2>          kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":1}}'
-        2>          kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":"100%"}}'   # puts it back, once the pods have moved
+        2>   later  # puts it back, once the pods have moved:
+        2>          kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":"100%"}}'
         2>
         2> 4 of 12 old nodes are replaced; ip-10-0-1-9 serves again; nothing is in flight
         2> 66 pods moved, 0 evictions refused; longest wait 15m for pdb/odd/ledger-guard
@@ -256,9 +260,10 @@ mod tests {
         2>   node/ip-10-0-1-1.eu-west-1.compute.internal after 15m
         2>
         2> the group launched no instance
-        2>   why    a new instance; the last launch failed: There are not enough free
-        2>          addresses in subnet 'subnet-0a1b'. Launching EC2 instance failed.
-        2>   fix    # free addresses there, or give the group a subnet that has some; the group then launches by itself
+        2>   why    the last launch failed: There are not enough free addresses in subnet
+        2>          'subnet-0a1b'. Launching EC2 instance failed.
+        2>   fix    # free addresses there, or give the group a subnet that has some; the
+        2>          # group then launches by itself
         2>          aws ec2 describe-subnets --subnet-ids subnet-0a1b --query 'Subnets[].AvailableIpAddressCount'
         2>
         2> 0 of 3 old nodes are replaced; ip-10-0-1-1 is gone and not replaced
@@ -279,7 +284,8 @@ mod tests {
         tale.end(2800, RunOutcome::Quarantined { nodes: [node(1, 9)].into() }, 1, 11);
         assert_snapshot!(said(&tale, prod()), @r#"
         nodegroup/apps upgraded except 1 node: 4 nodes in 46m40s
-        66 pods moved, 0 evictions refused; longest wait 15m for pdb/odd/ledger-guard
+        66 pods moved and 1 deleted, 0 evictions refused; longest wait 15m for
+          pdb/odd/ledger-guard
         2> 1 pod deleted without asking a budget: shop/cart-5f6c2
         2>
         2> PodEvictionFailure: node/ip-10-0-1-9.eu-west-1.compute.internal still holds 1
@@ -289,9 +295,11 @@ mod tests {
         2>   holds  pod/odd/ledger-5cf9-2lmzc
         2>   why    minAvailable 100% of 2 pods = 2 must stay; 2 are Ready; 0 may leave,
         2>          now and always
-        2>   fix    # kubectl must point to cluster prod: aws eks update-kubeconfig --name prod
+        2>   fix    # kubectl must point to cluster prod:
+        2>          # aws eks update-kubeconfig --name prod
         2>          kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":1}}'
-        2>          kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":"100%"}}'   # puts it back, once the pods have moved
+        2>   later  # puts it back, once the pods have moved:
+        2>          kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":"100%"}}'
         2>
         2> node/ip-10-0-1-9.eu-west-1.compute.internal is quarantined: it stays cordoned,
         2>   and is still old

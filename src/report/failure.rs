@@ -2,7 +2,13 @@
 
 use jiff::Timestamp;
 
-use super::{commands::Commands, fit, names::Names, remedy, wording};
+use super::{
+    commands::Commands,
+    fit,
+    names::Names,
+    remedy::{self, Step},
+    why, wording,
+};
 use crate::{
     domain::{PodRef, short},
     engine::{
@@ -23,6 +29,9 @@ pub(super) struct Failures<'a> {
     pub(super) now: Timestamp,
 }
 
+/// What a row's head takes.
+const ROW: usize = 9;
+
 /// Something that stands in the way, and the pods that it holds.
 struct Block<'a> {
     on: &'a WaitingOn,
@@ -36,13 +45,11 @@ impl Failures<'_> {
         let several = stuck.len() > 1;
         let mut told_before = false;
         for block in blocks(stuck) {
-            let mut fix = remedy::commands(block.on, self.commands);
-            if let Some(before) = self.commands.before(&fix).filter(|_| !told_before) {
-                fix.insert(0, before);
-                told_before = true;
-            }
+            let steps = remedy::steps(block.on, self.commands);
+            let before = if told_before { Vec::new() } else { self.commands.before(&steps) };
+            told_before |= !before.is_empty();
             lines.push(String::new());
-            lines.extend(self.block(&block, fix, several));
+            lines.extend(self.block(&block, &[before, steps].concat(), several));
         }
         lines
     }
@@ -63,16 +70,12 @@ impl Failures<'_> {
     }
 
     /// One cause: what it is, whom it holds, on which node where there are several, why, and what to do about it.
-    fn block(&self, block: &Block<'_>, fix: Vec<String>, several: bool) -> Vec<String> {
-        let why = if let WaitingOn::Budget(view) = block.on {
-            wording::arithmetic(view, self.names)
-        } else {
-            wording::cause(block.on, self.names, self.now)
-        };
+    fn block(&self, block: &Block<'_>, fix: &[Step], several: bool) -> Vec<String> {
+        let why = why::why(block.on, self.names, self.now);
         let mut lines = vec![remedy::headline(block.on)];
         let mut row = |head: &str, texts: Vec<String>| {
             for (index, text) in texts.into_iter().enumerate() {
-                lines.push(format!("  {:<5}  {text}", if index == 0 { head } else { "" }));
+                lines.push(format!("  {:<6} {text}", if index == 0 { head } else { "" }));
             }
         };
         let held = block.held.iter().map(|(pod, who)| match who.strip_prefix("node/") {
@@ -81,7 +84,9 @@ impl Failures<'_> {
         });
         row("holds", held.collect());
         row("why", self.fitted(&why));
-        row("fix", fix);
+        for (head, text) in remedy::rows(fix, self.width.map_or(usize::MAX, |width| width.saturating_sub(ROW))) {
+            row(head, vec![text]);
+        }
         lines
     }
 
@@ -92,7 +97,7 @@ impl Failures<'_> {
     /// A sentence beside a row's head.
     fn fitted(&self, text: &str) -> Vec<String> {
         match self.width {
-            Some(width) => fit::wrap(text, width.saturating_sub(9), usize::MAX),
+            Some(width) => fit::wrap(text, width.saturating_sub(ROW), usize::MAX),
             None => vec![text.to_owned()],
         }
     }
@@ -149,15 +154,17 @@ mod tests {
                  pod/shop/cart-8x2lq
           why    1 of 3 allowed out, cart-7d9f on ip-10-0-1-9.eu-west-1.compute.internal
                  not Ready (CrashLoopBackOff, exit 137 OOMKilled, 9 restarts)
-          fix    kubectl -n shop describe pod/cart-7d9f   # why it is not Ready
+          fix    # why cart-7d9f is not Ready:
+                 kubectl -n shop describe pod/cart-7d9f
                  kubectl -n shop logs pod/cart-7d9f --previous
 
-        pod/odd/ledger-5cf9-2lmzc has no controller
+        pods without a controller
           holds  pod/odd/ledger-5cf9-2lmzc
-          why    pod/odd/ledger-5cf9-2lmzc: no controller would bring it back, and
-                 --delete-unmanaged was not given
-          fix    kubectl -n odd delete pod/ledger-5cf9-2lmzc   # it does not come back
-                 mngup upgrade -c prod -n apps --delete-unmanaged   # the same for all of them
+          why    no controller would bring them back, and --delete-unmanaged was not
+                 given
+          fix    # it does not come back: delete it, or allow that for all such pods:
+          either kubectl -n odd delete pod/ledger-5cf9-2lmzc
+          or     mngup upgrade -c prod -n apps --delete-unmanaged
         ");
     }
 
@@ -180,9 +187,11 @@ mod tests {
           holds  pod/shop/ledger-1 on a
                  pod/shop/ledger-2 on b
           why    minAvailable 100% of 2 pods = 2 must stay; 2 are Ready; 0 may leave, now and always
-          fix    # kubectl must point to cluster prod: aws eks update-kubeconfig --name prod
+          fix    # kubectl must point to cluster prod:
+                 # aws eks update-kubeconfig --name prod
                  kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":1}}'
-                 kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":"100%"}}'   # puts it back, once the pods have moved
+          later  # puts it back, once the pods have moved:
+                 kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":"100%"}}'
         "#);
     }
 }

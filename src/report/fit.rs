@@ -2,20 +2,28 @@
 
 use console::{measure_text_width, truncate_str};
 
-/// Breaks a text between words into at most so many lines of this width; what does not fit ends in `…`.
+/// Breaks a text between words into at most so many lines of this width; what does not fit ends in `…`. Where lines are
+/// not counted nothing is lost: a word that is wider than the screen stays whole.
 pub(super) fn wrap(text: &str, width: usize, lines: usize) -> Vec<String> {
     let mut wrapped: Vec<String> = vec![String::new()];
-    for word in text.split_whitespace() {
+    // Gaps of more than one space are columns, and stay where the line is not broken.
+    let mut gap = String::new();
+    for word in text.trim().split(' ') {
+        if word.is_empty() {
+            gap.push(' ');
+            continue;
+        }
         let last = wrapped.len() - 1;
-        let needed = measure_text_width(&wrapped[last]) + 1 + measure_text_width(word);
+        let needed = measure_text_width(&wrapped[last]) + gap.len() + measure_text_width(word);
         if wrapped[last].is_empty() {
             word.clone_into(&mut wrapped[last]);
         } else if needed <= width {
-            wrapped[last].push(' ');
+            wrapped[last].push_str(&gap);
             wrapped[last].push_str(word);
         } else {
             wrapped.push(word.to_owned());
         }
+        " ".clone_into(&mut gap);
     }
     if wrapped.len() > lines {
         wrapped.truncate(lines);
@@ -23,7 +31,7 @@ pub(super) fn wrap(text: &str, width: usize, lines: usize) -> Vec<String> {
             last.push_str(" …");
         }
     }
-    wrapped.iter().map(|line| cut(line, width)).collect()
+    if lines == usize::MAX { wrapped } else { wrapped.iter().map(|line| cut(line, width)).collect() }
 }
 
 /// Breaks a line so that what follows hangs two columns further in than its beginning.
@@ -59,6 +67,8 @@ mod tests {
         assert_eq!(wrap("one two three", 7, 3), ["one two", "three"]);
         assert_eq!(wrap("one two three four five", 9, 2), ["one two", "three …"]);
         assert_eq!(wrap("immeasurable", 6, 2), ["immea…"]);
+        assert_eq!(wrap("immeasurable things", 6, usize::MAX), ["immeasurable", "things"]);
+        assert_eq!(wrap("one  two   three", 8, 3), ["one  two", "three"]);
         assert_eq!(ends("node", "3s of 15m", 16), "node   3s of 15m");
         assert_eq!(ends("a long left side", "3s", 10), "a lon…  3s");
     }

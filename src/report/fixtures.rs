@@ -8,6 +8,7 @@ use super::{
     commands::{Commands, Outside},
     ending::{Closing, ending},
     progress::Progress,
+    remedy::Step,
     undoing::Undoing,
 };
 use crate::{
@@ -260,7 +261,10 @@ pub(super) fn said_of(progress: &Progress, commands: Commands, undoing: Option<U
 
 /// How to reach the group of these tales.
 pub(super) fn prod() -> Commands {
-    let before = "kubectl must point to cluster prod: aws eks update-kubeconfig --name prod";
-    let outside = Outside { before: Some(before.to_owned()), ..Outside::default() };
+    let before = vec![
+        Step::Say("kubectl must point to cluster prod:".to_owned()),
+        Step::Perhaps("aws eks update-kubeconfig --name prod".to_owned()),
+    ];
+    let outside = Outside { before, auto_scaling_group: Some("eks-apps-8ac7".to_owned()), ..Outside::default() };
     Commands::new(["-c", "prod", "-n", "apps"].map(str::to_owned).into()).reaching(outside)
 }

@@ -95,7 +95,9 @@ pub struct NodeHistory {
     /// Evictions that were refused.
     pub refused: u32,
     /// Pods that were deleted.
-    pub deleted: u32,
+    pub deleted: BTreeSet<Uid>,
+    /// Whether somebody else had cordoned it before; none where that was not seen.
+    pub cordoned_by_other: Option<bool>,
     /// Where it is.
     pub fate: Fate,
     /// Pods that were asked to leave it and whose leaving was not seen.
@@ -133,7 +135,8 @@ impl NodeHistory {
             replaced_at: None,
             by: None,
             refused: 0,
-            deleted: 0,
+            deleted: BTreeSet::new(),
+            cordoned_by_other: None,
             fate: Fate::InFlight,
             asked: BTreeSet::new(),
             gone: BTreeSet::new(),
@@ -146,6 +149,12 @@ impl NodeHistory {
     pub fn pods(&self) -> u32 {
         // After a resume only the engine knows those that left before.
         u32::try_from(self.gone.len()).unwrap_or(u32::MAX).max(self.counted)
+    }
+
+    /// Pods that left it with their budget's leave.
+    fn moved(&self) -> u32 {
+        let deleted = self.deleted.intersection(&self.gone).count();
+        self.pods().saturating_sub(u32::try_from(deleted).unwrap_or(u32::MAX))
     }
 
     fn ask(&mut self, pod: &PodRef) {
@@ -186,10 +195,17 @@ impl History {
         self.nodes.iter().filter(|node| node.fate == Fate::Replaced)
     }
 
-    /// Pods that left a node.
+    /// Pods that left a node with their budget's leave; those that were deleted count among these instead.
     #[must_use]
     pub fn moved(&self) -> u32 {
-        self.nodes.iter().map(NodeHistory::pods).sum()
+        self.nodes.iter().map(NodeHistory::moved).sum()
+    }
+
+    /// Whether somebody else cordoned this node, so that it stays cordoned when the run gives it back; none where the
+    /// cordon came before what is known.
+    #[must_use]
+    pub fn cordoned_by_other(&self, node: &NodeName) -> Option<bool> {
+        self.nodes.iter().rev().find(|known| known.member.node.as_ref() == Some(node))?.cordoned_by_other
     }
 
     /// Takes in one record.
@@ -222,13 +238,18 @@ impl History {
                 self.named(node, at, |node| node.refused += 1);
             }
             Event::PodDeleted { pod, node, why } => {
-                self.deleted.push(DeletedPod { pod: pod.clone(), node: node.clone(), why: *why });
+                // A deletion whose answer was lost is sent again.
+                if self.deleted.iter().all(|known| known.pod.uid != pod.uid) {
+                    self.deleted.push(DeletedPod { pod: pod.clone(), node: node.clone(), why: *why });
+                }
                 self.named(node, at, |node| {
-                    node.deleted += 1;
+                    node.deleted.insert(pod.uid.clone());
                     node.ask(pod);
                 });
             }
             Event::PodGoesDown { pod, node } => self.went_down.push((pod.clone(), node.clone())),
+            Event::NodeCordoned { node, ours } => self.named(node, at, |node| node.cordoned_by_other = Some(!ours)),
+            Event::NodeUncordonedByOther { node } => self.named(node, at, |node| node.cordoned_by_other = Some(false)),
             Event::PodGone { pod, node, .. } => self.named(node, at, |node| {
                 node.asked.remove(&pod.uid);
                 node.gone.insert(pod.uid.clone());
@@ -265,13 +286,11 @@ impl History {
             | Event::SurgeRequested { .. }
             | Event::SurgeUnavailable { .. }
             | Event::AzRebalance { .. }
-            | Event::NodeCordoned { .. }
             | Event::PodLandedBack { .. }
             | Event::TerminateUnknown { .. }
             | Event::Launched { .. }
             | Event::Joined { .. }
             | Event::Serves { replaces: Some(_), .. }
-            | Event::NodeUncordonedByOther { .. }
             | Event::Waiting { .. }
             | Event::ActFailed { .. }
             | Event::Warning { .. }
@@ -326,6 +345,23 @@ mod tests {
         tale.tell(10, Event::PodEvicted { pod: pod("answered-late"), node: node(1, 1) });
         let history = History::of(&tale.0);
         assert_eq!((history.moved(), history.evicted), (4, 4));
+    }
+
+    #[test]
+    fn a_pod_that_was_evicted_and_then_deleted_counts_as_deleted() {
+        let mut tale = Tale::begin(3);
+        tale.cordon(4, 1);
+        tale.pods(5, 1, 2);
+        tale.tell(8, Event::PodEvicted { pod: pod("slow"), node: node(1, 1) });
+        for seconds in [900, 930] {
+            let why = crate::engine::event::DeletedFor::Force;
+            tale.tell(seconds, Event::PodDeleted { pod: pod("slow"), node: node(1, 1), why });
+        }
+        assert_eq!(History::of(&tale.0).moved(), 2);
+        tale.tell(931, Event::PodGone { pod: pod("slow"), node: node(1, 1), after: Duration::from_secs(927) });
+        tale.drained(932, 1, 3);
+        let history = History::of(&tale.0);
+        assert_eq!((history.moved(), history.deleted.len(), history.nodes[0].pods()), (2, 1, 3));
     }
 
     #[test]

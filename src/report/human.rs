@@ -1,15 +1,13 @@
-//! Lines for people: one a fact, and a blocked message on change or once a minute.
+//! Lines for people: one a fact, what is waited for, and the last lines.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::BTreeSet;
 
 use console::measure_text_width;
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
     bars,
+    blocked::Blocked,
     ending::{Closing, ending},
     fit,
     paint::{Paint, Tone},
@@ -18,21 +16,8 @@ use super::{
     reporter::Reporter,
     screen::Screen,
     told::{Told, told},
-    wording,
 };
-use crate::{
-    domain::{Size, elapsed, short},
-    engine::{
-        event::{Event, Record},
-        waiting::WaitingOn,
-    },
-};
-
-/// How often a wait is repeated while nothing about it changes.
-const REPEAT: Duration = Duration::from_mins(1);
-
-/// Causes that one blocked message names.
-const CAUSES: usize = 5;
+use crate::{domain::Size, engine::event::Record};
 
 /// Writes lines for people.
 pub struct Human {
@@ -44,14 +29,8 @@ pub struct Human {
     zone: TimeZone,
     answer: Paint,
     talk: Paint,
-    waits: BTreeMap<String, Said>,
+    blocked: Blocked,
     warned: BTreeSet<(String, String, String)>,
-}
-
-/// What was last said of somebody's wait.
-struct Said {
-    at: Timestamp,
-    causes: BTreeSet<String>,
 }
 
 impl Human {
@@ -66,7 +45,7 @@ impl Human {
             zone: screen.zone.clone(),
             answer: Paint(screen.color_stdout),
             talk: Paint(screen.color_stderr),
-            waits: BTreeMap::new(),
+            blocked: Blocked::default(),
             warned: BTreeSet::new(),
         }
     }
@@ -112,50 +91,14 @@ impl Human {
         at.to_zoned(self.zone.clone()).strftime("%H:%M:%S").to_string()
     }
 
-    /// Says what somebody waits for, unless bars show it or it was said a moment ago.
-    fn say_waiting(&mut self, at: Timestamp, who: &str, on: &[WaitingOn], since: Timestamp) {
+    /// Says what is waited for, unless bars show it.
+    fn say_waits(&mut self, now: Timestamp) {
         if self.paper.room().is_some() {
             return;
         }
-        let waited = elapsed(since, at);
-        // What every node takes its time for is not worth a line in the first minute.
-        let worth: Vec<_> = on.iter().filter(|on| wording::blocks(on) || waited >= REPEAT).collect();
-        let causes: BTreeSet<_> = worth.iter().map(|on| wording::title(on)).collect();
-        let fresh = self.waits.get(who).is_none_or(|said| said.causes != causes || elapsed(said.at, at) >= REPEAT);
-        if causes.is_empty() || !fresh {
-            return;
-        }
-        for line in self.waiting_lines(at, who, &worth, since) {
+        for line in self.blocked.due(&self.progress, now) {
             let line = self.talk.tone(Tone::Warn, &line);
-            self.write(at, false, &line);
-        }
-        self.waits.insert(who.to_owned(), Said { at, causes });
-    }
-
-    /// One line a cause, each whole in itself so that it can be searched for.
-    fn waiting_lines(&self, at: Timestamp, who: &str, on: &[&WaitingOn], since: Timestamp) -> Vec<String> {
-        let flight = self.progress.in_flight.iter().find(|flight| flight.member.title() == who);
-        let since = flight.map_or(since, |flight| flight.since);
-        let limit = flight.and_then(super::in_flight::InFlight::until);
-        let of = limit.map_or_else(String::new, |until| format!(" of {}", short(elapsed(since, until))));
-        let left = flight.and_then(|flight| flight.pods_left);
-        let left = left.map_or_else(String::new, |left| format!(", {} left", wording::count(left, "pod")));
-        let head = format!("{who} waits {}{of}{left}:", short(elapsed(since, at)));
-        let mut lines: Vec<_> = on.iter().take(CAUSES).map(|on| format!("{head} {}", self.cause(on, at))).collect();
-        if let more @ 1.. = on.len().saturating_sub(CAUSES) {
-            lines.push(format!("{head} +{more} more causes"));
-        }
-        lines
-    }
-
-    fn cause(&self, on: &WaitingOn, at: Timestamp) -> String {
-        let cause = wording::cause(on, &self.progress.names, at);
-        if let WaitingOn::Budget(view) = on
-            && !view.pods.is_empty()
-        {
-            format!("{cause}; holds {}", wording::pod_names(&view.pods))
-        } else {
-            cause
+            self.write(now, false, &line);
         }
     }
 
@@ -173,13 +116,12 @@ impl Reporter for Human {
         if let Some(told) = told(&record.event, &self.progress) {
             self.say(record.at, &told);
         }
-        if let Event::Waiting { who, on, since, .. } = &record.event {
-            self.say_waiting(record.at, who, on, *since);
-        }
+        self.say_waits(record.at);
         self.redraw(record.at);
     }
 
     fn tick(&mut self, now: Timestamp) {
+        self.say_waits(now);
         self.redraw(now);
     }
 
@@ -208,11 +150,17 @@ impl Reporter for Human {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use insta::assert_snapshot;
 
     use super::*;
     use crate::{
-        engine::{effect::EffectKey, event::RunOutcome},
+        engine::{
+            effect::EffectKey,
+            event::{Event, RunOutcome},
+            waiting::WaitingOn,
+        },
         report::{
             Commands, JsonLines, Notes,
             fixtures::{Tale, blocked, budget, failed, member, node, pod},
@@ -271,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_told_on_change_and_once_a_minute() {
+    fn a_wait_is_told_on_stderr_with_its_time() {
         let mut tale = Tale::begin(3);
         tale.cordon(4, 3);
         let on = || vec![WaitingOn::Budget(Box::new(budget()))];
@@ -286,11 +234,8 @@ mod tests {
         09:00:01 nodegroup/apps AZRebalance suspended
         09:00:01 nodegroup/apps grows to 13 nodes (+1) while it is upgraded
         09:00:04 node/ip-10-0-1-3.eu-west-1.compute.internal cordoned
-        2> 09:00:10 node/ip-10-0-1-3.eu-west-1.compute.internal waits 6s of 15m, 3 pods left: pdb/shop/cart: 1 of 3 allowed out, cart-7d9f on ip-10-0-1-9 not Ready (CrashLoopBackOff, exit 137 OOMKilled, 9 restarts); holds shop/cart-5f6c2, shop/cart-8x2lq
-        2> 09:01:10 node/ip-10-0-1-3.eu-west-1.compute.internal waits 1m06s of 15m, 2 pods left: pdb/shop/cart: 1 of 3 allowed out, cart-7d9f on ip-10-0-1-9 not Ready (CrashLoopBackOff, exit 137 OOMKilled, 9 restarts); holds shop/cart-5f6c2, shop/cart-8x2lq
-        2> 09:01:20 node/ip-10-0-1-3.eu-west-1.compute.internal waits 1m16s of 15m, 2 pods left: pdb/shop/cart: 1 of 3 allowed out, cart-7d9f on ip-10-0-1-9 not Ready (CrashLoopBackOff, exit 137 OOMKilled, 9 restarts); holds shop/cart-5f6c2, shop/cart-8x2lq
-        2> 09:01:20 node/ip-10-0-1-3.eu-west-1.compute.internal waits 1m16s of 15m, 2 pods left: pod/shop/shell: no controller would bring it back, and --delete-unmanaged was not given
-        2> 09:01:21 node/ip-10-0-1-3.eu-west-1.compute.internal waits 1m17s of 15m, 1 pod left: 1 pod to stop: shop/shell
+        2> 09:00:20 node/ip-10-0-1-3.eu-west-1.compute.internal waits 16s of 15m (2 pods left): pdb/shop/cart: 1 of 3 allowed out, cart-7d9f on ip-10-0-1-9 not Ready (CrashLoopBackOff, exit 137 OOMKilled, 9 restarts); holds shop/cart-5f6c2, shop/cart-8x2lq
+        2> 09:01:20 node/ip-10-0-1-3.eu-west-1.compute.internal waits 1m16s of 15m (2 pods left): pdb/shop/cart: 1 of 3 allowed out, cart-7d9f on ip-10-0-1-9 not Ready (CrashLoopBackOff, exit 137 OOMKilled, 9 restarts); holds shop/cart-5f6c2, shop/cart-8x2lq
         ");
     }
 

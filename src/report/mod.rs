@@ -3,7 +3,9 @@
 //! Everything here is a fold of records: a reporter that is fed a journal shows what one that was there showed.
 
 mod bars;
+mod blocked;
 mod brief;
+mod brief_text;
 mod commands;
 mod echo;
 mod ending;
@@ -30,6 +32,7 @@ mod told;
 mod undoing;
 mod undone;
 mod waits;
+mod why;
 pub mod wording;
 
 pub use brief::{Brief, NodeBrief};

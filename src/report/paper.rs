@@ -8,7 +8,7 @@ use std::{
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::echo::NoControlEcho;
+use super::echo::NoEcho;
 
 /// Where words are written.
 pub trait Paper: Send {
@@ -71,7 +71,7 @@ pub struct Terminal {
     streams: Streams,
     term: Term,
     bar: ProgressBar,
-    _quiet: NoControlEcho,
+    _quiet: NoEcho,
 }
 
 impl Terminal {
@@ -86,7 +86,7 @@ impl Terminal {
         if let Ok(style) = ProgressStyle::with_template("{msg}") {
             bar.set_style(style);
         }
-        Self { streams: Streams::std(), term: Term::stderr(), bar, _quiet: NoControlEcho::begin() }
+        Self { streams: Streams::std(), term: Term::stderr(), bar, _quiet: NoEcho::stderr() }
     }
 }
 

@@ -76,6 +76,12 @@ impl Progress {
         Self { size, ..self }
     }
 
+    /// The same, so many of the nodes that are gone not being replaced yet: a cluster shows who is left, not who came.
+    #[must_use]
+    pub fn short_of(self, missing: u32) -> Self {
+        Self { done: self.done.saturating_sub(missing), ..self }
+    }
+
     /// Old nodes that are left, those in flight included.
     #[must_use]
     pub fn left(&self) -> u32 {
@@ -317,6 +323,15 @@ mod tests {
         assert_eq!(Progress::of(&tale.0).remaining(at(800)), None);
         tale.waits(301, 2, 250, on(never()), Some(3));
         assert_eq!(Progress::of(&tale.0).remaining(at(302)), None);
+    }
+
+    #[test]
+    fn a_node_that_is_gone_counts_once_another_serves() {
+        let mut tale = Tale::begin(12);
+        tale.roll(4, 1);
+        assert_eq!(Progress::of(&tale.0).short_of(0).done, 1);
+        assert_eq!(Progress::of(&tale.0).short_of(1).done, 0);
+        assert_eq!(Progress::of(&tale.0).short_of(2).done, 0);
     }
 
     #[test]

@@ -58,8 +58,8 @@ impl Says<'_> {
         let history = &self.progress.history;
         // What happened before it was resumed is in the journal, not in what was seen here.
         let since = if history.resumed > 0 { " since it was resumed" } else { "" };
-        let moved = wording::count(history.moved(), "pod");
-        let said = format!("{moved} moved{since}, {} refused", wording::count(history.refused, "eviction"));
+        let moved = wording::moved(history.moved(), history.deleted.len());
+        let said = format!("{moved}{since}, {} refused", wording::count(history.refused, "eviction"));
         match history.waits.longest(self.now) {
             Some(wait) => format!("{said}; longest wait {} for {}", short(wait.took), wait.what),
             None => said,
@@ -88,7 +88,11 @@ impl Says<'_> {
         let mut parts = vec![wording::are(progress.done, progress.total, "old node", "replaced")];
         for node in &progress.history.nodes {
             let now = match node.fate {
-                Fate::Released => "serves again",
+                Fate::Released => match node.cordoned_by_other {
+                    Some(false) => "serves again",
+                    Some(true) => "is given back and stays cordoned by somebody else",
+                    None => "is given back",
+                },
                 Fate::Quarantined => "stays cordoned (quarantined)",
                 Fate::InFlight | Fate::Replaced | Fate::Lost => continue,
             };
@@ -154,13 +158,16 @@ impl Says<'_> {
     pub(super) fn fitted(&self, lines: Vec<String>) -> Vec<String> {
         let Some(width) = self.width else { return lines };
         let whole = |line: &str| {
-            ["fix ", "kubectl ", "mngup ", "aws ", "# "].iter().any(|word| line.trim_start().starts_with(word))
+            ["fix ", "either ", "or ", "later ", "kubectl ", "mngup ", "aws ", "# "]
+                .iter()
+                .any(|word| line.trim_start().starts_with(word))
         };
         lines.into_iter().flat_map(|line| if whole(&line) { vec![line] } else { fit::hang(&line, width) }).collect()
     }
 
-    pub(super) fn report(&self) -> Option<String> {
-        self.closing.journal.as_ref().map(|path| format!("The report: {}", Commands::report(Some(path))))
+    pub(super) fn report(&self) -> Vec<String> {
+        let journal = self.closing.journal.as_ref();
+        journal.map_or_else(Vec::new, |path| self.command("The report", &Commands::report(Some(path))))
     }
 
     /// The pods that lost their budget's protection, by name.

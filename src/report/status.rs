@@ -39,8 +39,8 @@ pub fn status(state: &State, now: Timestamp, width: usize, color: bool, commands
     let history = &progress.history;
     let cluster = history.cluster.as_ref().map_or_else(String::new, |name| format!("cluster/{name}  "));
     let group = history.group.as_ref().map_or_else(|| "the group".to_owned(), ToString::to_string);
-    let are_new = wording::are(*new, *all, "node", "new");
     let Some(started) = history.started_at else {
+        let are_new = wording::are(*new, *all, "node", "new");
         return vec![format!("{cluster}{group}   no run: nothing is under way, and nothing is left of one"), are_new];
     };
     let phase = progress.phase.map_or_else(String::new, |phase| format!(", {phase}"));
@@ -50,7 +50,8 @@ pub fn status(state: &State, now: Timestamp, width: usize, color: bool, commands
         lines.extend(bars::draw(progress, now, width, usize::MAX, Paint(color)));
     }
     let mut facts: Vec<_> = progress.quarantined.iter().map(|node| format!("  node/{node} is quarantined")).collect();
-    facts.push(are_new);
+    // The same number and words as at the end of a run.
+    facts.push(wording::are(progress.done, progress.total, "old node", "replaced"));
     facts.extend(larger(progress));
     let stopped = state.stopped.as_ref();
     let stopped = stopped.map(|(at, why)| format!("stopped {} ago: {why}", short(elapsed(*at, now))));
@@ -110,7 +111,7 @@ mod tests {
             waits for pdb/shop/cart: 1 of 3 allowed out, cart-7d9f on ip-10-0-1-9 not
             Ready (CrashLoopBackOff, exit 137 OOMKilled, 9 restarts)
           ip-10-0-1-4  1b  settling     load balancers let go                  41s of 1m
-        2 of 13 nodes are new
+        2 of 12 old nodes are replaced
         the group has 13 nodes instead of 12 until the run has ended; abort gives that
           back too
         ann@runner-7 works on it
@@ -122,7 +123,7 @@ mod tests {
             waits for pdb/shop/cart: 1 of 3 allowed out, cart-7d9f on ip-10-0-1-9 not
             Ready (CrashLoopBackOff, exit 137 OOMKilled, 9 restarts)
           ip-10-0-1-4  1b  settling     load balancers let go                  41s of 1m
-        2 of 13 nodes are new
+        2 of 12 old nodes are replaced
         the group has 13 nodes instead of 12 until the run has ended; abort gives that
           back too
         nobody works on it: who did has ended without a word
@@ -132,7 +133,7 @@ mod tests {
         let why = "stopped by the user".to_owned();
         assert_snapshot!(screen(&State { progress, holder: Holder::Nobody, stopped: Some((at(392), why)), ..rolls }), @"
         cluster/prod  nodegroup/apps   began 7m32s ago, roll
-        2 of 13 nodes are new
+        2 of 12 old nodes are replaced
         the group has 13 nodes instead of 12 until the run has ended; abort gives that
           back too
         stopped 1m ago: stopped by the user

@@ -42,7 +42,7 @@ pub struct Summary {
     pub replaced: u32,
     /// Old nodes that were left when it ended.
     pub left: Option<u32>,
-    /// Pods that left a node.
+    /// Pods that left a node with their budget's leave.
     pub pods_moved: u32,
     /// Evictions that the API server accepted.
     pub evictions: u32,
@@ -196,7 +196,7 @@ impl From<&NodeHistory> for NodeSummary {
             total_seconds: node.replaced_at.map(|at| elapsed(node.chosen_at, at).as_secs()),
             pods: node.pods(),
             refusals: node.refused,
-            deleted: node.deleted,
+            deleted: u32::try_from(node.deleted.len()).unwrap_or(u32::MAX),
         }
     }
 }

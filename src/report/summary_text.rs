@@ -86,9 +86,9 @@ impl Summary {
         let named: Vec<_> = self.only.iter().map(NodeName::as_str).collect();
         let only = if named.is_empty() { String::new() } else { format!(", only --node {}", wording::list(&named)) };
         format!(
-            "{how}: {} replaced{left}{only}\n{} moved, {} accepted, {} refused",
+            "{how}: {} replaced{left}{only}\n{}, {} accepted, {} refused",
             wording::count(self.replaced, "node"),
-            wording::count(self.pods_moved, "pod"),
+            wording::moved(self.pods_moved, self.deleted.len()),
             wording::count(self.evictions, "eviction"),
             self.refusals
         )
@@ -132,7 +132,7 @@ fn told_stuck(stuck: &StuckSummary, names: &Names) -> Vec<String> {
         Stuck::PodEviction { held, .. } => lines.extend(
             held.iter().map(|held| format!("  {}: {}", held.pod, wording::cause(&held.on, names, Timestamp::MAX))),
         ),
-        Stuck::NodeCreation { on, .. } => lines.push(format!("  {}", wording::cause(on, names, Timestamp::MAX))),
+        Stuck::NodeCreation { on, .. } => lines.push(format!("  {}", super::why::why(on, names, Timestamp::MAX))),
         Stuck::Refused { refusal, .. } => lines.push(format!("  {}", names.shorten(&refusal.to_string()))),
     }
     lines

@@ -120,7 +120,14 @@ pub(super) fn told(event: &Event, progress: &Progress) -> Option<Told> {
             let subject = member.as_ref().map_or_else(group, Member::title);
             Some(Told::talk(Tone::Bad, subject, "stuck", stuck(why)))
         }
-        Event::NodeReleased { node } => Some(Told::fact(format!("node/{node}"), "uncordoned", "serves again")),
+        Event::NodeReleased { node } => {
+            let (verb, detail) = match progress.history.cordoned_by_other(node) {
+                Some(false) => ("uncordoned", "serves again"),
+                Some(true) => ("given back", "stays cordoned: somebody else had cordoned it before"),
+                None => ("given back", ""),
+            };
+            Some(Told::fact(format!("node/{node}"), verb, detail))
+        }
         Event::NodeQuarantined { node } => {
             let told = Told::fact(format!("node/{node}"), "quarantined", "stays cordoned; the run goes on without it");
             Some(Told { tone: Tone::Warn, ..told })
@@ -283,6 +290,29 @@ mod tests {
     }
 
     #[test]
+    fn a_node_that_is_given_back_serves_again_only_where_the_cordon_was_ours() {
+        let said = |ours: bool| {
+            let mut tale = Tale::begin(2);
+            tale.cordon(4, 1);
+            tale.tell(5, Event::NodeCordoned { node: node(1, 1), ours });
+            let told = told(&Event::NodeReleased { node: node(1, 1) }, &Progress::of(&tale.0)).unwrap();
+            tale.tell(6, Event::NodeReleased { node: node(1, 1) });
+            tale.end(7, RunOutcome::Interrupted, 2, 0);
+            let ending = crate::report::fixtures::said(&tale, crate::report::fixtures::prod());
+            let left = ending.lines().nth(1).unwrap().to_owned();
+            format!("{} {} {}\n{left}", told.subject, told.verb, told.detail)
+        };
+        assert_snapshot!(said(true), @"
+        node/ip-10-0-1-1.eu-west-1.compute.internal uncordoned serves again
+        2> 0 of 2 old nodes are replaced; ip-10-0-1-1 serves again; nothing is in flight
+        ");
+        assert_snapshot!(said(false), @"
+        node/ip-10-0-1-1.eu-west-1.compute.internal given back stays cordoned: somebody else had cordoned it before
+        2> 0 of 2 old nodes are replaced; ip-10-0-1-1 is given back and stays cordoned by
+        ");
+    }
+
+    #[test]
     fn every_event_has_its_sentence_or_leaves_it_to_another() {
         let progress = Progress::of(&Tale::begin(2).0);
         let sentences = every().into_iter().filter_map(|event| told(&event, &progress)).map(|told| {
@@ -317,7 +347,7 @@ mod tests {
         2> node/ip-10-0-1-1.eu-west-1.compute.internal stuck PodEvictionFailure: 0 pods left after 2m04s
         2> node/ip-10-0-1-1.eu-west-1.compute.internal stuck NodeCreationFailure: no new node serves after 2m04s
         2> node/ip-10-0-1-1.eu-west-1.compute.internal stuck refused: it is gone
-        node/ip-10-0-1-1.eu-west-1.compute.internal uncordoned serves again
+        node/ip-10-0-1-1.eu-west-1.compute.internal given back
         node/ip-10-0-1-1.eu-west-1.compute.internal quarantined stays cordoned; the run goes on without it
         2> node/ip-10-0-1-1.eu-west-1.compute.internal uncordoned by somebody else while its pods were leaving
         2> pod with uid u1 not changed yet (no answer)

@@ -6,8 +6,11 @@ use jiff::Timestamp;
 
 use super::names::Names;
 use crate::{
-    domain::{PodRef, elapsed, short},
-    engine::waiting::{BudgetView, WaitingOn},
+    domain::{LaunchTemplate, PdbRef, PodRef, elapsed, short},
+    engine::{
+        event::Evidence,
+        waiting::{BudgetView, WaitingOn},
+    },
 };
 
 /// As many names as a line holds before it says `+3`.
@@ -24,6 +27,13 @@ pub fn count(count: u32, noun: &str) -> String {
 pub fn are(some: u32, all: u32, noun: &str, what: &str) -> String {
     let verb = if some == 1 { "is" } else { "are" };
     format!("{some} of {} {verb} {what}", count(all, noun))
+}
+
+/// `3 pods moved`, `3 pods moved and 2 deleted`: each pod once.
+#[must_use]
+pub fn moved(moved: u32, deleted: usize) -> String {
+    let deleted = if deleted == 0 { String::new() } else { format!(" and {deleted} deleted") };
+    format!("{} moved{deleted}", count(moved, "pod"))
 }
 
 /// At most five of them, then how many more there are.
@@ -83,8 +93,8 @@ pub fn title(on: &WaitingOn) -> String {
         WaitingOn::PodsStopping { .. } => "pods to stop".to_owned(),
         WaitingOn::PodsOverdue { .. } => "pods past their deletion".to_owned(),
         WaitingOn::Budget(budget) => budget.pdb.to_string(),
-        WaitingOn::TwoBudgets { pod, .. } => format!("{pod}, which two budgets count"),
-        WaitingOn::Unmanaged { pod } => format!("{pod}, which has no controller"),
+        WaitingOn::TwoBudgets { pdbs, .. } => format!("{}, which count the same pods", budgets(pdbs)),
+        WaitingOn::Unmanaged { .. } => "pods without a controller".to_owned(),
         WaitingOn::Refused { pod, .. } => format!("{pod}, whose eviction is refused"),
         WaitingOn::LandsBack { pod, .. } => format!("pods that land back in {}", pod.namespace),
         WaitingOn::PodList { .. } => "the list of its pods".to_owned(),
@@ -127,15 +137,15 @@ pub fn cause(on: &WaitingOn, names: &Names, now: Timestamp) -> String {
         }
         WaitingOn::Budget(view) => format!("{}: {}", view.pdb, arithmetic(view, names)),
         WaitingOn::TwoBudgets { pod, pdbs } => {
-            let pdbs: Vec<_> = pdbs.iter().map(ToString::to_string).collect();
-            format!("{pod}: {} count it, and the eviction API refuses such a pod for ever", pdbs.join(" and "))
+            format!("{pod}: {} count it, and the eviction API refuses that for ever", budgets(pdbs))
         }
         WaitingOn::Unmanaged { pod } => {
             format!("{pod}: no controller would bring it back, and --delete-unmanaged was not given")
         }
         WaitingOn::Refused { pod, message } => format!("{pod}: its eviction is refused: {}", names.shorten(message)),
         WaitingOn::LandsBack { pod, times, toleration } => {
-            format!("{pod}: came back onto the cordoned node ({}), it tolerates {toleration}", count(*times, "time"))
+            let times = count(*times, "time");
+            format!("{pod}: no longer evicted, it came back onto the cordoned node {times}: it tolerates {toleration}")
         }
         WaitingOn::PodList { node } => format!("the list of the pods on {}", names.short(node)),
         WaitingOn::LoadBalancers { until } => format!("load balancers to let go, {} left", left(until)),
@@ -173,6 +183,12 @@ pub fn cause(on: &WaitingOn, names: &Names, now: Timestamp) -> String {
     }
 }
 
+/// `pdb/shop/cart and pdb/shop/tier`
+#[must_use]
+pub fn budgets(pdbs: &[PdbRef]) -> String {
+    pdbs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
+}
+
 /// Why a budget allows none: what it promises, what is out, and who.
 #[must_use]
 pub fn arithmetic(view: &BudgetView, names: &Names) -> String {
@@ -196,6 +212,25 @@ pub fn arithmetic(view: &BudgetView, names: &Names) -> String {
     }
 }
 
+/// Why a member counts as old.
+#[must_use]
+pub fn because(evidence: &Evidence) -> String {
+    match evidence {
+        Evidence::Template { has, target } if has.id == target.id => {
+            format!("launch template {} version {}, the group launches {}", has.id, has.version, target.version)
+        }
+        Evidence::Template { has, target } => {
+            format!("launch template {}, the group launches {}", template(has), template(target))
+        }
+        Evidence::NoTemplate => "its launch template is gone".to_owned(),
+        Evidence::Asked => "not old, but --all-nodes asks for it".to_owned(),
+    }
+}
+
+fn template(template: &LaunchTemplate) -> String {
+    format!("{} version {}", template.id, template.version)
+}
+
 /// The pods' names, each with its namespace.
 #[must_use]
 pub fn pod_names(pods: &[PodRef]) -> String {
@@ -217,14 +252,18 @@ mod tests {
 
     use super::*;
     use crate::{
-        domain::{PdbRef, later},
+        domain::later,
         report::fixtures::{at, budget, never, pod},
     };
 
-    fn said(on: &WaitingOn) -> String {
+    fn names() -> Names {
         let mut names = Names::default();
         names.learn(&"ip-10-0-1-7.eu-west-1.compute.internal".into());
-        format!("waits for {}", cause(on, &names, at(0)))
+        names
+    }
+
+    fn said(on: &WaitingOn) -> String {
+        format!("waits for {}", cause(on, &names(), at(0)))
     }
 
     #[test]
@@ -276,10 +315,10 @@ mod tests {
         waits for 7 pods to stop, due in 41s: shop/cart-1, shop/cart-2, shop/cart-3, shop/cart-4, shop/cart-5, +2
         waits for 1 pod past its deletion; the finalizer example.com/backup holds shop/cart-1
         waits for 2 pods past their deletion; the kubelet has not let go of shop/cart-1, shop/cart-2
-        waits for pod/shop/cart-1: pdb/shop/cart and pdb/shop/all count it, and the eviction API refuses such a pod for ever
+        waits for pod/shop/cart-1: pdb/shop/cart and pdb/shop/all count it, and the eviction API refuses that for ever
         waits for pod/shop/shell: no controller would bring it back, and --delete-unmanaged was not given
         waits for pod/shop/cart-1: its eviction is refused: admission webhook "guard" denied it
-        waits for pod/shop/agent-9: came back onto the cordoned node (3 times), it tolerates every taint (operator Exists)
+        waits for pod/shop/agent-9: no longer evicted, it came back onto the cordoned node 3 times: it tolerates every taint (operator Exists)
         waits for the list of the pods on ip-10-0-4-22
         waits for load balancers to let go, 41s left
         waits for volumes to be detached, 41s left: vol-0a1, vol-0b2
@@ -299,14 +338,42 @@ mod tests {
         waits for 2 answers of a server
         waits for the group's state to be read
         "#);
+        let why: Vec<_> = all.iter().map(|on| crate::report::why::why(on, &names(), at(0))).collect();
+        assert_snapshot!(why.join("\n"), @r#"
+        asked to leave, and still there: shop/cart-1, shop/cart-2, shop/cart-3, shop/cart-4, shop/cart-5, +2
+        1 pod past its deletion; the finalizer example.com/backup holds shop/cart-1
+        2 pods past their deletion; the kubelet has not let go of shop/cart-1, shop/cart-2
+        the eviction API refuses a pod that more than one budget counts, now and always
+        no controller would bring them back, and --delete-unmanaged was not given
+        pod/shop/cart-1: its eviction is refused: admission webhook "guard" denied it
+        pod/shop/agent-9: no longer evicted, it came back onto the cordoned node 3 times: it tolerates every taint (operator Exists)
+        it still waited for the list of the pods on ip-10-0-4-22
+        it still waited for load balancers to let go, 41s left
+        it still waited for volumes to be detached, 41s left: vol-0a1, vol-0b2
+        its instance has not left the group (Terminating:Wait)
+        no launch was seen, and none that failed
+        the last launch failed: There is not enough capacity in eu-west-1a
+        i-0f3a was launched and has not joined the cluster (Pending:Wait)
+        ip-10-0-4-22 has joined and is not Ready (KubeletNotReady: cni plugin not initialized)
+        ip-10-0-4-22 is Ready, but not the pods there of kube-system/aws-node
+        ip-10-0-4-22 is Ready and does not offer nvidia.com/gpu
+        ip-10-0-4-22 still has the taint node.cilium.io/agent-not-ready
+        i-0f3a came from lt-0a1c version 3, and not from what the group launches
+        it still waited for a node to come back: 11 are available and 11 must be
+        it still waited for a new node in eu-west-1a: volumes there need the last Ready one
+        it still waited for somebody else's work on the group to end: EKS is updating this node group itself (status UPDATING)
+        it still waited for the node interval, 41s left
+        it still waited for 2 answers of a server
+        it still waited for the group's state to be read
+        "#);
         let titles: Vec<_> =
             all.iter().map(|on| format!("{} {}", if blocks(on) { "!" } else { "-" }, title(on))).collect();
         assert_snapshot!(titles.join("\n"), @"
         - pods to stop
         ! pods past their deletion
         ! pods past their deletion
-        ! pod/shop/cart-1, which two budgets count
-        ! pod/shop/shell, which has no controller
+        ! pdb/shop/cart and pdb/shop/all, which count the same pods
+        ! pods without a controller
         ! pod/shop/cart-1, whose eviction is refused
         ! pods that land back in shop
         - the list of its pods

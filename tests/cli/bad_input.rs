@@ -85,7 +85,7 @@ fn an_unknown_cluster() {
     [2]
     "#);
     assert_snapshot!(place.mngup("status -c elsewhere -n workers -r eu-west-1"), @r#"
-    2> error: region eu-west-1 has no cluster "elsewhere"; it has staging, prod
+    2> error: region eu-west-1 has no cluster "elsewhere"; it has prod, staging
     [2]
     "#);
 }
@@ -94,12 +94,12 @@ fn an_unknown_cluster() {
 fn an_unknown_group() {
     let place = Place::new(World { other_nodegroups: vec!["gpu".into(), "monitoring".into()], ..World::default() });
     assert_snapshot!(place.mngup("upgrade -c prod -n worker --yes"), @r#"
-    2> error: cluster/prod has no nodegroup "worker"; it has workers, gpu, monitoring
+    2> error: cluster/prod has no nodegroup "worker"; it has gpu, monitoring, workers
     2>   Next: mngup upgrade -c prod -n workers
     [2]
     "#);
     assert_snapshot!(place.mngup("abort -c prod -n db --yes"), @r#"
-    2> error: cluster/prod has no nodegroup "db"; it has gpu, workers, monitoring
+    2> error: cluster/prod has no nodegroup "db"; it has gpu, monitoring, workers
     [2]
     "#);
     assert_snapshot!(place.mngup("upgrade -c prod --asg eks-workers --yes"), @r#"

@@ -152,7 +152,7 @@ fn what_status_says_of_a_run_that_stopped() {
     let ago = format!("stopped {}", stopped.split(' ').next().unwrap());
     assert_snapshot!(screen.replace(&age(&screen), "AGE").replace(&ago, "stopped AGE"), @"
     cluster/prod  nodegroup/workers   began AGE ago
-    0 of 3 nodes are new
+    0 of 3 old nodes are replaced
     stopped AGE ago: stopped by the user
     Next: mngup upgrade -c prod -n workers --kubeconfig kubeconfig   # goes on
       or: mngup abort -c prod -n workers --kubeconfig kubeconfig   # undoes what it did

@@ -129,5 +129,22 @@ fn the_newest_journal_is_summarised_torn_or_not() {
     [0]
     "#);
     let lines = mngup_in(home.path(), "report -o jsonl", &[]);
-    assert_eq!(lines.lines().count(), JOURNAL.lines().count(), "{lines}");
+    assert_eq!(lines.lines().count(), JOURNAL.lines().count() + 1, "{lines}");
+}
+
+#[test]
+fn what_upgrade_and_report_print_as_json_lines_can_be_reported_on() {
+    let home = tempfile::tempdir().unwrap();
+    let answer = |line: &str| {
+        let screen = mngup_in(home.path(), line, &[]);
+        let answer = screen.lines().filter(|line| line.starts_with('{')).map(|line| format!("{line}\n"));
+        answer.collect::<String>()
+    };
+    let upgrade = answer("upgrade --sandbox --sandbox-speed 1000 --journal run.jsonl -o jsonl");
+    assert_eq!(upgrade, fs::read_to_string(home.path().join("run.jsonl")).unwrap());
+    assert_eq!(answer("report run.jsonl -o jsonl"), upgrade);
+    fs::write(home.path().join("stdout.jsonl"), upgrade).unwrap();
+    let report = mngup_in(home.path(), "report stdout.jsonl", &[]);
+    assert!(report.starts_with("sandbox/shop  cluster/shop  nodegroup/workers  began "), "{report}");
+    assert_eq!(report, mngup_in(home.path(), "report run.jsonl", &[]));
 }

@@ -211,7 +211,7 @@ fn a_dry_run_that_sees_pods_that_never_leave_says_what_to_fix_first_and_tells_pr
     assert_snapshot!(fix, @r#"
     # in a real cluster:
     kubectl -n shop patch pdb/legacy-api --type=merge -p '{"spec":{"minAvailable":1}}'
-    # later: kubectl -n shop patch pdb/legacy-api --type=merge -p '{"spec":{"minAvailable":"100%"}}'   # puts it back, once the pods have moved
+    # later: kubectl -n shop patch pdb/legacy-api --type=merge -p '{"spec":{"minAvailable":"100%"}}'
     "#);
     assert!(screen.contains("2> Next, once that is fixed: mngup upgrade --sandbox "), "{screen}");
     let document = mngup_words(home.path(), &[&words[..], &["-o", "json"]].concat(), &[]);

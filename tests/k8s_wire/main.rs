@@ -8,6 +8,7 @@ mod auth;
 mod intent;
 mod kubeconfig;
 mod lock;
+mod mending;
 mod rights;
 mod server;
 mod watches;

@@ -37,9 +37,11 @@ fn l2_the_run_stops_gives_the_node_back_and_goes_on_once_the_budget_allows() {
     pdb/default/ledger can never allow an eviction
       holds  pod/default/ledger-POD
       why    minAvailable 3 of 3 pods = 3 must stay; 3 are Ready; 0 may leave, now and always
-      fix    # kubectl must point to cluster prod: aws eks update-kubeconfig --name prod
+      fix    # kubectl must point to cluster prod:
+             # aws eks update-kubeconfig --name prod
              kubectl -n default patch pdb/ledger --type=merge -p '{"spec":{"minAvailable":2}}'
-             kubectl -n default patch pdb/ledger --type=merge -p '{"spec":{"minAvailable":3}}'   # puts it back, once the pods have moved
+      later  # puts it back, once the pods have moved:
+             kubectl -n default patch pdb/ledger --type=merge -p '{"spec":{"minAvailable":3}}'
 
     0 of 3 old nodes are replaced; NODE serves again; nothing is in flight
     Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n workers
@@ -80,9 +82,11 @@ fn l3_quarantine_leaves_the_node_and_does_the_others() {
     pdb/default/ledger can never allow an eviction
       holds  pod/default/ledger-POD
       why    minAvailable 1 of 1 pod = 1 must stay; 1 is Ready; 0 may leave, now and always
-      fix    # kubectl must point to cluster prod: aws eks update-kubeconfig --name prod
+      fix    # kubectl must point to cluster prod:
+             # aws eks update-kubeconfig --name prod
              kubectl -n default patch pdb/ledger --type=merge -p '{"spec":{"minAvailable":0}}'
-             kubectl -n default patch pdb/ledger --type=merge -p '{"spec":{"minAvailable":1}}'   # puts it back, once the pods have moved
+      later  # puts it back, once the pods have moved:
+             kubectl -n default patch pdb/ledger --type=merge -p '{"spec":{"minAvailable":1}}'
 
     node/NODE is quarantined: it stays cordoned, and is still old
     Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n workers

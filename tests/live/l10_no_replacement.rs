@@ -37,8 +37,8 @@ fn l10_a_launch_that_fails_is_told_in_the_scaling_activity_s_own_words() {
     NodeCreationFailure: no new node serves instead of node/NODE after 10s
 
     the group launched no instance
-      why    a new instance; the last launch failed: We currently do not have sufficient m6i.large capacity in the Availability Zone you requested (eu-west-1c). Our system will be working on provisioning additional capacity. You can currently get m6i.large capacity by not specifying an Availability Zone in your request or choosing eu-west-1a, eu-west-1b. Launching EC2 instance failed.
-      fix    add instance types or zones to the group, or wait: AWS has none of these there now
+      why    the last launch failed: We currently do not have sufficient m6i.large capacity in the Availability Zone you requested (eu-west-1c). Our system will be working on provisioning additional capacity. You can currently get m6i.large capacity by not specifying an Availability Zone in your request or choosing eu-west-1a, eu-west-1b. Launching EC2 instance failed.
+      fix    # add instance types or zones to the group, or wait: AWS has none of these there now
 
     0 of 3 old nodes are replaced; NODE is gone and not replaced
     Auto Scaling goes on trying to launch what the group lacks
@@ -61,8 +61,9 @@ fn l10_a_node_that_is_never_ready_is_told_with_the_kubelet_s_reason() {
     NodeCreationFailure: no new node serves instead of node/NODE after 10s
 
     waited for the new node to be Ready
-      why    NODE to be Ready (KubeletNotReady: container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized)
-      fix    # kubectl must point to cluster prod: aws eks update-kubeconfig --name prod
+      why    NODE has joined and is not Ready (KubeletNotReady: container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized)
+      fix    # kubectl must point to cluster prod:
+             # aws eks update-kubeconfig --name prod
              kubectl describe node/NODE
 
     0 of 3 old nodes are replaced; NODE is gone and not replaced
@@ -83,8 +84,9 @@ fn l10_an_instance_that_never_registers_is_named() {
     NodeCreationFailure: no new node serves instead of node/NODE after 10s
 
     waited for the new instance to join
-      why    INSTANCE to join the cluster (InService)
-      fix    aws ec2 get-console-output --instance-id INSTANCE --latest --output text   # what its bootstrap says
+      why    INSTANCE was launched and has not joined the cluster (InService)
+      fix    # what its bootstrap says:
+             aws ec2 get-console-output --instance-id INSTANCE --latest --output text
 
     0 of 3 old nodes are replaced; NODE is gone and not replaced
     Auto Scaling goes on trying to launch what the group lacks
@@ -120,13 +122,13 @@ fn l10_a_group_in_no_state_for_it_is_refused_before_anything_is_touched() {
     bed.aws.describe_as("UPDATING", &[]);
     assert_snapshot!(refused("UPDATING"), @"
     error: nodegroup/workers: EKS is updating this node group itself (status UPDATING)
-      Next: wait until EKS is done (aws eks list-updates shows it)
+      Next: aws eks list-updates --name prod --nodegroup-name workers   # wait until EKS is done with what this shows
       then: mngup upgrade -c prod -n workers
     ");
     bed.aws.describe_as("DELETE_FAILED", &[]);
     assert_snapshot!(refused("DELETE_FAILED"), @"
     error: nodegroup/workers: the node group's status is DELETE_FAILED, not ACTIVE
-      Next: look at the node group's health: aws eks describe-nodegroup
+      Next: aws eks describe-nodegroup --cluster-name prod --nodegroup-name workers   # look at its health
       then: mngup upgrade -c prod -n workers
     ");
     bed.aws.describe_as("ACTIVE", &[]);
@@ -134,7 +136,7 @@ fn l10_a_group_in_no_state_for_it_is_refused_before_anything_is_touched() {
     let node = bed.upgrade(&["--node", "ip-10-0-9-9.eu-west-1.compute.internal"]);
     assert_eq!(node.code, Some(4), "{node}");
     assert_snapshot!(node.stderr, @r#"
-    error: nodegroup/workers has no node "ip-10-0-9-9.eu-west-1.compute.internal"; it has ip-10-0-1-11.eu-west-1.compute.internal, ip-10-0-3-12.eu-west-1.compute.internal, ip-10-0-2-13.eu-west-1.compute.internal
+    error: nodegroup/workers has no node "ip-10-0-9-9.eu-west-1.compute.internal"; it has ip-10-0-1-11.eu-west-1.compute.internal, ip-10-0-2-13.eu-west-1.compute.internal, ip-10-0-3-12.eu-west-1.compute.internal
     "#);
     let namespace = bed.upgrade(&["--state-namespace", "nowhere"]);
     assert_snapshot!(namespace.stderr, @r#"

@@ -22,10 +22,13 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep, timeout},
+    time::{Instant, timeout},
 };
 
-use super::answer::{Failure, PATIENCE, fetch_list};
+use super::{
+    answer::{Failure, PATIENCE, fetch_list},
+    trouble::Trouble,
+};
 use crate::{domain::Change, ports::PortError};
 
 /// Objects per page of a list.
@@ -152,7 +155,7 @@ pub(super) async fn follow<K: Kind>(source: Source, kind: K, out: Sender) {
     loop {
         let ended = match view.version {
             // A list can tell by name what cannot be read of it, and a watch cannot.
-            None if !source.streams() || trouble.unread > 0 => list(&source, &mut view, &mut trouble).await,
+            None if !source.streams() || trouble.has_unread() => list(&source, &mut view, &mut trouble).await,
             _ => watch(&source, &mut view, &mut trouble).await,
         };
         match ended {
@@ -162,9 +165,9 @@ pub(super) async fn follow<K: Kind>(source: Source, kind: K, out: Sender) {
             Ended::Unheard => return,
             Ended::Broken(verb, failure) => match trouble.wait(failure, &source.server, verb, K::WHAT).await {
                 // An event that cannot be read is not left out: what it was about is not known any more.
-                Ok(()) if trouble.unread > 0 => view.version = None,
+                Ok(()) if trouble.has_unread() => view.version = None,
                 // A server that keeps refusing this place may have lost its history: look at everything again.
-                Ok(()) if trouble.answers > 3 => view.version = None,
+                Ok(()) if trouble.is_answered() => view.version = None,
                 Ok(()) => {}
                 Err(error) => return drop(view.out.send(Err(error)).await),
             },
@@ -258,7 +261,7 @@ async fn list<K: Kind>(source: &Source, view: &mut View<K>, trouble: &mut Troubl
     match source.list(None, |object| view.kind.read(object)).await {
         Ok((all, version)) => {
             trouble.over();
-            trouble.unread = 0;
+            trouble.all_read();
             let changes = view.relist(all, version);
             if view.tell(changes).await { Ended::InOrder } else { Ended::Unheard }
         }
@@ -363,68 +366,4 @@ fn take<K: Kind>(
         (WatchEvent::Bookmark(mark), None) => view.version = Some(mark.metadata.resource_version),
     }
     Ok(())
-}
-
-/// How long to wait before the next attempt, and when a refusal counts as final.
-#[derive(Default)]
-pub(super) struct Trouble {
-    attempts: u32,
-    /// Refusals of any kind in a row that came as answers, not as broken connections.
-    answers: u32,
-    refusals: u32,
-    refused_since: Option<Instant>,
-    /// Answers since the last whole list that could not be read; what works in between is no end of that.
-    unread: u32,
-    worked: bool,
-}
-
-impl Trouble {
-    const SHORTEST: Duration = Duration::from_millis(200);
-    const LONGEST: Duration = Duration::from_secs(5);
-    /// A server that starts up refuses what it allows a moment later, while it reads its roles.
-    const GRACE: Duration = Duration::from_secs(30);
-    /// A proxy on the way may garble an answer or two. An object that this mngup cannot read stays so: it could be the
-    /// budget or the pod that matters, so the view ends, by its name, rather than to go on without it. Three seconds.
-    const UNREAD_MOST: u32 = 5;
-
-    /// It worked.
-    pub(super) fn over(&mut self) {
-        *self = Self { worked: true, unread: self.unread, ..Self::default() };
-    }
-
-    /// Waits before another attempt, or gives up when rights or credentials are missing for good.
-    pub(super) async fn wait(
-        &mut self,
-        failure: Failure,
-        server: &str,
-        verb: &str,
-        what: &str,
-    ) -> Result<(), PortError> {
-        self.attempts += 1;
-        self.answers = if failure.code().is_some() { self.answers + 1 } else { 0 };
-        if failure.is_refused() {
-            self.refusals += 1;
-            let since = *self.refused_since.get_or_insert_with(Instant::now);
-            if if self.worked { since.elapsed() >= Self::GRACE } else { self.refusals >= 3 } {
-                return Err(failure.port(server, &format!("{verb} {what}")));
-            }
-        } else {
-            self.refusals = 0;
-            self.refused_since = None;
-        }
-        if failure.is_garbled() {
-            self.unread += 1;
-            if self.unread >= Self::UNREAD_MOST {
-                return Err(failure.port(server, &format!("{verb} {what}")));
-            }
-        }
-        if self.attempts == 3 {
-            tracing::warn!(server, reason = failure.line(), "cannot {verb} {what}, trying on");
-        } else {
-            tracing::debug!(server, reason = failure.line(), attempt = self.attempts, "cannot {verb} {what}");
-        }
-        let doubled = Self::SHORTEST.saturating_mul(1 << (self.attempts - 1).min(8));
-        sleep(doubled.min(Self::LONGEST)).await;
-        Ok(())
-    }
 }

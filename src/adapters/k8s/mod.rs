@@ -19,6 +19,7 @@ mod node_cache;
 mod pods;
 mod proxy;
 mod rights;
+mod trouble;
 mod volumes;
 
 pub use bearer::{FreshToken, TokenSource};

@@ -5,10 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use k8s_openapi::api::core::v1 as core;
 use kube::Client;
 
-use super::{
-    convert,
-    follow::{Source, Trouble},
-};
+use super::{convert, follow::Source, trouble::Trouble};
 use crate::{domain::Zone, ports::PortError};
 
 /// Reads them once, page by page. Without the right to list volumes no zone counts as holding one.

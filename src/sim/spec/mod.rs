@@ -2,6 +2,7 @@
 
 mod check;
 mod fault;
+mod group;
 mod load;
 mod random;
 mod size;
@@ -13,6 +14,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::Deserialize;
 
 pub use fault::{Fault, FaultKind, Replies, Target};
+pub use group::{GroupSpec, HookSpec, InstanceTypeSpec, NodegroupSpec, StrategySpec, TemplateSpec};
 pub use load::{SHOP, SpecError};
 pub use random::random_spec;
 pub use units::{Cpu, Memory, parse_span};
@@ -20,9 +22,9 @@ pub use workload::{
     BudgetSpec, TolerationSpec, Topology, Trouble, TroubleKind, TroubleWith, WebhookSpec, WorkloadKind, WorkloadSpec,
 };
 
-use units::{optional_span, span};
+use units::span;
 
-use crate::domain::{IntOrPercent, NodeKind, TaintEffect};
+use crate::domain::{NodeKind, TaintEffect};
 
 /// A world.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -58,115 +60,6 @@ pub struct WorldSpec {
     /// How answers go astray.
     #[serde(default)]
     pub replies: Replies,
-}
-
-/// The group.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct GroupSpec {
-    /// The Auto Scaling group's name; none is made from the node group's.
-    #[serde(default)]
-    pub asg: Option<String>,
-    /// The managed node group; none for a self-managed one.
-    #[serde(default)]
-    pub nodegroup: Option<NodegroupSpec>,
-    /// Its minimum.
-    #[serde(default)]
-    pub min: u32,
-    /// Its maximum; none is two more than it has nodes.
-    #[serde(default)]
-    pub max: Option<u32>,
-    /// Its instance types, first choice first; more than one is a mixed-instances policy.
-    #[serde(default = "default_instance_types")]
-    pub instance_types: Vec<InstanceTypeSpec>,
-    /// Its launch template.
-    #[serde(default)]
-    pub template: TemplateSpec,
-    /// Labels of its nodes.
-    #[serde(default)]
-    pub labels: BTreeMap<String, String>,
-    /// Taints of its nodes.
-    #[serde(default)]
-    pub taints: Vec<TaintSpec>,
-    /// Lifecycle hooks.
-    #[serde(default)]
-    pub hooks: HookSpec,
-    /// Processes that are suspended.
-    #[serde(default)]
-    pub suspended: Vec<String>,
-    /// The service principal that alone may change it.
-    #[serde(default)]
-    pub operator: Option<String>,
-    /// The status of an instance refresh that is under way.
-    #[serde(default)]
-    pub instance_refresh: Option<String>,
-}
-
-/// The EKS side of the group.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct NodegroupSpec {
-    /// Its name.
-    pub name: String,
-    /// `ACTIVE`, `UPDATING`, `DEGRADED`, …
-    #[serde(default = "default_status")]
-    pub status: String,
-    /// `updateConfig`
-    #[serde(default)]
-    pub max_unavailable: Option<IntOrPercent>,
-    /// `updateConfig`
-    #[serde(default)]
-    pub strategy: StrategySpec,
-    /// `ON_DEMAND`, `SPOT`, …
-    #[serde(default = "default_capacity_type")]
-    pub capacity_type: String,
-}
-
-/// `updateStrategy`, as EKS writes it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum StrategySpec {
-    /// New nodes first.
-    #[default]
-    Default,
-    /// Old nodes out first.
-    Minimal,
-}
-
-/// The group's launch template.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct TemplateSpec {
-    /// `lt-…`
-    pub id: String,
-    /// The version that old nodes were launched from.
-    pub old: u32,
-    /// The version that the group launches now; `old` again where none is old.
-    pub new: u32,
-    /// What the group names: a number, `$Default` or `$Latest`.
-    pub version: Option<String>,
-    /// Kubelet of the old version.
-    pub old_kubelet: String,
-    /// Kubelet of the new version.
-    pub new_kubelet: String,
-}
-
-/// An instance type.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct InstanceTypeSpec {
-    /// `m6i.large`
-    pub name: String,
-    /// Processor for pods.
-    pub cpu: Cpu,
-    /// Memory for pods.
-    pub memory: Memory,
-    /// How many pods.
-    #[serde(default = "default_pods")]
-    pub pods: u32,
-    /// Extended resources.
-    #[serde(default)]
-    pub extended: BTreeMap<String, u64>,
 }
 
 /// A zone.
@@ -225,18 +118,6 @@ pub struct TaintSpec {
     pub value: String,
     /// Its effect.
     pub effect: TaintEffect,
-}
-
-/// Lifecycle hooks, by how long they hold an instance.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct HookSpec {
-    /// On its way in.
-    #[serde(default, with = "optional_span")]
-    pub launch: Option<Duration>,
-    /// On its way out.
-    #[serde(default, with = "optional_span")]
-    pub terminate: Option<Duration>,
 }
 
 /// How long things take.
@@ -300,46 +181,6 @@ impl Default for DelaySpec {
     }
 }
 
-impl Default for TemplateSpec {
-    fn default() -> Self {
-        Self {
-            id: "lt-0e1f2a3b4c5d6e7f8".to_owned(),
-            old: 1,
-            new: 2,
-            version: None,
-            old_kubelet: "v1.32.9-eks-113cf36".to_owned(),
-            new_kubelet: "v1.33.5-eks-113cf36".to_owned(),
-        }
-    }
-}
-
-impl GroupSpec {
-    /// A managed node group with every default.
-    #[must_use]
-    pub fn managed(name: &str) -> Self {
-        Self {
-            asg: None,
-            nodegroup: Some(NodegroupSpec {
-                name: name.to_owned(),
-                status: default_status(),
-                max_unavailable: None,
-                strategy: StrategySpec::Default,
-                capacity_type: default_capacity_type(),
-            }),
-            min: 0,
-            max: None,
-            instance_types: default_instance_types(),
-            template: TemplateSpec::default(),
-            labels: BTreeMap::new(),
-            taints: Vec::new(),
-            hooks: HookSpec::default(),
-            suspended: Vec::new(),
-            operator: None,
-            instance_refresh: None,
-        }
-    }
-}
-
 impl WorldSpec {
     /// A world with these nodes of the old version in each zone, and nothing in it.
     #[must_use]
@@ -375,28 +216,6 @@ impl WorldSpec {
 
 fn default_cluster() -> String {
     "sandbox".to_owned()
-}
-
-fn default_status() -> String {
-    "ACTIVE".to_owned()
-}
-
-fn default_capacity_type() -> String {
-    "ON_DEMAND".to_owned()
-}
-
-fn default_instance_types() -> Vec<InstanceTypeSpec> {
-    vec![InstanceTypeSpec {
-        name: "m6i.large".to_owned(),
-        cpu: Cpu(1930),
-        memory: Memory(7300),
-        pods: default_pods(),
-        extended: BTreeMap::new(),
-    }]
-}
-
-fn default_pods() -> u32 {
-    29
 }
 
 fn default_node_cpu() -> Cpu {
