@@ -47,6 +47,8 @@ pub struct History {
     pub waits: Waits,
     /// What went wrong, with the node it is about.
     pub stuck: Vec<(Option<Member>, Stuck)>,
+    /// What was warned of, each once.
+    pub warnings: Vec<String>,
     /// How it ended, how many old nodes are left, and how many this run replaced.
     pub ended: Option<Ended>,
 }
@@ -255,6 +257,11 @@ impl History {
             Event::NodeStuck { member, why } => self.stuck.push((member.clone(), why.clone())),
             Event::NodeReleased { node } => self.named(node, at, |node| node.fate = Fate::Released),
             Event::NodeQuarantined { node } => self.named(node, at, |node| node.fate = Fate::Quarantined),
+            Event::Warning { message } => {
+                if !self.warnings.contains(message) {
+                    self.warnings.push(message.clone());
+                }
+            }
             Event::RunEnded { outcome, left, .. } => {
                 self.ended = Some(Ended { outcome: outcome.clone(), at, left: *left });
             }
@@ -271,7 +278,6 @@ impl History {
             | Event::NodeUncordonedByOther { .. }
             | Event::Waiting { .. }
             | Event::ActFailed { .. }
-            | Event::Warning { .. }
             | Event::StopRequested
             | Event::GivingBack { .. }
             | Event::Noted(_) => {}
