@@ -69,6 +69,7 @@ pub async fn status<C: Cluster, A: Cloud, K: Clock, L: Lock>(ports: &Ports<C, A,
 
 fn rehearse(intent: &Intent, snapshot: &Snapshot, now: Timestamp) -> (Watch, Vec<Record>) {
     let mut records = begun(intent, snapshot);
+    records.extend(quarantined(snapshot));
     if intent.state != IntentState::Rolling {
         return (Watch::default(), records);
     }
@@ -89,11 +90,6 @@ fn rehearse(intent: &Intent, snapshot: &Snapshot, now: Timestamp) -> (Watch, Vec
             records.push(Record { at: since, event });
         }
     }
-    for node in snapshot.nodes().values() {
-        if let Some(at) = node.marks.quarantined_at() {
-            records.push(Record { at, event: Event::NodeQuarantined { node: node.name.clone() } });
-        }
-    }
     let known: BTreeSet<_> = run.flights().values().filter_map(|flight| flight.member.node.clone()).collect();
     let mut watch = Watch::default();
     // Bounded: each round takes a node at most one phase further, and nothing is done in between.
@@ -109,6 +105,14 @@ fn rehearse(intent: &Intent, snapshot: &Snapshot, now: Timestamp) -> (Watch, Vec
         }
     }
     (watch, records)
+}
+
+/// Nodes that stay cordoned, whether the run goes on or has stopped.
+fn quarantined(snapshot: &Snapshot) -> impl Iterator<Item = Record> {
+    snapshot.nodes().values().filter_map(|node| {
+        let event = Event::NodeQuarantined { node: node.name.clone() };
+        node.marks.quarantined_at().map(|at| Record { at, event })
+    })
 }
 
 /// What a rehearsal says of the run as it is, and not of what it would do next.
