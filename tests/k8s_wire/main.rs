@@ -10,4 +10,5 @@ mod kubeconfig;
 mod lock;
 mod rights;
 mod server;
+mod volumes;
 mod watches;
