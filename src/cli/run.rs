@@ -102,36 +102,60 @@ fn only_shown(brief: &Brief, request: &UpgradeRequest, screen: &Screen) -> Resul
     Ok(ExitCode::Done)
 }
 
-/// Says why there is nothing to do; programs get the document or record of a run that is done.
+/// Says why there is nothing to do, and what is odd all the same; programs get the plan without a node where a plan was
+/// asked for, and else the document or the records of a run that is done.
 fn nothing_to_do(
     prepared: &Prepared,
     asked: &app::Request,
     request: &UpgradeRequest,
     now: jiff::Timestamp,
 ) -> Result<ExitCode, CliError> {
-    let ended = Event::RunEnded { outcome: RunOutcome::Done, left: 0, replaced: 0 };
-    let ended = Record { at: now, event: ended };
-    let stdout = Stdout::default();
-    match request.output {
-        Form::Human => match prepared.not_old.as_slice() {
-            [] => answer(&format!("{} has no old nodes: nothing to do\n", asked.group))?,
-            named => {
-                let is_new =
-                    |node| format!("node/{node} is not old: it comes from what {} launches now\n", asked.group);
-                answer(&named.iter().map(is_new).collect::<String>())?;
-                let next = request.commands.begin("--all-nodes");
-                tell(&format!("nothing to do\nNext, only to recycle them all the same: {next}"));
-            }
-        },
-        Form::Json => {
-            let mut document = JsonDocument::new(stdout.clone()).of(asked.cluster.clone(), asked.group.clone());
-            document.record(&ended);
-            document.finish();
+    let plan = || app::brief(prepared, asked, &request.commands, now).for_programs();
+    match (request.output, request.dry_run) {
+        (Form::Human, _) => say_why(prepared, asked, request)?,
+        (Form::Json, true) => answer_json(&plan())?,
+        (Form::Jsonl, true) => answer_json_line(&plan())?,
+        (Form::Json, false) => {
+            let document = |stdout| JsonDocument::new(stdout).of(asked.cluster.clone(), asked.group.clone());
+            say_done(document, prepared, now)?;
         }
-        Form::Jsonl => JsonLines(stdout.clone()).record(&ended),
+        (Form::Jsonl, false) => say_done(JsonLines, prepared, now)?,
     }
-    stdout.written()?;
     Ok(ExitCode::Done)
+}
+
+/// A run that is done before it began, for programs.
+fn say_done<R: Reporter>(
+    reporter: impl FnOnce(Stdout) -> R,
+    prepared: &Prepared,
+    now: jiff::Timestamp,
+) -> Result<(), CliError> {
+    let stdout = Stdout::default();
+    let mut reporter = reporter(stdout.clone());
+    let odd = prepared.oddities().into_iter().map(|message| Event::Warning { message });
+    let ended = Event::RunEnded { outcome: RunOutcome::Done, left: 0, replaced: 0 };
+    for event in odd.chain([ended]) {
+        reporter.record(&Record { at: now, event });
+    }
+    reporter.finish();
+    stdout.written()
+}
+
+/// Why there is nothing to do, for a person.
+fn say_why(prepared: &Prepared, asked: &app::Request, request: &UpgradeRequest) -> Result<(), CliError> {
+    let group = &asked.group;
+    let is_new = |node| format!("node/{node} is not old: it comes from what {group} launches now");
+    let mut lines: Vec<_> = prepared.not_old.iter().map(is_new).collect();
+    if lines.is_empty() {
+        lines.push(format!("{group} has no old nodes: nothing to do"));
+    }
+    lines.extend(prepared.oddities());
+    answer(&(lines.join("\n") + "\n"))?;
+    if !prepared.not_old.is_empty() {
+        let next = request.commands.begin("--all-nodes");
+        tell(&format!("nothing to do\nNext, only to recycle them all the same: {next}"));
+    }
+    Ok(())
 }
 
 /// The exit code of a run that ended, or why it broke off.
