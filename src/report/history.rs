@@ -181,6 +181,17 @@ impl History {
         history
     }
 
+    /// How long each step took on average, in order; nothing where no node has taken it.
+    #[must_use]
+    pub fn usual_steps(&self) -> [Duration; 4] {
+        let all: Vec<_> = self.replaced().map(NodeHistory::steps).collect();
+        [0, 1, 2, 3].map(|step| {
+            let took: Vec<Duration> = all.iter().filter_map(|steps| steps[step]).collect();
+            let count = u32::try_from(took.len()).unwrap_or(u32::MAX);
+            took.iter().sum::<Duration>().checked_div(count).unwrap_or_default()
+        })
+    }
+
     /// Nodes that were replaced.
     pub fn replaced(&self) -> impl Iterator<Item = &NodeHistory> {
         self.nodes.iter().filter(|node| node.fate == Fate::Replaced)

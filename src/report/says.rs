@@ -159,8 +159,9 @@ impl Says<'_> {
         lines.into_iter().flat_map(|line| if whole(&line) { vec![line] } else { fit::hang(&line, width) }).collect()
     }
 
-    pub(super) fn report(&self) -> Option<String> {
-        self.closing.journal.as_ref().map(|path| format!("The report: {}", Commands::report(Some(path))))
+    pub(super) fn report(&self) -> Vec<String> {
+        let journal = self.closing.journal.as_ref();
+        journal.map_or_else(Vec::new, |path| self.command("The report", &Commands::report(Some(path))))
     }
 
     /// The pods that lost their budget's protection, by name.
@@ -248,6 +249,17 @@ mod tests {
         0 pods moved since it was resumed, 0 evictions refused
         2> The report: mngup report /var/lib/ann/r-1121.jsonl
         ");
+    }
+
+    #[test]
+    fn the_command_for_the_report_is_never_cut() {
+        let journal = "/home/ann/.local/state/mngup/production/nodegroup-applications/20261121T090000Z-4711.jsonl";
+        let mut tale = Tale::begin(1);
+        tale.roll(4, 1);
+        tale.end(250, RunOutcome::Done, 0, 1);
+        let closing = Closing { commands: prod(), journal: Some(journal.into()), undoing: None, left_out: 0 };
+        let ending = crate::report::ending::ending(&Progress::of(&tale.0), &closing, Some(80)).unwrap();
+        assert_eq!(ending.talk, ["The report:".to_owned(), format!("    mngup report {journal}")]);
     }
 
     #[test]
