@@ -61,7 +61,7 @@ impl fmt::Display for Gap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Group => "the group",
-            Self::Nodes => "its nodes",
+            Self::Nodes => "the group's nodes",
             Self::Pdbs => "the budgets",
             Self::DaemonSets => "the DaemonSets",
         })
