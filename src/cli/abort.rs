@@ -44,7 +44,7 @@ pub(super) async fn abort(args: AbortArgs, can_ask: bool, screen: Screen) -> Res
     }
     if !consent.go_ahead(&seen.undoing().lines(now, screen.width().unwrap_or(usize::MAX)))? {
         tell("nothing was touched");
-        return Ok(ExitCode::Done);
+        return Ok(ExitCode::Interrupted);
     }
     let mut stop = stop::listen();
     let begun = Box::pin(app::begin_abort(&ports, seen, &mut stop)).await;

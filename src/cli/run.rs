@@ -50,7 +50,7 @@ pub(super) async fn go<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     let plan = brief.lines(screen.width().unwrap_or(usize::MAX));
     if !request.consent.go_ahead(&plan)? {
         tell("nothing was touched");
-        return Ok(ExitCode::Done);
+        return Ok(ExitCode::Interrupted);
     }
     let left_out = prepared.left_out();
     let mut stop = stop::listen();

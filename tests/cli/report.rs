@@ -50,6 +50,37 @@ fn a_damaged_journal() {
 }
 
 #[test]
+fn what_points_elsewhere_is_refused_and_not_ignored() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("run.jsonl"), JOURNAL).unwrap();
+    assert_snapshot!(mngup_in(home.path(), "report --asg x --nodegroup y", &[]), @"
+    2> error: --nodegroup y and --asg x name two groups
+    2>   Next: give one of them
+    [2]
+    ");
+    assert_snapshot!(mngup_in(home.path(), "report run.jsonl -c shop", &[]), @"
+    2> error: run.jsonl is a journal of cluster/prod nodegroup/apps, and not of --cluster shop
+    2>   Next: mngup report run.jsonl -c prod
+    2>     or: leave the journal out: the newest of what the flags name is read
+    [2]
+    ");
+    assert_snapshot!(mngup_in(home.path(), "report run.jsonl --asg x", &[("MNGUP_CLUSTER", "prod")]), @"
+    2> error: run.jsonl is a journal of cluster/prod nodegroup/apps, and not of --asg x
+    2>   Next: mngup report run.jsonl
+    2>     or: leave the journal out: the newest of what the flags name is read
+    [2]
+    ");
+    assert_snapshot!(mngup_in(home.path(), "report run.jsonl", &[("MNGUP_CLUSTER", "shop")]), @"
+    2> error: run.jsonl is a journal of cluster/prod nodegroup/apps, and not of --cluster shop
+    2>   --cluster comes from the variable MNGUP_CLUSTER
+    2>   Next: mngup report run.jsonl -c prod
+    2>     or: leave the journal out: the newest of what the flags name is read
+    [2]
+    ");
+    assert!(mngup_in(home.path(), "report run.jsonl -c prod -n apps", &[]).ends_with("[0]"));
+}
+
+#[test]
 fn the_newest_journal_is_summarised_torn_or_not() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join(".local/state/mngup/prod/apps");
@@ -124,7 +155,8 @@ fn the_newest_journal_is_summarised_torn_or_not() {
           "blocks": true
         }
       ],
-      "stuck": []
+      "stuck": [],
+      "warnings": []
     }
     [0]
     "#);
