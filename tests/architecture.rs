@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, Option<&[&str]>)] = &[
     ("adapters", Some(&["ports", "domain"])),
     ("journal", Some(&["ports", "domain"])),
     ("sim", Some(&["ports", "domain"])),
-    ("report", Some(&["domain", "engine", "diagnose", "plan"])),
+    ("report", Some(&["domain", "engine", "diagnose"])),
     ("app", Some(&["domain", "drain", "plan", "engine", "diagnose", "ports", "journal", "report"])),
     ("cli", None),
 ];

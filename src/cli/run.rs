@@ -186,6 +186,7 @@ fn ended(
 #[cfg(test)]
 mod tests {
     use std::{
+        collections::BTreeSet,
         path::Path,
         sync::{
             Arc,
@@ -200,9 +201,9 @@ mod tests {
     use super::*;
     use crate::{
         cli::{Consent, Where, World},
-        domain::{Group, GroupName, NodegroupStatus, Operator, RunId, Settings},
+        domain::{Change, Group, GroupName, InstanceId, Intent, NodegroupStatus, Operator, RunId, Settings},
         engine::effect::{CloudAct, Outcome},
-        ports::{LockError, PortError},
+        ports::{KubeAct, LockError, PortError, Watch},
         sim::{Sim, SimClock, SimCloud, SimCluster, SimLock, World as SimWorld, WorldSpec},
     };
 
@@ -232,6 +233,17 @@ mod tests {
         }
     }
 
+    fn asked() -> app::Request {
+        app::Request {
+            cluster: "prod".into(),
+            group: GroupName::Nodegroup("workers".into()),
+            settings: Settings::default(),
+            operator: ann(),
+            run: RunId::new("r1"),
+            version: "0.1.0".to_owned(),
+        }
+    }
+
     /// Why no run begins here that is to write this journal.
     async fn why_not<C: Cluster, A: Cloud, K: Clock, L: Lock>(ports: &Ports<C, A, K, L>, journal: &Path) -> CliError {
         let request = UpgradeRequest {
@@ -244,15 +256,7 @@ mod tests {
             journal: Some(journal.to_owned()),
             commands: Commands::new(["-c", "prod", "-n", "workers"].map(str::to_owned).into()),
         };
-        let asked = app::Request {
-            cluster: "prod".into(),
-            group: GroupName::Nodegroup("workers".into()),
-            settings: Settings::default(),
-            operator: ann(),
-            run: RunId::new("r1"),
-            version: "0.1.0".to_owned(),
-        };
-        Box::pin(go(ports, &request, asked, &NOWHERE)).await.unwrap_err()
+        Box::pin(go(ports, &request, asked(), &NOWHERE)).await.unwrap_err()
     }
 
     /// A lock that somebody else takes after it was looked at.
@@ -297,6 +301,67 @@ mod tests {
         let error = why_not(&ports(&sim, sim.cloud(), lock), &journal).await;
         assert_eq!(error.code(), ExitCode::Locked);
         assert!(!journal.parent().unwrap().exists());
+    }
+
+    /// A cluster of which something may not be seen.
+    struct HalfSeen {
+        cluster: SimCluster,
+        told: AtomicBool,
+    }
+
+    impl Cluster for HalfSeen {
+        fn anew(&self) -> Self {
+            Self { cluster: self.cluster.anew(), told: AtomicBool::new(false) }
+        }
+
+        async fn changes(&self) -> Result<Vec<Change>, PortError> {
+            let mut changes = self.cluster.changes().await?;
+            if !self.told.swap(true, Ordering::Relaxed) {
+                changes.insert(0, Change::Unseen("no right to list persistentvolumes".to_owned()));
+            }
+            Ok(changes)
+        }
+
+        fn watch(&self, watch: &Watch) {
+            self.cluster.watch(watch);
+        }
+
+        async fn act(&self, act: &KubeAct) -> Outcome {
+            self.cluster.act(act).await
+        }
+
+        async fn without_node(&self, instances: &BTreeSet<InstanceId>) -> Result<BTreeSet<InstanceId>, PortError> {
+            self.cluster.without_node(instances).await
+        }
+
+        async fn intent(&self) -> Result<Option<Intent>, PortError> {
+            self.cluster.intent().await
+        }
+    }
+
+    #[tokio::test]
+    async fn what_may_not_be_seen_is_in_the_plan_and_a_warning_of_the_run() {
+        let sim = sim();
+        let cluster = HalfSeen { cluster: sim.cluster(), told: AtomicBool::new(false) };
+        let ports = Ports {
+            cluster: Arc::new(cluster),
+            cloud: Arc::new(sim.cloud()),
+            clock: Arc::new(sim.clock()),
+            lock: Arc::new(sim.lock(ann())),
+        };
+        let asked = asked();
+        let prepared = app::prepare(&ports, &asked).await.unwrap();
+        let commands = Commands::new(Vec::new());
+        let plan = app::brief(&prepared, &asked, &commands, ports.clock.now()).lines(usize::MAX);
+        assert!(plan.contains(&"no right to list persistentvolumes".to_owned()), "{plan:?}");
+
+        let (leave, mut stop) = tokio::sync::mpsc::channel(1);
+        let begun = app::begin(&ports, &asked, prepared, &mut stop).await.unwrap();
+        leave.send(app::Stop::Now).await.unwrap();
+        let mut journal = crate::journal::MemoryJournal::default();
+        drop(begun.drive(&mut JsonLines(std::io::sink()), &mut journal, &mut stop).await);
+        let first = &journal.records[0].event;
+        assert!(matches!(first, Event::Warning { message } if message.contains("persistentvolumes")), "{first:?}");
     }
 
     /// A group that EKS begins to update once it was looked at.
