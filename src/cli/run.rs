@@ -3,6 +3,7 @@
 use super::{
     answer::{Stdout, answer, answer_json, answer_json_line, tell},
     args::Form,
+    consent::declined,
     error::CliError,
     exit_code::ExitCode,
     refusal::refusal,
@@ -49,8 +50,7 @@ pub(super) async fn go<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     sinks::check_journal(request.journal.as_deref(), &header)?;
     let plan = brief.lines(screen.width().unwrap_or(usize::MAX));
     if !request.consent.go_ahead(&plan)? {
-        tell("nothing was touched");
-        return Ok(ExitCode::Interrupted);
+        return Ok(declined());
     }
     let left_out = prepared.left_out();
     let mut stop = stop::listen();
