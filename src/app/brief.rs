@@ -181,15 +181,7 @@ fn findings(prepared: &Prepared, now: jiff::Timestamp) -> Vec<String> {
             .iter()
             .map(|node| format!("node/{node} is not old and stays as it is; with --all-nodes it is replaced too")),
     );
-    findings.extend(prepared.disagreements.iter().cloned());
-    let members = prepared.snapshot.group().map(|group| &group.instances);
-    for node in prepared.snapshot.nodes().values() {
-        let known = node.instance.as_ref().is_some_and(|id| members.is_some_and(|all| all.contains_key(id)));
-        let labelled = prepared.snapshot.group().is_some_and(|group| group.nodegroup.is_some());
-        if !known && labelled {
-            findings.push(format!("node/{} says it is of this group, but the group has no such instance", node.name));
-        }
-    }
+    findings.extend(prepared.oddities());
     findings
 }
 

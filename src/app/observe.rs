@@ -6,7 +6,7 @@ use futures::FutureExt;
 
 use super::driver::Ports;
 use crate::{
-    domain::{Change, Intent, Snapshot, later},
+    domain::{Change, Intent, Snapshot, later, short},
     ports::{Clock, Cloud, Cluster, Lock, PortError, Watch},
 };
 
@@ -34,7 +34,7 @@ pub async fn observe<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     let (mut group, intent) = (group?, intent?);
     let ends = later(ports.clock.now(), PATIENCE);
     snapshot.apply(Change::Group(Box::new(group.clone())));
-    see(ports, &mut snapshot, ends, |snapshot| snapshot.gaps().is_empty()).await?;
+    see(ports, &mut snapshot, ends, |snapshot| snapshot.gaps().iter().map(ToString::to_string).collect()).await?;
     let suspects: BTreeSet<_> = group.instances.keys().filter(|id| snapshot.node_of(id).is_none()).cloned().collect();
     if !suspects.is_empty() {
         let without = ports.cluster.without_node(&suspects).await?;
@@ -84,30 +84,60 @@ pub(super) async fn look_at_pods<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     ports.cluster.watch(watch);
     let ends = later(ports.clock.now(), PATIENCE);
     see(ports, snapshot, ends, |snapshot| {
-        watch.pods_on.iter().all(|node| snapshot.knows_pods_of(node))
-            && watch.pods_of.iter().all(|pdb| snapshot.pods_of_pdb(pdb).is_some())
+        let nodes = watch.pods_on.iter().filter(|node| !snapshot.knows_pods_of(node));
+        let budgets = watch.pods_of.iter().filter(|pdb| snapshot.pods_of_pdb(pdb).is_none());
+        let nodes = nodes.map(|node| format!("the pods on node/{node}"));
+        nodes.chain(budgets.map(|pdb| format!("the pods of {pdb}"))).collect()
     })
     .await
 }
 
+/// Waits until nothing is missing any more.
 async fn see<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     ports: &Ports<C, A, K, L>,
     snapshot: &mut Snapshot,
     ends: jiff::Timestamp,
-    enough: impl Fn(&Snapshot) -> bool,
+    missing: impl Fn(&Snapshot) -> Vec<String>,
 ) -> Result<(), PortError> {
-    while !enough(snapshot) {
+    loop {
+        let missing = missing(snapshot);
+        if missing.is_empty() {
+            return Ok(());
+        }
         tokio::select! {
             changes = ports.cluster.changes() => {
                 for change in changes? {
                     snapshot.apply(change);
                 }
             }
-            () = ports.clock.sleep_until(ends) => {
-                let missing = format!("{:?}", snapshot.gaps());
-                return Err(PortError::Unreachable { server: "the Kubernetes API server".to_owned(), message: format!("its lists did not come within two minutes; still missing: {missing}") });
-            }
+            () = ports.clock.sleep_until(ends) => return Err(overdue(&missing)),
         }
     }
-    Ok(())
+}
+
+fn overdue(missing: &[String]) -> PortError {
+    const NAMED: usize = 3;
+    let more = match missing.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let missing = missing.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let message = format!("its lists did not come within {}; still missing: {missing}{more}", short(PATIENCE));
+    PortError::Unreachable { server: "the Kubernetes API server".to_owned(), message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Gap;
+
+    #[test]
+    fn what_does_not_come_is_named() {
+        let gaps: Vec<_> = [Gap::Nodes, Gap::Pdbs, Gap::DaemonSets, Gap::Group].map(|gap| gap.to_string()).into();
+        assert_eq!(
+            overdue(&gaps).to_string(),
+            "the Kubernetes API server does not answer: its lists did not come within 2m; still missing: the group's \
+             nodes, the budgets, the DaemonSets and 1 more"
+        );
+    }
 }

@@ -81,6 +81,7 @@ fn missing(snapshot: &Snapshot, group: &Group) -> u32 {
 
 fn rehearse(intent: &Intent, snapshot: &Snapshot, now: Timestamp) -> (Watch, Vec<Record>) {
     let mut records = begun(intent, snapshot);
+    records.extend(quarantined(snapshot));
     if intent.state != IntentState::Rolling {
         return (Watch::default(), records);
     }
@@ -101,11 +102,6 @@ fn rehearse(intent: &Intent, snapshot: &Snapshot, now: Timestamp) -> (Watch, Vec
             records.push(Record { at: since, event });
         }
     }
-    for node in snapshot.nodes().values() {
-        if let Some(at) = node.marks.quarantined_at() {
-            records.push(Record { at, event: Event::NodeQuarantined { node: node.name.clone() } });
-        }
-    }
     let known: BTreeSet<_> = run.flights().values().filter_map(|flight| flight.member.node.clone()).collect();
     let mut watch = Watch::default();
     // Bounded: each round takes a node at most one phase further, and nothing is done in between.
@@ -121,6 +117,14 @@ fn rehearse(intent: &Intent, snapshot: &Snapshot, now: Timestamp) -> (Watch, Vec
         }
     }
     (watch, records)
+}
+
+/// Nodes that stay cordoned, whether the run goes on or has stopped.
+fn quarantined(snapshot: &Snapshot) -> impl Iterator<Item = Record> {
+    snapshot.nodes().values().filter_map(|node| {
+        let event = Event::NodeQuarantined { node: node.name.clone() };
+        node.marks.quarantined_at().map(|at| Record { at, event })
+    })
 }
 
 /// What a rehearsal says of the run as it is, and not of what it would do next.

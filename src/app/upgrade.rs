@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{
-        ClusterName, Contradiction, GroupName, INTENT_SCHEMA, Intent, IntentState, Limits, LimitsError, NodeName,
+        ClusterName, Contradiction, GroupName, INTENT_SCHEMA, Intent, IntentState, Limits, LimitsError, Node, NodeName,
         Operator, Policy, Process, RunId, Settings, Snapshot,
     },
     engine::{
@@ -64,6 +64,13 @@ impl Prepared {
     #[must_use]
     pub fn auto_scaling_group(&self) -> Option<&str> {
         self.snapshot.group().map(|group| group.asg.as_str())
+    }
+
+    /// What is odd about the group, whether or not anything is old: a sentence each.
+    #[must_use]
+    pub fn oddities(&self) -> Vec<String> {
+        let unseen = self.snapshot.unseen().map(ToOwned::to_owned);
+        self.disagreements.iter().cloned().chain(without_instance(&self.snapshot)).chain(unseen).collect()
     }
 
     /// Old nodes that the run leaves as they are, since others were named.
@@ -172,6 +179,16 @@ fn judge(snapshot: &Snapshot, intent: Option<Intent>, request: &Request, since: 
     Ok(Prepared { snapshot: snapshot.clone(), resumes: intent, policy, limits, old, not_old, disagreements })
 }
 
+/// Nodes that carry the node group's label and none of its instances. A self-managed group has no label of its own.
+fn without_instance(snapshot: &Snapshot) -> impl Iterator<Item = String> {
+    let group = snapshot.group().filter(|group| group.nodegroup.is_some());
+    let lost = group.into_iter().flat_map(|group| {
+        let known = |node: &Node| node.instance.as_ref().is_some_and(|id| group.instances.contains_key(id));
+        snapshot.nodes().values().filter(move |node| !known(node))
+    });
+    lost.map(|node| format!("node/{} says it is of this group, but the group has no such instance", node.name))
+}
+
 /// The settings with the names of nodes in full: what stands before the first dot is enough where one node has it.
 fn in_full(settings: &Settings, snapshot: &Snapshot) -> Settings {
     let full = |name: &NodeName| {
@@ -263,6 +280,9 @@ impl<C: Cluster, A: Cloud, K: Clock, L: Lock> Begun<'_, C, A, K, L> {
         stop: &mut mpsc::Receiver<Stop>,
     ) -> Result<RunOutcome, DriveError> {
         let mut desk = Desk { reporter, journal, stop };
+        for message in self.prepared.snapshot.unseen() {
+            desk.warn(self.ports.clock.now(), message.to_owned());
+        }
         let outcome = legs(self.ports, self.request, self.prepared, &mut desk).await;
         give_back(&*self.ports.lock, outcome.as_ref().err()).await;
         outcome

@@ -4,7 +4,7 @@ use super::{
     answer::{Stdout, answer, answer_json, answer_json_line, tell},
     args::{AbortArgs, Form},
     connect::{self, Purpose},
-    consent::Consent,
+    consent::{Consent, declined},
     error::CliError,
     exit_code::ExitCode,
     run::not_begun,
@@ -43,8 +43,7 @@ pub(super) async fn abort(args: AbortArgs, can_ask: bool, screen: Screen) -> Res
         return only_shown(&seen.undoing(), args.output, now, &screen, &commands);
     }
     if !consent.go_ahead(&seen.undoing().lines(now, screen.width().unwrap_or(usize::MAX)))? {
-        tell("nothing was touched");
-        return Ok(ExitCode::Done);
+        return Ok(declined());
     }
     let mut stop = stop::listen();
     let begun = Box::pin(app::begin_abort(&ports, seen, &mut stop)).await;

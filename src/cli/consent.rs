@@ -64,6 +64,12 @@ impl Consent {
     }
 }
 
+/// What a no comes to. The nodes are as old as before, which "done, or nothing to do" would deny to a script.
+pub(super) fn declined() -> ExitCode {
+    tell("nothing was touched");
+    ExitCode::Interrupted
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +81,11 @@ mod tests {
             assert_eq!(Consent::ask(&mut typed.as_bytes(), &mut shown).unwrap(), expected, "{typed:?}");
             assert_eq!(shown, b"Go ahead? [y/N] ");
         }
+    }
+
+    #[test]
+    fn a_no_is_not_taken_for_done() {
+        assert_ne!(declined(), ExitCode::Done);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{error::Error, fmt};
 
 use super::{exit_code::ExitCode, suggest, variables::Variable};
 use crate::{
-    domain::short,
+    domain::{elapsed, short},
     ports::{LockError, PortError},
     report::Commands,
 };
@@ -106,6 +106,12 @@ impl CliError {
         self.code
     }
 
+    /// A node group and an Auto Scaling group at once.
+    #[must_use]
+    pub(super) fn two_groups(nodegroup: &str, asg: &str) -> Self {
+        Self::usage(format!("--nodegroup {nodegroup} and --asg {asg} name two groups")).next("give one of them")
+    }
+
     /// Something does not exist; says what does, and which of it was probably meant.
     ///
     /// `again` makes the command that names the right one. Without others nothing is said of them: perhaps they may not
@@ -196,10 +202,14 @@ impl CliError {
             LockError::Lost { .. } => {
                 Self::new(code, error.to_string()).next(format!("{status}   # what there is to know of it"))
             }
-            LockError::Held { lease, holder, since, renewed } => {
-                let age = |moment| short(crate::domain::elapsed(moment, now));
+            LockError::Held { lease, holder, since, renewed, runs_out } => {
+                let age = |moment| short(elapsed(moment, now));
+                // A run that was killed looks like one that works until its Lease has run out.
+                let left = short(elapsed(now, runs_out));
+                let dead = (runs_out > now).then(|| format!("; if that run has died, its Lease runs out in {left}"));
+                let dead = dead.unwrap_or_default();
                 let message = format!(
-                    "another run works on this group: {}@{} has held {lease} for {}, renewed {} ago",
+                    "another run has this group: {}@{} has held {lease} for {}, renewed {} ago{dead}",
                     holder.user,
                     holder.host,
                     age(since),
@@ -266,6 +276,7 @@ mod tests {
             holder: Operator { user: "ann".to_owned(), host: "runner-7".to_owned() },
             since,
             renewed: later(since, std::time::Duration::from_mins(3)),
+            runs_out: later(since, std::time::Duration::from_secs(210)),
         }
     }
 
@@ -276,12 +287,12 @@ mod tests {
         let error = CliError::lock(held(since), now, "mngup status -c prod -n apps");
         assert_eq!(error.code(), ExitCode::Locked);
         assert_snapshot!(error, @"
-        error: another run works on this group: ann@runner-7 has held lease/kube-system/mngup-apps for 3m12s, renewed 12s ago
+        error: another run has this group: ann@runner-7 has held lease/kube-system/mngup-apps for 3m12s, renewed 12s ago; if that run has died, its Lease runs out in 18s
           Next: mngup status -c prod -n apps   # what it does, and what it waits for
         ");
         // It is another matter for a run that had begun.
         assert_snapshot!(CliError::lock_lost(held(since), now, "mngup status -c prod -n apps"), @"
-        error: another run works on this group: ann@runner-7 has held lease/kube-system/mngup-apps for 3m12s, renewed 12s ago
+        error: another run has this group: ann@runner-7 has held lease/kube-system/mngup-apps for 3m12s, renewed 12s ago; if that run has died, its Lease runs out in 18s
           this run stopped at once; nodes in flight are as they were, the cluster remembers them
           Next: mngup status -c prod -n apps   # what it does, and what it waits for
         ");

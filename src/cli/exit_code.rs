@@ -29,7 +29,8 @@ pub enum ExitCode {
     Quarantined = 7,
     /// Another run holds the lock of this group.
     Locked = 8,
-    /// Stopped by the user; `mngup upgrade` goes on.
+    /// Stopped by the user, before it began too: a no at the prompt leaves old nodes, which 0 would deny. `mngup upgrade`
+    /// goes on.
     Interrupted = 130,
     /// Whoever read stdout closed it before the answer was whole; what a shell shows for a program that SIGPIPE ended.
     NobodyReads = 141,
@@ -46,7 +47,7 @@ Exit codes:
     6  a replacement did not serve (NodeCreationFailure)
     7  done, but nodes are quarantined
     8  another run holds the lock of this group
-  130  stopped by the user; mngup upgrade goes on
+  130  stopped by the user, a no at the prompt too; mngup upgrade goes on
   141  stdout was closed before the answer was whole";
 
 impl From<ExitCode> for process::ExitCode {

@@ -1,6 +1,6 @@
 //! `mngup report`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{
     answer::answer,
@@ -19,11 +19,13 @@ use crate::{
 /// # Errors
 /// When there is none, or it cannot be read.
 pub(super) fn report(args: &ReportArgs, screen: &Screen) -> Result<ExitCode, CliError> {
+    let group = group(args)?;
     let path = match &args.journal {
         Some(path) => path.clone(),
-        None => newest(args)?,
+        None => newest(args, group.as_ref())?,
     };
     let recorded = journal::read(&path)?;
+    is_of(args, group.as_ref(), &path, &recorded.header)?;
     answer(&render(&recorded, args.output, screen)?)?;
     Ok(ExitCode::Done)
 }
@@ -52,21 +54,50 @@ fn render(recorded: &Recorded, form: Form, screen: &Screen) -> Result<String, Cl
     written.map_err(|error| CliError::new(ExitCode::Unexpected, "cannot write the report").because(error))
 }
 
-fn newest(args: &ReportArgs) -> Result<PathBuf, CliError> {
-    let cluster = args.cluster.as_deref().map(ClusterName::new);
-    let group = match (&args.nodegroup, &args.asg) {
-        (Some(name), _) => Some(GroupName::Nodegroup(NodegroupName::new(name))),
-        (None, Some(name)) => Some(GroupName::Asg(AsgName::new(name))),
-        (None, None) => None,
+/// The group that was named, if one was.
+fn group(args: &ReportArgs) -> Result<Option<GroupName>, CliError> {
+    match (&args.nodegroup, &args.asg) {
+        (Some(nodegroup), Some(asg)) => Err(CliError::two_groups(nodegroup, asg)),
+        (Some(name), None) => Ok(Some(GroupName::Nodegroup(NodegroupName::new(name)))),
+        (None, Some(name)) => Ok(Some(GroupName::Asg(AsgName::new(name)))),
+        (None, None) => Ok(None),
+    }
+}
+
+/// Whether a journal that was named is of what was named beside it.
+fn is_of(args: &ReportArgs, group: Option<&GroupName>, path: &Path, header: &Header) -> Result<(), CliError> {
+    let flag = match group {
+        Some(GroupName::Nodegroup(_)) => "--nodegroup",
+        Some(GroupName::Asg(_)) | None => "--asg",
     };
+    let cluster = args.cluster.as_deref().filter(|name| *name != header.cluster.as_str());
+    let group = group.filter(|group| **group != header.group);
+    let other = match (cluster, group) {
+        (None, None) => return Ok(()),
+        (Some(cluster), _) => format!("--cluster {cluster}"),
+        (None, Some(group)) => format!("{flag} {}", group.name()),
+    };
+    let whose = format!("cluster/{} {}", header.cluster, header.group);
+    Err(CliError::usage(format!("{} is a journal of {whose}, and not of {other}", path.display()))
+        // A flag beats the variable that may have said it.
+        .next(format!(
+            "{}{}",
+            Commands::report(Some(path)),
+            cluster.map_or_else(String::new, |_| format!(" -c {}", header.cluster))
+        ))
+        .next("leave the journal out: the newest of what the flags name is read"))
+}
+
+fn newest(args: &ReportArgs, group: Option<&GroupName>) -> Result<PathBuf, CliError> {
+    let cluster = args.cluster.as_deref().map(ClusterName::new);
     let home = journal::state_home(|name| std::env::var_os(name)).ok_or_else(|| {
         CliError::usage("there is no home folder to look for journals in").next("mngup report JOURNAL")
     })?;
     // Who has tried nothing but the sandbox means that.
-    let found = journal::latest(&home, cluster.as_ref(), group.as_ref())
+    let found = journal::latest(&home, cluster.as_ref(), group)
         .and_then(|real| match real {
             Some(path) => Ok(Some(path)),
-            None => journal::latest_in_sandbox(&home, cluster.as_ref(), group.as_ref()),
+            None => journal::latest_in_sandbox(&home, cluster.as_ref(), group),
         })
         .map_err(|error| CliError::usage(format!("cannot look for journals in {}", home.display())).because(error))?;
     found.ok_or_else(|| {

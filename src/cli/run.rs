@@ -3,6 +3,7 @@
 use super::{
     answer::{Stdout, answer, answer_json, answer_json_line, tell},
     args::Form,
+    consent::declined,
     error::CliError,
     exit_code::ExitCode,
     refusal::refusal,
@@ -50,8 +51,7 @@ pub(super) async fn go<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     sinks::check_journal(request.journal.as_deref(), &header)?;
     let plan = brief.lines(screen.width().unwrap_or(usize::MAX));
     if !request.consent.go_ahead(&plan)? {
-        tell("nothing was touched");
-        return Ok(ExitCode::Done);
+        return Ok(declined());
     }
     let left_out = prepared.left_out();
     let mut stop = stop::listen();
@@ -103,39 +103,64 @@ fn only_shown(brief: &Brief, request: &UpgradeRequest, screen: &Screen) -> Resul
     Ok(ExitCode::Done)
 }
 
-/// Says why there is nothing to do; programs get the document or record of a run that is done.
+/// Says why there is nothing to do, and what is odd all the same; programs get the plan without a node where a plan was
+/// asked for, and else the document or the records of a run that is done.
 fn nothing_to_do(
     prepared: &Prepared,
     asked: &app::Request,
     request: &UpgradeRequest,
     now: jiff::Timestamp,
 ) -> Result<ExitCode, CliError> {
-    let ended = Event::RunEnded { outcome: RunOutcome::Done, left: 0, replaced: 0 };
-    let ended = Record { at: now, event: ended };
-    let stdout = Stdout::default();
-    match request.output {
-        Form::Human => match prepared.not_old.as_slice() {
-            [] => answer(&format!("{} has no old nodes: nothing to do\n", asked.group))?,
-            named => {
-                let is_new =
-                    |node| format!("node/{node} is not old: it comes from what {} launches now\n", asked.group);
-                answer(&named.iter().map(is_new).collect::<String>())?;
-                let next = request.commands.begin("--all-nodes");
-                tell(&format!("nothing to do\nNext, only to recycle them all the same: {next}"));
-            }
-        },
-        Form::Json => {
-            let mut document = JsonDocument::new(stdout.clone()).of(asked.cluster.clone(), asked.group.clone());
-            document.record(&ended);
-            document.finish();
+    let plan = || app::brief(prepared, asked, &request.commands, now).for_programs();
+    match (request.output, request.dry_run) {
+        (Form::Human, _) => say_why(prepared, asked, request)?,
+        (Form::Json, true) => answer_json(&plan())?,
+        (Form::Jsonl, true) => answer_json_line(&plan())?,
+        (Form::Json, false) => {
+            let document = |stdout| JsonDocument::new(stdout).of(asked.cluster.clone(), asked.group.clone());
+            say_done(document, prepared, now)?;
         }
-        Form::Jsonl => {
+        (Form::Jsonl, false) => {
             let header = Header::new(asked.cluster.clone(), asked.group.clone(), asked.run.clone());
-            sinks::told_as_journal(&header.in_sandbox(request.place.world()), &stdout).record(&ended);
+            let header = header.in_sandbox(request.place.world());
+            say_done(|stdout| sinks::told_as_journal(&header, &stdout), prepared, now)?;
         }
     }
-    stdout.written()?;
     Ok(ExitCode::Done)
+}
+
+/// A run that is done before it began, for programs.
+fn say_done<R: Reporter>(
+    reporter: impl FnOnce(Stdout) -> R,
+    prepared: &Prepared,
+    now: jiff::Timestamp,
+) -> Result<(), CliError> {
+    let stdout = Stdout::default();
+    let mut reporter = reporter(stdout.clone());
+    let odd = prepared.oddities().into_iter().map(|message| Event::Warning { message });
+    let ended = Event::RunEnded { outcome: RunOutcome::Done, left: 0, replaced: 0 };
+    for event in odd.chain([ended]) {
+        reporter.record(&Record { at: now, event });
+    }
+    reporter.finish();
+    stdout.written()
+}
+
+/// Why there is nothing to do, for a person.
+fn say_why(prepared: &Prepared, asked: &app::Request, request: &UpgradeRequest) -> Result<(), CliError> {
+    let group = &asked.group;
+    let is_new = |node| format!("node/{node} is not old: it comes from what {group} launches now");
+    let mut lines: Vec<_> = prepared.not_old.iter().map(is_new).collect();
+    if lines.is_empty() {
+        lines.push(format!("{group} has no old nodes: nothing to do"));
+    }
+    lines.extend(prepared.oddities());
+    answer(&(lines.join("\n") + "\n"))?;
+    if !prepared.not_old.is_empty() {
+        let next = request.commands.begin("--all-nodes");
+        tell(&format!("nothing to do\nNext, only to recycle them all the same: {next}"));
+    }
+    Ok(())
 }
 
 /// The exit code of a run that ended, or why it broke off.
@@ -167,6 +192,7 @@ fn ended(
 #[cfg(test)]
 mod tests {
     use std::{
+        collections::BTreeSet,
         path::Path,
         sync::{
             Arc,
@@ -181,9 +207,9 @@ mod tests {
     use super::*;
     use crate::{
         cli::{Consent, Where, World},
-        domain::{Group, GroupName, NodegroupStatus, Operator, RunId, Settings},
+        domain::{Change, Group, GroupName, InstanceId, Intent, NodegroupStatus, Operator, RunId, Settings},
         engine::effect::{CloudAct, Outcome},
-        ports::{LockError, PortError},
+        ports::{KubeAct, LockError, PortError, Watch},
         sim::{Sim, SimClock, SimCloud, SimCluster, SimLock, World as SimWorld, WorldSpec},
     };
 
@@ -213,6 +239,17 @@ mod tests {
         }
     }
 
+    fn asked() -> app::Request {
+        app::Request {
+            cluster: "prod".into(),
+            group: GroupName::Nodegroup("workers".into()),
+            settings: Settings::default(),
+            operator: ann(),
+            run: RunId::new("r1"),
+            version: "0.1.0".to_owned(),
+        }
+    }
+
     /// Why no run begins here that is to write this journal.
     async fn why_not<C: Cluster, A: Cloud, K: Clock, L: Lock>(ports: &Ports<C, A, K, L>, journal: &Path) -> CliError {
         let request = UpgradeRequest {
@@ -225,15 +262,7 @@ mod tests {
             journal: Some(journal.to_owned()),
             commands: Commands::new(["-c", "prod", "-n", "workers"].map(str::to_owned).into()),
         };
-        let asked = app::Request {
-            cluster: "prod".into(),
-            group: GroupName::Nodegroup("workers".into()),
-            settings: Settings::default(),
-            operator: ann(),
-            run: RunId::new("r1"),
-            version: "0.1.0".to_owned(),
-        };
-        Box::pin(go(ports, &request, asked, &NOWHERE)).await.unwrap_err()
+        Box::pin(go(ports, &request, asked(), &NOWHERE)).await.unwrap_err()
     }
 
     /// A lock that somebody else takes after it was looked at.
@@ -278,6 +307,68 @@ mod tests {
         let error = why_not(&ports(&sim, sim.cloud(), lock), &journal).await;
         assert_eq!(error.code(), ExitCode::Locked);
         assert!(!journal.parent().unwrap().exists());
+    }
+
+    /// A cluster of which something may not be seen.
+    struct HalfSeen {
+        cluster: SimCluster,
+        told: AtomicBool,
+    }
+
+    impl Cluster for HalfSeen {
+        fn anew(&self) -> Self {
+            Self { cluster: self.cluster.anew(), told: AtomicBool::new(false) }
+        }
+
+        async fn changes(&self) -> Result<Vec<Change>, PortError> {
+            let mut changes = self.cluster.changes().await?;
+            if !self.told.swap(true, Ordering::Relaxed) {
+                changes.insert(0, Change::Unseen("no right to list persistentvolumes".to_owned()));
+            }
+            Ok(changes)
+        }
+
+        fn watch(&self, watch: &Watch) {
+            self.cluster.watch(watch);
+        }
+
+        async fn act(&self, act: &KubeAct) -> Outcome {
+            self.cluster.act(act).await
+        }
+
+        async fn without_node(&self, instances: &BTreeSet<InstanceId>) -> Result<BTreeSet<InstanceId>, PortError> {
+            self.cluster.without_node(instances).await
+        }
+
+        async fn intent(&self) -> Result<Option<Intent>, PortError> {
+            self.cluster.intent().await
+        }
+    }
+
+    #[tokio::test]
+    async fn what_may_not_be_seen_is_in_the_plan_and_a_warning_of_the_run() {
+        let sim = sim();
+        let cluster = HalfSeen { cluster: sim.cluster(), told: AtomicBool::new(false) };
+        let ports = Ports {
+            cluster: Arc::new(cluster),
+            cloud: Arc::new(sim.cloud()),
+            clock: Arc::new(sim.clock()),
+            lock: Arc::new(sim.lock(ann())),
+        };
+        let asked = asked();
+        let prepared = app::prepare(&ports, &asked).await.unwrap();
+        let commands = Commands::new(Vec::new());
+        let plan = app::brief(&prepared, &asked, &commands, ports.clock.now()).lines(usize::MAX);
+        assert!(plan.contains(&"no right to list persistentvolumes".to_owned()), "{plan:?}");
+
+        let (leave, mut stop) = tokio::sync::mpsc::channel(1);
+        let begun = app::begin(&ports, &asked, prepared, &mut stop).await.unwrap();
+        leave.send(app::Stop::Now).await.unwrap();
+        let mut journal = crate::journal::MemoryJournal::default();
+        let mut nobody = crate::report::JsonLines(std::io::sink());
+        drop(Box::pin(begun.drive(&mut nobody, &mut journal, &mut stop)).await);
+        let first = &journal.records[0].event;
+        assert!(matches!(first, Event::Warning { message } if message.contains("persistentvolumes")), "{first:?}");
     }
 
     /// A group that EKS begins to update once it was looked at.

@@ -57,3 +57,75 @@ fn state(status: &app::Status) -> report::State {
         holder: status.holder.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use insta::assert_snapshot;
+
+    use super::*;
+    use crate::{
+        domain::{
+            GroupName, INTENT_SCHEMA, IntOrPercent, Intent, Limits, NodeMark, NodePatch, Operator, Policy, Size, Source,
+        },
+        ports::{Cluster, KubeAct, Outcome},
+        report::Commands,
+        sim::{Sim, World, WorldSpec},
+    };
+
+    #[tokio::test]
+    async fn a_run_that_stopped_names_the_nodes_it_left_and_what_held_them() {
+        let sim = Sim::new(World::new(WorldSpec::with_old_nodes(&[("a", 2)]), 1), 1.0);
+        let ann = Operator { user: "ann".to_owned(), host: "laptop".to_owned() };
+        let ports = app::Ports {
+            cluster: Arc::new(sim.cluster()),
+            cloud: Arc::new(sim.cloud()),
+            clock: Arc::new(sim.clock()),
+            lock: Arc::new(sim.lock(ann.clone())),
+        };
+        let now = ports.clock.now();
+        let why = "done, but pods would not leave node/a1 within 15m (PodEvictionFailure): pod/shop/cart-1";
+        let intent = Intent {
+            schema: INTENT_SCHEMA,
+            version: "0.1.0".to_owned(),
+            run: "r1".into(),
+            cluster: "prod".into(),
+            group: GroupName::Nodegroup("workers".into()),
+            started_at: now,
+            operator: ann,
+            size: Size { min: 0, desired: 2, max: 4 },
+            old: 2,
+            policy: Policy::default(),
+            limits: Limits {
+                max_unavailable: 1,
+                max_unavailable_said: IntOrPercent::Int(1),
+                max_unavailable_from: Source::Default,
+                surge: 0,
+                surge_said: IntOrPercent::Int(0),
+                surge_from: Source::Policy,
+            },
+            surge: 0,
+            raised_max: None,
+            suspended_az_rebalance: false,
+            state: IntentState::Stopped { at: now, why: why.to_owned() },
+        };
+        let seen = sim.look(|world| world.group_nodes().next().unwrap().name.clone());
+        let marks = vec![NodeMark::Quarantined(now)];
+        let patch = NodePatch { unschedulable: Some(true), marks, ..NodePatch::default() };
+        for act in [KubeAct::SaveIntent(Box::new(intent)), KubeAct::PatchNode(seen, patch)] {
+            assert!(matches!(ports.cluster.act(&act).await, Outcome::Done), "{act:?}");
+        }
+        let status = app::status(&ports).await.unwrap();
+        let commands = Commands::new(["-c", "prod", "-n", "workers"].map(str::to_owned).into());
+        assert_snapshot!(report::status(&state(&status), now, 80, false, &commands).join("\n"), @"
+        cluster/prod  nodegroup/workers   began 0s ago
+          node/ip-10-0-1-190 is quarantined
+        0 of 2 old nodes are replaced
+        stopped 0s ago: done, but pods would not leave node/a1 within 15m
+          (PodEvictionFailure): pod/shop/cart-1
+        Next: mngup upgrade -c prod -n workers   # goes on
+          or: mngup abort -c prod -n workers   # undoes what it did
+        ");
+    }
+}

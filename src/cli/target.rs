@@ -53,10 +53,7 @@ impl TargetArgs {
     /// When the cluster or the group is missing, or two groups are named.
     pub fn target(&self, command: &'static str, beside: Vec<String>) -> Result<Target, CliError> {
         let group = match (&self.nodegroup, &self.asg) {
-            (Some(nodegroup), Some(asg)) => {
-                let message = format!("--nodegroup {nodegroup} and --asg {asg} name two groups");
-                return Err(CliError::usage(message).next("give one of them"));
-            }
+            (Some(nodegroup), Some(asg)) => return Err(CliError::two_groups(nodegroup, asg)),
             (Some(name), None) => Some(GroupName::Nodegroup(NodegroupName::new(name))),
             (None, Some(name)) => Some(GroupName::Asg(AsgName::new(name))),
             (None, None) => None,

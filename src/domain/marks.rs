@@ -38,8 +38,6 @@ pub mod key {
     pub const CORDONED: &str = "mngup.dev/cordoned";
     /// We added the load balancer label; absent when it was there.
     pub const EXCLUDED: &str = "mngup.dev/load-balancers-excluded";
-    /// Its pods were all gone: RFC 3339.
-    pub const DRAINED: &str = "mngup.dev/drained-at";
     /// Its instance's termination is about to be asked for: RFC 3339, then ` decrement` if the group shrinks by it.
     pub const TERMINATING: &str = "mngup.dev/terminating-at";
     /// It could not be drained and stays cordoned: RFC 3339.
@@ -69,8 +67,6 @@ pub enum NodeMark {
     Cordoned,
     /// [`key::EXCLUDED`]
     Excluded,
-    /// [`key::DRAINED`]
-    Drained(Timestamp),
     /// [`key::TERMINATING`]
     Terminating(Timestamp, bool),
     /// [`key::QUARANTINED`]
@@ -88,7 +84,6 @@ impl NodeMark {
             Self::Chosen(at) => (key::CHOSEN, at.to_string()),
             Self::Cordoned => (key::CORDONED, "true".to_owned()),
             Self::Excluded => (key::EXCLUDED, "true".to_owned()),
-            Self::Drained(at) => (key::DRAINED, at.to_string()),
             Self::Terminating(at, false) => (key::TERMINATING, at.to_string()),
             Self::Terminating(at, true) => (key::TERMINATING, format!("{at} decrement")),
             Self::Quarantined(at) => (key::QUARANTINED, at.to_string()),
@@ -139,12 +134,6 @@ impl Marks {
     #[must_use]
     pub fn excluded(&self) -> bool {
         self.0.contains_key(key::EXCLUDED)
-    }
-
-    /// Since when it is empty.
-    #[must_use]
-    pub fn drained_at(&self) -> Option<Timestamp> {
-        self.moment(key::DRAINED)
     }
 
     /// Since when its termination is asked for, and whether the group shrinks by it.

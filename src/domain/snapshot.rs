@@ -1,6 +1,9 @@
 //! Everything seen so far, kept current one change at a time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +38,8 @@ pub enum Change {
     DaemonSetGone(DaemonSetRef),
     /// Zones that hold volumes which cannot leave them.
     ZonalVolumes(BTreeSet<Zone>),
+    /// Something that a run can go without may not be seen: which rule knows less for it, in a sentence.
+    Unseen(String),
     /// The first list of everything of this kind is complete.
     Listed(Gap),
 }
@@ -50,6 +55,17 @@ pub enum Gap {
     Pdbs,
     /// The `DaemonSets`.
     DaemonSets,
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Group => "the group",
+            Self::Nodes => "the group's nodes",
+            Self::Pdbs => "the budgets",
+            Self::DaemonSets => "the DaemonSets",
+        })
+    }
 }
 
 /// Everything seen so far.
@@ -68,6 +84,7 @@ pub struct Snapshot {
     pdb_pods: BTreeMap<PdbRef, Vec<Pod>>,
     daemon_sets: BTreeMap<DaemonSetRef, DaemonSet>,
     zonal_volumes: BTreeSet<Zone>,
+    unseen: BTreeSet<String>,
     gaps: BTreeSet<Gap>,
 }
 
@@ -85,6 +102,7 @@ impl Default for Snapshot {
             pdb_pods: BTreeMap::new(),
             daemon_sets: BTreeMap::new(),
             zonal_volumes: BTreeSet::new(),
+            unseen: BTreeSet::new(),
             gaps: BTreeSet::from([Gap::Group, Gap::Nodes, Gap::Pdbs, Gap::DaemonSets]),
         }
     }
@@ -130,6 +148,9 @@ impl Snapshot {
                 self.daemon_sets.remove(&id);
             }
             Change::ZonalVolumes(zones) => self.zonal_volumes = zones,
+            Change::Unseen(what) => {
+                self.unseen.insert(what);
+            }
             Change::Listed(gap) => {
                 self.gaps.remove(&gap);
             }
@@ -216,6 +237,11 @@ impl Snapshot {
     #[must_use]
     pub fn zonal_volumes(&self) -> &BTreeSet<Zone> {
         &self.zonal_volumes
+    }
+
+    /// What may not be seen and a run can go without: a sentence each.
+    pub fn unseen(&self) -> impl Iterator<Item = &str> {
+        self.unseen.iter().map(String::as_str)
     }
 
     fn set_group(&mut self, mut group: Group) {

@@ -153,7 +153,7 @@ fn patched(draft: &mut Draft<'_>, node: &NodeName, patch: &NodePatch) {
             NodeMark::Quarantined(_) if flight.is_none() => {}
             NodeMark::Quarantined(_) => draft.event(Event::NodeQuarantined { node: node.clone() }),
             NodeMark::Shielded => draft.note(Note::Shielded(node.clone())),
-            NodeMark::Run(_) | NodeMark::Cordoned | NodeMark::Excluded | NodeMark::Drained(_) => {}
+            NodeMark::Run(_) | NodeMark::Cordoned | NodeMark::Excluded => {}
         }
     }
     if flight.is_some_and(|flight| flight.phase == NodePhase::Releasing) && !patch.unmark.is_empty() {

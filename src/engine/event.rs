@@ -93,7 +93,8 @@ pub enum RunOutcome {
     Done,
     /// Done, but these nodes are quarantined.
     Quarantined {
-        /// Which.
+        /// Which. In documents the word of a key is theirs alone: `nodes` are all nodes of a summary; old journals say so.
+        #[serde(rename = "quarantined", alias = "nodes")]
         nodes: BTreeSet<NodeName>,
     },
     /// Stopped: pods would not leave a node.

@@ -240,6 +240,7 @@ impl Rollout {
     }
 
     fn stuck(&mut self, member: Option<&Member>, why: &Stuck) {
+        self.stuck.push((member.cloned(), why.clone()));
         match why {
             Stuck::PodEviction { .. } => {
                 if let Some(member) = member {

@@ -15,6 +15,7 @@ mod note;
 pub mod phase;
 mod resume;
 mod rollout;
+mod stopped;
 mod tidy;
 pub mod waiting;
 

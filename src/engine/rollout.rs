@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{
     choose::asked,
     effect::{Effect, EffectKey},
-    event::RunOutcome,
+    event::{RunOutcome, Stuck},
     phase::{NodePhase, RunPhase},
     waiting::WaitingOn,
 };
@@ -76,6 +76,8 @@ pub struct Rollout {
     /// Instances that came since the run began here; shielded from the cluster autoscaler while it rolls.
     pub(super) fresh: BTreeSet<InstanceId>,
     pub(super) stop: Option<RunOutcome>,
+    /// What did not go on, for the words that the cluster remembers of a stop.
+    pub(super) stuck: Vec<(Option<Member>, Stuck)>,
     /// The user asked, whatever it stops for.
     pub(super) asked_to_stop: bool,
     pub(super) ended: Option<RunOutcome>,
@@ -172,6 +174,7 @@ impl Rollout {
             extended: offered_by_all_old(snapshot),
             fresh: BTreeSet::new(),
             stop: None,
+            stuck: Vec::new(),
             asked_to_stop: false,
             ended: None,
             replaced: 0,

@@ -8,6 +8,7 @@ use super::{
     flight,
     phase::RunPhase,
     rollout::Flight,
+    stopped,
     waiting::WaitingOn,
 };
 use crate::{
@@ -135,7 +136,7 @@ pub(super) fn scale_down(draft: &mut Draft<'_>) {
     if stopped || failed {
         return end(draft, outcome, &left_behind);
     }
-    let state = IntentState::Stopped { at: draft.now, why: why(&outcome) };
+    let state = IntentState::Stopped { at: draft.now, why: stopped::why(&outcome, &run.stuck) };
     let suspended_az_rebalance =
         run.intent.suspended_az_rebalance && draft.group.suspended.contains(&Process::AzRebalance);
     draft.kube(KubeAct::SaveIntent(Box::new(Intent { suspended_az_rebalance, state, ..run.intent.clone() })));
@@ -263,18 +264,4 @@ fn answers(draft: &mut Draft<'_>) {
     let count = u32::try_from(draft.run.outstanding.len() + draft.decision.acts.len()).unwrap_or(u32::MAX);
     let who = draft.run.intent.group.to_string();
     draft.waits(who, Wait { on: vec![WaitingOn::Answers { count }], ..Wait::default() });
-}
-
-fn why(outcome: &RunOutcome) -> String {
-    match outcome {
-        RunOutcome::Done => "done".to_owned(),
-        RunOutcome::Aborted => "aborted".to_owned(),
-        RunOutcome::NotTakenBack { what } => format!("done, and could not take back {}", what.join(", ")),
-        RunOutcome::Quarantined { nodes } => format!("done, {} quarantined", nodes.len()),
-        RunOutcome::EvictionFailed => "pods would not leave a node (PodEvictionFailure)".to_owned(),
-        RunOutcome::ReplacementFailed => "a replacement did not come (NodeCreationFailure)".to_owned(),
-        RunOutcome::Refused { why } => why.clone(),
-        RunOutcome::Interrupted => "stopped by the user".to_owned(),
-        RunOutcome::InvariantBroken { what } => format!("mngup stopped rather than break a promise: {what}"),
-    }
 }

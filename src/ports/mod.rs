@@ -122,6 +122,8 @@ pub enum LockError {
         since: Timestamp,
         /// When they last said so.
         renewed: Timestamp,
+        /// When it runs out, should they not say so again.
+        runs_out: Timestamp,
     },
     /// It was ours and could not be renewed in time; somebody else has had it since.
     #[error("{lease} ran out while it could not be renewed, and another run has had it since")]

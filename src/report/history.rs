@@ -49,6 +49,8 @@ pub struct History {
     pub waits: Waits,
     /// What went wrong, with the node it is about.
     pub stuck: Vec<(Option<Member>, Stuck)>,
+    /// What was warned of, each once.
+    pub warnings: Vec<String>,
     /// How it ended, how many old nodes are left, and how many this run replaced.
     pub ended: Option<Ended>,
 }
@@ -190,6 +192,17 @@ impl History {
         history
     }
 
+    /// How long each step took on average, in order; nothing where no node has taken it.
+    #[must_use]
+    pub fn usual_steps(&self) -> [Duration; 4] {
+        let all: Vec<_> = self.replaced().map(NodeHistory::steps).collect();
+        [0, 1, 2, 3].map(|step| {
+            let took: Vec<Duration> = all.iter().filter_map(|steps| steps[step]).collect();
+            let count = u32::try_from(took.len()).unwrap_or(u32::MAX);
+            took.iter().sum::<Duration>().checked_div(count).unwrap_or_default()
+        })
+    }
+
     /// Nodes that were replaced.
     pub fn replaced(&self) -> impl Iterator<Item = &NodeHistory> {
         self.nodes.iter().filter(|node| node.fate == Fate::Replaced)
@@ -279,6 +292,11 @@ impl History {
             Event::NodeStuck { member, why } => self.stuck.push((member.clone(), why.clone())),
             Event::NodeReleased { node } => self.named(node, at, |node| node.fate = Fate::Released),
             Event::NodeQuarantined { node } => self.named(node, at, |node| node.fate = Fate::Quarantined),
+            Event::Warning { message } => {
+                if !self.warnings.contains(message) {
+                    self.warnings.push(message.clone());
+                }
+            }
             Event::RunEnded { outcome, left, .. } => {
                 self.ended = Some(Ended { outcome: outcome.clone(), at, left: *left });
             }
@@ -293,7 +311,6 @@ impl History {
             | Event::Serves { replaces: Some(_), .. }
             | Event::Waiting { .. }
             | Event::ActFailed { .. }
-            | Event::Warning { .. }
             | Event::StopRequested
             | Event::GivingBack { .. }
             | Event::Noted(_) => {}

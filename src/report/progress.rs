@@ -41,6 +41,8 @@ pub struct Progress {
     /// The group's size as it was last seen; no record tells.
     pub size: Option<Size>,
     intent: Option<Intent>,
+    /// Members that are counted in `total`.
+    counted: BTreeSet<InstanceId>,
     /// Members that go so that the group gets back to its size.
     shed: BTreeSet<InstanceId>,
     /// What the run as a whole waits for.
@@ -130,8 +132,25 @@ impl Progress {
         let spoken_for = u32::try_from(self.in_flight.len() + self.quarantined.len()).unwrap_or(u32::MAX);
         let pending = self.left().saturating_sub(spoken_for);
         let work = average * pending + in_flight.iter().sum::<Duration>();
-        let slowest = in_flight.into_iter().max().unwrap_or_default();
-        Some((work / self.lanes()).max(slowest))
+        let at_least = self.in_flight.iter().map(|flight| self.at_least(flight, now));
+        let slowest = in_flight.into_iter().chain(at_least).max().unwrap_or_default();
+        // Where nodes take longer than those before them nobody knows how much longer.
+        Some((work / self.lanes()).max(slowest)).filter(|remaining| !remaining.is_zero() || self.left() == 0)
+    }
+
+    /// What is still before this node whatever time it has taken so far: the rest of its settling, and the steps behind
+    /// that, each as long as it took those that are done.
+    fn at_least(&self, flight: &InFlight, now: Timestamp) -> Duration {
+        let [_, _, terminate, replace] = self.history.usual_steps();
+        let settle = self.patience(|policy| policy.post_drain_delay).unwrap_or_default();
+        let spent = elapsed(flight.since, now);
+        match flight.stage {
+            Stage::Cordoning | Stage::Draining => settle + terminate + replace,
+            Stage::Settling => settle.saturating_sub(spent) + terminate + replace,
+            Stage::Terminating => terminate.saturating_sub(spent) + replace,
+            Stage::Replacing => replace.saturating_sub(spent),
+            Stage::Stuck => Duration::ZERO,
+        }
     }
 
     /// How many nodes can be out at a time.
@@ -156,6 +175,7 @@ impl Progress {
                     self.names.learn(node);
                 }
                 self.total = intent.old.max(left);
+                self.counted = old.iter().map(|old| old.member.instance.clone()).collect();
                 self.done = self.total - left;
                 self.surge = intent.surge;
                 self.intent = Some((**intent).clone());
@@ -179,6 +199,9 @@ impl Progress {
                 self.waiting = None;
                 if *shrink {
                     self.shed.insert(member.instance.clone());
+                } else if self.counted.insert(member.instance.clone()) {
+                    // Its template was the target when the run began: that changed meanwhile, and made more nodes old.
+                    self.total += 1;
                 }
                 let stage = if member.node.is_some() { Stage::Cordoning } else { Stage::Terminating };
                 self.enter(member, stage, at);
@@ -308,6 +331,30 @@ mod tests {
         let progress = Progress::of(&tale.0);
         assert_eq!((progress.done, progress.left(), progress.in_flight.len()), (1, 11, 1));
         assert_eq!(progress.remaining(at(370)), Some(Duration::from_mins(21)));
+    }
+
+    #[test]
+    fn what_settles_is_not_about_to_be_done_however_long_it_drained() {
+        let mut tale = Tale::begin(2);
+        tale.roll(4, 1);
+        tale.cordon(250, 2);
+        tale.drained(600, 2, 3);
+        // Its 60 seconds, then 18 until the instance has left and 124 until the new node serves, as the first one took.
+        assert_eq!(Progress::of(&tale.0).remaining(at(601)), Some(Duration::from_secs(59 + 18 + 124)));
+        tale.tell(680, Event::InstanceLeft { member: member(2), ours: true });
+        assert_eq!(Progress::of(&tale.0).remaining(at(684)), Some(Duration::from_secs(120)));
+        // "About 0s left" would be said for as long as it takes.
+        assert_eq!(Progress::of(&tale.0).remaining(at(900)), None);
+    }
+
+    #[test]
+    fn nodes_that_become_old_in_the_middle_are_counted_too() {
+        let mut tale = Tale::begin(2);
+        for number in 1..=3 {
+            tale.roll(u64::from(number) * 300, number);
+        }
+        let progress = Progress::of(&tale.0);
+        assert_eq!((progress.done, progress.total), (3, 3));
     }
 
     #[test]

@@ -265,6 +265,17 @@ mod tests {
     }
 
     #[test]
+    fn the_command_for_the_report_is_never_cut() {
+        let journal = "/home/ann/.local/state/mngup/production/nodegroup-applications/20261121T090000Z-4711.jsonl";
+        let mut tale = Tale::begin(1);
+        tale.roll(4, 1);
+        tale.end(250, RunOutcome::Done, 0, 1);
+        let closing = Closing { commands: prod(), journal: Some(journal.into()), undoing: None, left_out: 0 };
+        let ending = crate::report::ending::ending(&Progress::of(&tale.0), &closing, Some(80)).unwrap();
+        assert_eq!(ending.talk, ["The report:".to_owned(), format!("    mngup report {journal}")]);
+    }
+
+    #[test]
     fn a_command_that_is_too_long_stands_whole_on_a_line_of_its_own() {
         let far = ["-c", "production", "-n", "applications", "--context", "bastion-of-the-platform-team"];
         let mut tale = Tale::begin(2);

@@ -58,6 +58,8 @@ pub struct Summary {
     pub waits: Vec<WaitSummary>,
     /// What went wrong.
     pub stuck: Vec<StuckSummary>,
+    /// What was warned of, each once.
+    pub warnings: Vec<String>,
 }
 
 /// A pod that went down with its node.
@@ -146,6 +148,7 @@ impl From<&History> for Summary {
             seconds: history.started_at.map_or(0, |since| elapsed(since, until).as_secs()),
             outcome: history.ended.as_ref().map(|ended| ended.outcome.clone()),
             resumed: history.resumed,
+            warnings: history.warnings.clone(),
             replaced: u32::try_from(history.replaced().count()).unwrap_or(u32::MAX),
             left: history.ended.as_ref().map(|ended| ended.left),
             pods_moved: history.moved(),
@@ -211,10 +214,107 @@ impl Summary {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use insta::assert_snapshot;
+    use serde::{
+        Deserializer,
+        de::{Error, MapAccess, SeqAccess, Visitor},
+    };
 
     use super::*;
-    use crate::report::fixtures::blocked;
+    use crate::report::fixtures::{Tale, blocked, node};
+
+    /// A JSON object whose keys are all different, and so are those of the objects in it.
+    struct EachKeyOnce;
+
+    impl<'de> serde::Deserialize<'de> for EachKeyOnce {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_any(Self)
+        }
+    }
+
+    impl<'de> Visitor<'de> for EachKeyOnce {
+        type Value = Self;
+
+        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str("JSON")
+        }
+
+        fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self, M::Error> {
+            let mut keys = BTreeSet::new();
+            while let Some((key, Self)) = map.next_entry::<String, Self>()? {
+                if !keys.insert(key.clone()) {
+                    return Err(M::Error::custom(format!("{key} is there twice")));
+                }
+            }
+            Ok(self)
+        }
+
+        fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Self, S::Error> {
+            while seq.next_element::<Self>()?.is_some() {}
+            Ok(self)
+        }
+
+        fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+            Ok(self)
+        }
+
+        fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+            Ok(self)
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+            Ok(self)
+        }
+
+        fn visit_unit<E>(self) -> Result<Self, E> {
+            Ok(self)
+        }
+    }
+
+    /// The outcome that comes after this one; none after the last.
+    fn after(outcome: &RunOutcome) -> Option<RunOutcome> {
+        Some(match outcome {
+            RunOutcome::Done => RunOutcome::Quarantined { nodes: [node(1, 9)].into() },
+            RunOutcome::Quarantined { .. } => RunOutcome::EvictionFailed,
+            RunOutcome::EvictionFailed => RunOutcome::ReplacementFailed,
+            RunOutcome::ReplacementFailed => RunOutcome::Refused { why: "no right".to_owned() },
+            RunOutcome::Refused { .. } => RunOutcome::Interrupted,
+            RunOutcome::Interrupted => RunOutcome::Aborted,
+            RunOutcome::Aborted => RunOutcome::NotTakenBack { what: vec!["a maximum".to_owned()] },
+            RunOutcome::NotTakenBack { .. } => RunOutcome::InvariantBroken { what: "the budget".to_owned() },
+            RunOutcome::InvariantBroken { .. } => return None,
+        })
+    }
+
+    #[test]
+    fn no_key_is_there_twice_however_a_run_ends() {
+        assert!(serde_json::from_str::<EachKeyOnce>(r#"{"a": [{"b": 1, "b": null}]}"#).is_err());
+        for outcome in std::iter::successors(Some(RunOutcome::Done), after) {
+            let mut tale = blocked();
+            tale.end(500, outcome.clone(), 10, 2);
+            let document = serde_json::to_string(&Summary::of(&tale.0)).unwrap();
+            let said = serde_json::from_str::<EachKeyOnce>(&document).err();
+            assert!(said.is_none(), "{outcome:?}: {}", said.unwrap());
+            for record in &tale.0 {
+                let line = serde_json::to_string(record).unwrap();
+                assert!(serde_json::from_str::<EachKeyOnce>(&line).is_ok(), "{line}");
+                assert_eq!(&serde_json::from_str::<Record>(&line).unwrap(), record);
+            }
+        }
+    }
+
+    #[test]
+    fn a_journal_of_an_older_mngup_is_read() {
+        let line = r#"{"at":"2026-11-21T09:00:00Z","event":"run-ended","outcome":"quarantined","nodes":["a1"],"left":1,"replaced":2}"#;
+        let record: Record = serde_json::from_str(line).unwrap();
+        let outcome = RunOutcome::Quarantined { nodes: ["a1".into()].into() };
+        assert_eq!(Summary::of(&[record]).outcome, Some(outcome));
+        let mut tale = Tale::begin(2);
+        tale.end(9, RunOutcome::Quarantined { nodes: ["a1".into()].into() }, 1, 1);
+        assert!(serde_json::to_string(&tale.0).unwrap().contains(r#""quarantined":["a1"]"#));
+    }
 
     #[test]
     fn programs_get_numbers() {
@@ -264,7 +364,8 @@ mod tests {
               "blocks": true
             }
           ],
-          "stuck": []
+          "stuck": [],
+          "warnings": []
         }
         "#);
     }

@@ -246,6 +246,7 @@ impl SimLock {
                 holder: held.holder.clone(),
                 since: held.since,
                 renewed: held.renewed,
+                runs_out: later(held.renewed, LEASE),
             }),
         }
     }

@@ -168,10 +168,7 @@ fn a_second_run_is_refused_before_anybody_is_asked() {
     for command in ["upgrade", "abort"] {
         let screen = place.mngup(&format!("{command} -c prod -n workers --kubeconfig kubeconfig --yes"));
         let (held, _) = screen.split_once(" for ").unwrap();
-        assert_eq!(
-            held,
-            "2> error: another run works on this group: ann@runner-7 has held lease/kube-system/mngup-workers"
-        );
+        assert_eq!(held, "2> error: another run has this group: ann@runner-7 has held lease/kube-system/mngup-workers");
         assert!(screen.ends_with("[8]"), "{screen}");
     }
 }

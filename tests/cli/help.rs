@@ -151,7 +151,7 @@ fn the_long_help_of_upgrade_explains_force_and_exit_codes() {
 
     Exit codes:
         0  done, or nothing to do
-        1  unexpected
+        1  unexpected; or a run that was refused midway, or could not take back all it did
         2  usage
         4  refused before anything was touched
         5  pods would not leave a node (PodEvictionFailure)

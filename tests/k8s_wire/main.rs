@@ -11,4 +11,5 @@ mod lock;
 mod mending;
 mod rights;
 mod server;
+mod volumes;
 mod watches;

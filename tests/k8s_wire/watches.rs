@@ -224,17 +224,6 @@ async fn the_pods_of_a_wanted_node_cost_one_request() {
         .await;
 }
 
-#[tokio::test]
-async fn without_the_right_to_list_volumes_no_zone_holds_any() {
-    let server = Server::start(|seen| match seen.line().as_str() {
-        "GET /api/v1/persistentvolumes" => Reply::Json(403, status(403, "Forbidden", "no", Value::Null)),
-        _ => quiet(seen),
-    })
-    .await;
-    let changes = all_listed(&server.cluster()).await;
-    assert!(changes.contains(&Change::ZonalVolumes(BTreeSet::new())));
-}
-
 fn pdb(version: u32) -> Value {
     json!({
         "kind": "PodDisruptionBudget", "apiVersion": "policy/v1",

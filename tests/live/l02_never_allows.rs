@@ -9,7 +9,7 @@ use crate::support::aws::World;
 use crate::support::checks;
 use crate::support::facts::{cordoned, journal, marked, pods_of, terminated, verdict, versions};
 use crate::support::workloads::{all, daemon_set, deployment, pdb};
-use crate::support::{Bed, BedOptions};
+use crate::support::{Bed, BedOptions, Ended};
 
 /// A shop whose carts may move one at a time, and a ledger of so many pods of which none may.
 fn bed(ledgers: u32) -> Option<Bed> {
@@ -21,6 +21,19 @@ fn bed(ledgers: u32) -> Option<Bed> {
         daemon_set("agent"),
     ]);
     Bed::start(BedOptions { world: World::default(), workloads })
+}
+
+/// What `status` says, without its line breaks.
+fn status(bed: &Bed) -> String {
+    let run = bed.command("status", &[]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run}");
+    run.stdout.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The node that the run could not empty, from its journal.
+fn stuck_node(run: &Ended) -> String {
+    let stuck = journal(run).into_iter().find(|record| record["event"] == "node-stuck").expect("it is in the journal");
+    stuck["member"]["node"].as_str().expect("a Node").to_owned()
 }
 
 #[test]
@@ -50,6 +63,15 @@ fn l2_the_run_stops_gives_the_node_back_and_goes_on_once_the_budget_allows() {
     assert_eq!((terminated(&bed.aws), bed.aws.instances()), (Vec::new(), before));
     assert_eq!(pods_of(&bed, "ledger"), ledgers, "the same pods on the same nodes");
     checks::is_at_rest(&bed, size, &BTreeSet::new());
+    // Whoever looks later has no journal: the cluster remembers who and what held it.
+    let (said, node) = (status(&bed), stuck_node(&run));
+    let why = format!("ago: pods would not leave node/{node} within 8s (PodEvictionFailure): pod/default/ledger-");
+    assert!(said.contains(&why), "{said}");
+    let budget = "(pdb/default/ledger: minAvailable 3 of 3: 3 must stay, 3 are Ready, 0 may leave now and always)";
+    assert!(said.contains(budget), "{said}");
+    assert!(said.contains("0 of 3 nodes are new") && !said.contains("is quarantined"), "{said}");
+    assert!(said.contains("Next: mngup upgrade -c prod -n workers # goes on"), "{said}");
+
     let to_ledgers = bed.evictions().into_iter().filter(|entry| entry.name.starts_with("ledger-"));
     assert_eq!(to_ledgers.count(), 0);
 
@@ -95,6 +117,11 @@ fn l3_quarantine_leaves_the_node_and_does_the_others() {
     assert_eq!(pods_of(&bed, "ledger"), ledgers);
     checks::is_at_rest(&bed, Size { desired, ..size }, &BTreeSet::from([place.clone()]));
     assert_eq!((cordoned(&bed), marked(&bed)), (BTreeSet::from([place.clone()]), BTreeSet::from([place.clone()])));
+    let said = status(&bed);
+    assert!(said.contains(&format!("node/{place} is quarantined")), "{said}");
+    let why =
+        format!("ago: done, but pods would not leave node/{place} within 8s (PodEvictionFailure): pod/default/ledger-");
+    assert!(said.contains(&why), "{said}");
     let node = bed.get(&format!("node/{place}"));
     assert!(node["metadata"]["annotations"]["mngup.dev/quarantined-at"].is_string(), "{node}");
     let stays = bed.aws.instances().into_iter().filter(|(_, version)| version == "1");

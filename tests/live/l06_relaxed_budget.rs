@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use mngup::drain::BUDGET_SAFETY;
 
 use crate::support::aws::World;
 use crate::support::checks;
@@ -39,8 +38,8 @@ fn an_eviction_follows_as_soon_as_its_budget_allows_it() {
         since(allowed).as_millis()
     );
     assert!(attempts().all(|entry| entry.received > allowed.received), "only once the controller had allowed it");
-    // However busy the machine is: the watch brought it, not the timer for watches that are lost.
-    assert!(since(allowed) < SignedDuration::try_from(BUDGET_SAFETY / 2).unwrap(), "{:?}", since(allowed));
+    // The watch brought it, and not the timer for watches that are lost; a busy machine gets three seconds.
+    assert!(since(relaxed) <= SignedDuration::from_secs(3), "{:?}", since(relaxed));
 
     let run = run.wait(Duration::from_secs(60));
     assert_eq!(run.code, Some(0), "{run}");

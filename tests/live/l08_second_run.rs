@@ -20,10 +20,7 @@ fn a_second_run_is_refused_and_names_the_first() {
         let second = bed.spawn_colleague(command, &[]).wait(Duration::from_secs(60));
         assert_eq!(second.code, Some(8), "{second}");
         let (who, times) = second.stderr.split_once(" for ").expect("it says for how long");
-        assert_eq!(
-            who,
-            "error: another run works on this group: ada@test-machine has held lease/kube-system/mngup-workers"
-        );
+        assert_eq!(who, "error: another run has this group: ada@test-machine has held lease/kube-system/mngup-workers");
         let (_, next) = times.split_once('\n').expect("a second line");
         assert_eq!(next, "  Next: mngup status -c prod -n workers   # what it does, and what it waits for\n");
         assert_eq!((second.stdout.as_str(), second.files()), ("", vec![]), "no answer, and no journal");

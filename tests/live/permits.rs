@@ -73,13 +73,21 @@ fn permits_are_what_a_managed_group_needs() {
         return;
     };
     // Names that nobody has: what there is instead is listed.
-    assert_eq!(bed.mngup(&["status", "-c", "prd", "-n", "workers"]).code, Some(2));
-    assert_eq!(bed.mngup(&["status", "-c", "prod", "-n", "wrkers"]).code, Some(2));
+    for (cluster, group) in [("prd", "workers"), ("prod", "wrkers")] {
+        let run = bed.mngup(&["status", "-c", cluster, "-n", group]);
+        assert_eq!(run.code, Some(2), "{run}");
+        assert!(run.stderr.ends_with("  Next: mngup status -c prod -n workers\n") && run.stdout.is_empty(), "{run}");
+    }
     let ledger = pods_of(&bed, "ledger");
     // Long enough for the lease to be renewed; the ledger's pod must be deleted, and the group is at its maximum.
     done(bed.upgrade(&["--force", "--drain-timeout", "8s", "--post-drain-delay", "4s"]));
     assert_ne!(pods_of(&bed, "ledger"), ledger);
-    done(bed.command("status", &[]));
+    let status = done(bed.command("status", &[]));
+    assert_eq!(
+        status.stdout,
+        "cluster/prod  nodegroup/workers   no run: nothing is under way, and nothing is left of one\n\
+         3 of 3 nodes are new\n"
+    );
     // Below its maximum the group grows without moving that.
     bed.aws.with_asg(|asg, now| asg.update_size(None, Some(5), None, now)).unwrap();
     let (instance, _) = bed.aws.instances().swap_remove(0);

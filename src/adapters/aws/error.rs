@@ -146,7 +146,7 @@ impl CallError {
             }
             Failure::Credentials(message) => PortError::Credentials { message: self.account.advice(&message) },
             Failure::Refused { code, message, .. } => {
-                PortError::Other { message: format!("{action} {object}: {code}: {message}") }
+                PortError::Other { message: format!("{action} {object}: {}", coded(&code, &message)) }
             }
             Failure::Unanswered(message) => {
                 PortError::Unreachable { server: self.account.server(action), message: format!("{object}: {message}") }
@@ -171,7 +171,7 @@ impl CallError {
                 Refusal::Conflict { message: format!("{action} {object}: {message}") }
             }
             Failure::Refused { status, code, message } => {
-                Refusal::Failed { code: status, message: format!("{action} {object}: {code}: {message}") }
+                Refusal::Failed { code: status, message: format!("{action} {object}: {}", coded(&code, &message)) }
             }
             Failure::Unsent(message) => Refusal::Failed { code: 0, message: format!("{action} {object}: {message}") },
             Failure::Unanswered(message) => return Outcome::Unknown(format!("{action} {object}: {message}")),
@@ -234,9 +234,17 @@ fn answered(status: u16, code: Option<&str>, message: Option<&str>) -> Failure {
         Failure::Credentials(format!("AWS does not accept the credentials ({code})"))
     } else if status >= 500 {
         Failure::Unanswered(format!("HTTP {status} {code}").trim_end().to_owned())
+    } else if code.is_empty() && message.is_none() {
+        // Every refusal of AWS's says something: this is a proxy's or a wrong endpoint's.
+        Failure::Unanswered(format!("an answer that is not AWS's (HTTP {status})"))
     } else {
         Failure::Refused { status, code: code.to_owned(), message: said() }
     }
+}
+
+/// AWS's code before its message, where it gave one.
+fn coded(code: &str, message: &str) -> String {
+    if code.is_empty() { message.to_owned() } else { format!("{code}: {message}") }
 }
 
 /// No answer: credentials that could not be had are told from a connection that broke.
@@ -270,4 +278,25 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
 fn is_missing(code: &str, message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     code == "ValidationError" && message.contains("instance") && message.contains("not found")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_without_a_code_leaves_no_gap_and_one_without_a_word_is_not_taken_for_aws() {
+        let read = |status, code, message| {
+            let account = Account { region: "eu-west-1".to_owned(), ..Account::default() };
+            let failure = answered(status, code, message);
+            let object = "cluster/prod".to_owned();
+            CallError { action: "eks:DescribeCluster", object, failure, account }.into_port().to_string()
+        };
+        assert_eq!(
+            read(404, None, None),
+            "eks in eu-west-1 does not answer: cluster/prod: an answer that is not AWS's (HTTP 404)"
+        );
+        assert_eq!(read(400, None, Some("no such thing")), "eks:DescribeCluster cluster/prod: no such thing");
+        assert_eq!(read(400, Some("Odd"), None), "eks:DescribeCluster cluster/prod: Odd: AWS gives no reason");
+    }
 }

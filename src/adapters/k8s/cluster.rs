@@ -63,15 +63,17 @@ impl Scope {
     }
 }
 
-/// How often the pods of blocking budgets are looked at, and how long a server is waited for.
+/// How often what is not watched is looked at, and how long a server is waited for.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// Only at a budget that has blocked for so long and not changed meanwhile.
+    /// At the pods of a budget only once it has blocked for so long and not changed meanwhile.
     pub first_look: Duration,
     /// And again after so long while it is wanted.
     pub look_again: Duration,
     /// A server that does not begin a streamed list within this is asked for lists.
     pub first_events: Duration,
+    /// The zones of volumes are read again this often.
+    pub volumes_again: Duration,
 }
 
 impl Default for Pace {
@@ -80,6 +82,7 @@ impl Default for Pace {
             first_look: Duration::from_secs(5),
             look_again: Duration::from_secs(15),
             first_events: Duration::from_secs(10),
+            volumes_again: Duration::from_mins(5),
         }
     }
 }
@@ -165,7 +168,7 @@ impl KubeCluster {
                 }
             });
         };
-        spawn(Box::pin(nodes(of_group, Nodes(Arc::clone(&self.nodes)), self.out.clone())));
+        spawn(Box::pin(nodes(of_group, Nodes(Arc::clone(&self.nodes)), self.out.clone(), self.pace.volumes_again)));
         spawn(Box::pin(follow(self.source(), Pdbs(Arc::clone(&budgets)), self.out.clone())));
         spawn(Box::pin(follow(self.source(), DaemonSets, self.out.clone())));
         spawn(Box::pin(budget_pods::run(self.source(), budgets, budgets_wanted, self.out.clone(), self.pace)));
@@ -174,11 +177,16 @@ impl KubeCluster {
 }
 
 /// The zones of volumes come before the nodes: once the nodes are known, so is which of them hold volumes.
-async fn nodes(source: Source, kind: Nodes, out: Sender) {
-    let zones = volumes::zones(&source.client, &source.server).await;
-    let failed = zones.is_err();
-    if out.send(zones.map(|zones| vec![Change::ZonalVolumes(zones)])).await.is_ok() && !failed {
-        follow(source, kind, out).await;
+async fn nodes(source: Source, kind: Nodes, out: Sender, volumes_again: Duration) {
+    let (client, server) = (source.client.clone(), Arc::clone(&source.server));
+    let zonal = volumes::zonal(&client, &server).await;
+    let known = zonal.as_ref().ok().cloned();
+    let told = out.send(zonal.map(|zonal| vec![zonal.change()])).await;
+    if let (Some(known), Ok(())) = (known, told) {
+        tokio::select! {
+            () = follow(source, kind, out.clone()) => {}
+            () = volumes::keep_current(client, server, known, volumes_again, out) => {}
+        }
     }
 }
 

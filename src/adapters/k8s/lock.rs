@@ -31,7 +31,7 @@ use super::{
     cluster::Scope,
 };
 use crate::{
-    domain::{Operator, RunId, elapsed},
+    domain::{Operator, RunId, elapsed, later},
     ports::{Lock, LockError},
 };
 
@@ -208,12 +208,11 @@ impl KubeLock {
 
     fn judge(&self, lease: &coordination::Lease, seen: &mut Option<(String, Instant)>) -> Verdict {
         let spec = lease.spec.clone().unwrap_or_default();
+        let duration = duration_of(&spec);
         let (Some(_), Some(MicroTime(renewed))) = (holder(lease), spec.renew_time) else { return Verdict::Take };
         if self.is_ours(lease) {
             return Verdict::Take;
         }
-        let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
-        let duration = seconds.map_or(DURATION, Duration::from_secs);
         let version = lease.metadata.resource_version.clone().unwrap_or_default();
         let unchanged = match seen {
             Some((known, since)) if *known == version => since.elapsed(),
@@ -239,8 +238,8 @@ impl KubeLock {
 
     fn held(&self, lease: &coordination::Lease) -> LockError {
         let spec = lease.spec.clone().unwrap_or_default();
-        let renewed = spec.renew_time.map_or(Timestamp::UNIX_EPOCH, |MicroTime(at)| at);
-        let since = spec.acquire_time.map_or(renewed, |MicroTime(at)| at);
+        let renewed = spec.renew_time.as_ref().map_or(Timestamp::UNIX_EPOCH, |MicroTime(at)| *at);
+        let since = spec.acquire_time.as_ref().map_or(renewed, |MicroTime(at)| *at);
         let holder = holder(lease).unwrap_or_default();
         let (person, _) = holder.rsplit_once('/').unwrap_or((holder, ""));
         let (user, host) = person.rsplit_once('@').unwrap_or((person, "an unknown machine"));
@@ -252,6 +251,7 @@ impl KubeLock {
             },
             since,
             renewed,
+            runs_out: later(renewed, duration_of(&spec)),
         }
     }
 
@@ -276,6 +276,12 @@ impl KubeLock {
 
 fn annotation<'a>(lease: &'a coordination::Lease, key: &str) -> Option<&'a str> {
     lease.metadata.annotations.as_ref().and_then(|annotations| annotations.get(key)).map(String::as_str)
+}
+
+/// How long its holder may be silent.
+fn duration_of(spec: &coordination::LeaseSpec) -> Duration {
+    let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+    seconds.map_or(DURATION, Duration::from_secs)
 }
 
 fn holder(lease: &coordination::Lease) -> Option<&str> {

@@ -70,6 +70,9 @@ pub struct NodegroupSpec {
     /// `ON_DEMAND`, `SPOT`, …
     #[serde(default = "default_capacity_type")]
     pub capacity_type: String,
+    /// The Kubernetes version that EKS says it has, `1.33`; none is that of the new kubelet.
+    #[serde(default)]
+    pub version: Option<String>,
 }
 
 /// `updateStrategy`, as EKS writes it.
@@ -156,6 +159,7 @@ impl GroupSpec {
                 max_unavailable: None,
                 strategy: StrategySpec::Default,
                 capacity_type: default_capacity_type(),
+                version: None,
             }),
             min: 0,
             max: None,

@@ -160,7 +160,7 @@ impl World {
                     StrategySpec::Default => UpdateStrategy::Default,
                     StrategySpec::Minimal => UpdateStrategy::Minimal,
                 },
-                version: Some(minor),
+                version: spec.version.clone().or(Some(minor)),
                 release: Some(format!("{}-20251120", kubelet.split('-').next().unwrap_or(kubelet))),
                 ami_type: Some("AL2023_x86_64_STANDARD".to_owned()),
                 capacity_type: Some(spec.capacity_type.clone()),

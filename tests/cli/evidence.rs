@@ -1,0 +1,68 @@
+//! Evidence that disagrees is told also where nothing is old, to people and to programs.
+
+use std::fs;
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::mngup_in;
+
+/// Every node is new, and EKS says another version than their kubelets have.
+const ODD: &str = "\
+name: odd
+group:
+  nodegroup: { name: workers, version: \"1.34\" }
+zones:
+  - { name: a, new: 2 }
+";
+
+fn said(line: &str) -> String {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("odd.yaml"), ODD).unwrap();
+    mngup_in(home.path(), &format!("upgrade --sandbox odd.yaml {line}"), &[])
+}
+
+/// The document on stdout, and the exit code behind it.
+fn document(line: &str) -> Value {
+    let said = said(line);
+    let (stdout, end) = said.rsplit_once('\n').unwrap();
+    assert_eq!(end, "[0]", "{said}");
+    let stdout: Vec<_> = stdout.lines().filter(|line| !line.starts_with("2>")).collect();
+    serde_json::from_str(&stdout.join("\n")).unwrap()
+}
+
+#[test]
+fn a_person_reads_it() {
+    assert_snapshot!(said(""), @"
+    nodegroup/workers has no old nodes: nothing to do
+    2 nodes come from the target launch template, but their kubelet is v1.33.5-eks-113cf36 and the node group says 1.34: node/ip-10-0-1-190, node/ip-10-0-1-78
+    [0]
+    ");
+    assert_snapshot!(said("--dry-run"), @"
+    nodegroup/workers has no old nodes: nothing to do
+    2 nodes come from the target launch template, but their kubelet is v1.33.5-eks-113cf36 and the node group says 1.34: node/ip-10-0-1-190, node/ip-10-0-1-78
+    [0]
+    ");
+}
+
+#[test]
+fn programs_find_it_among_the_warnings() {
+    let done = document("-o json");
+    assert_eq!(done["outcome"], "done");
+    assert_eq!(done["warnings"].as_array().unwrap().len(), 1, "{done}");
+    let lines = said("-o jsonl");
+    let events: Vec<Value> =
+        lines.lines().filter(|line| line.starts_with('{')).map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events.iter().map(|event| &event["event"]).collect::<Vec<_>>(), ["warning", "run-ended"]);
+}
+
+#[test]
+fn a_dry_run_with_nothing_old_is_a_plan_without_nodes() {
+    let plan = document("--dry-run -o json");
+    assert_eq!((&plan["old"], &plan["order"]), (&Value::Array(Vec::new()), &Value::Array(Vec::new())), "{plan}");
+    assert_eq!((&plan["cluster"], &plan["nodes"]), (&"sandbox".into(), &2.into()), "{plan}");
+    let finding = plan["findings"][0].as_str().unwrap();
+    assert!(finding.contains("the node group says 1.34"), "{finding}");
+    let line: Value = document("--dry-run -o jsonl");
+    assert_eq!(line, plan);
+}
