@@ -1,6 +1,6 @@
 //! Pods, as far as a drain must know them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,13 @@ pub struct Owner {
     pub kind: String,
     /// Its name, in the pod's namespace.
     pub name: String,
+}
+
+impl fmt::Display for Owner {
+    /// As kubectl takes it: `deployment/agent`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind.to_lowercase(), self.name)
+    }
 }
 
 /// `status.phase` of a pod.
@@ -120,6 +127,18 @@ impl Pod {
         matches!(self.phase, PodPhase::Succeeded | PodPhase::Failed)
     }
 
+    /// What a person changes to change such pods: its controller, or the Deployment behind a `ReplicaSet`.
+    #[must_use]
+    pub fn workload(&self) -> Option<Owner> {
+        let owner = self.owner.clone()?;
+        // Deployments, and they alone, label what is theirs so, and name their `ReplicaSets` with it.
+        let hash = self.labels.get("pod-template-hash").filter(|_| owner.kind == "ReplicaSet");
+        match hash.and_then(|hash| owner.name.strip_suffix(hash.as_str())?.strip_suffix('-')) {
+            Some(name) => Some(Owner { kind: "Deployment".to_owned(), name: name.to_owned() }),
+            None => Some(owner),
+        }
+    }
+
     /// Whether a `DaemonSet` controls it.
     #[must_use]
     pub fn is_daemon(&self) -> bool {
@@ -135,5 +154,45 @@ impl Pod {
             effect: TaintEffect::NoSchedule,
         };
         self.tolerations.iter().find(|toleration| toleration.tolerates(&cordon))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_changes_the_deployment_and_not_its_replica_set() {
+        let controlled = |kind: &str, name: &str, hash: Option<&str>| {
+            let labels = hash.map(|hash| ("pod-template-hash".to_owned(), hash.to_owned())).into_iter().collect();
+            let owner = Some(Owner { kind: kind.to_owned(), name: name.to_owned() });
+            Pod { owner, labels, ..pod() }.workload().unwrap().to_string()
+        };
+        assert_eq!(controlled("ReplicaSet", "agent-7d9f", Some("7d9f")), "deployment/agent");
+        assert_eq!(controlled("ReplicaSet", "agent-7d9f", None), "replicaset/agent-7d9f");
+        assert_eq!(controlled("ReplicaSet", "7d9f", Some("7d9f")), "replicaset/7d9f");
+        assert_eq!(controlled("StatefulSet", "db", None), "statefulset/db");
+        assert_eq!(Pod { owner: None, ..pod() }.workload(), None);
+    }
+
+    fn pod() -> Pod {
+        Pod {
+            id: PodRef { namespace: "shop".to_owned(), name: "agent-1".to_owned(), uid: "u".into() },
+            node: None,
+            owner: None,
+            phase: PodPhase::Running,
+            ready: true,
+            ready_since: None,
+            created_at: Timestamp::UNIX_EPOCH,
+            deletion: None,
+            mirror: false,
+            labels: BTreeMap::new(),
+            tolerations: Vec::new(),
+            grace_seconds: 30,
+            finalizers: Vec::new(),
+            local_data: false,
+            claims: Vec::new(),
+            trouble: None,
+        }
     }
 }

@@ -184,7 +184,7 @@ fn ask(
                 if !forced && lands_back(flight, pod) {
                     let toleration = flight.landed.get(&id.uid).cloned().unwrap_or_default();
                     let times = u32::try_from(flight.landed.len()).unwrap_or(u32::MAX);
-                    hold(WaitingOn::LandsBack { pod: id.clone(), times, toleration });
+                    hold(WaitingOn::LandsBack { pod: id.clone(), times, toleration, owner: pod.workload() });
                 } else if let Some(on) = ask_one(draft, node, pod, forced, spent) {
                     hold(on);
                 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{NodeName, PdbRef, PdbRule, PodRef, Zone};
+use crate::domain::{NodeName, Owner, PdbRef, PdbRule, PodRef, Zone};
 
 /// One thing that is waited for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -52,6 +52,9 @@ pub enum WaitingOn {
         times: u32,
         /// What lets them.
         toleration: String,
+        /// What a person changes to keep them off; none where nothing controls them.
+        #[serde(default)]
+        owner: Option<Owner>,
     },
     /// The first list of the node's pods.
     PodList {

@@ -83,7 +83,7 @@ impl Brief {
 
     fn old_line(&self) -> String {
         let mut reasons: Vec<(String, u32)> = Vec::new();
-        for reason in self.old.iter().map(|old| wording::because(&old.evidence)) {
+        for reason in self.old.iter().map(|old| told::because(&old.evidence)) {
             match reasons.iter_mut().find(|(known, _)| *known == reason) {
                 Some((_, nodes)) => *nodes += 1,
                 None => reasons.push((reason, 1)),
@@ -155,7 +155,7 @@ impl Brief {
 
     fn node(&self, turn: usize, node: &NodeBrief, names: &Names) -> Vec<String> {
         let evidence = self.old.iter().find(|old| old.member.instance == node.member.instance);
-        let evidence = evidence.map_or_else(String::new, |old| wording::because(&old.evidence));
+        let evidence = evidence.map_or_else(String::new, |old| told::because(&old.evidence));
         let name = told::called(&node.member, names);
         let mut lines = vec![format!("{turn}. {name} in {}", node.member.zone), format!("   why:   {evidence}")];
         let leaving = u32::try_from(node.leaves.len()).unwrap_or(u32::MAX);

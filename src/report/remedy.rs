@@ -168,7 +168,11 @@ pub fn steps(on: &WaitingOn, ours: &Commands) -> Vec<Step> {
         WaitingOn::Refused { pod, .. } => {
             vec![kubectl(&format!("-n {} describe pod/{}", pod.namespace, pod.name))]
         }
-        WaitingOn::LandsBack { pod, toleration, .. } => vec![
+        WaitingOn::LandsBack { pod, toleration, owner: Some(owner), .. } => vec![
+            say(&format!("it tolerates {toleration}: change that in its template (spec.template.spec):")),
+            kubectl(&format!("-n {} edit {owner}", pod.namespace)),
+        ],
+        WaitingOn::LandsBack { pod, toleration, owner: None, .. } => vec![
             say(&format!("it tolerates {toleration}: change that in its controller, which is:")),
             kubectl(&format!(
                 "-n {} get pod/{} -o jsonpath='{{.metadata.ownerReferences[*].kind}}/{{.metadata.ownerReferences[*].name}}'",
@@ -316,7 +320,15 @@ mod tests {
     #[test]
     fn pods_that_come_back_are_traced_to_their_controller() {
         let toleration = "operator: Exists, without a key".to_owned();
-        let on = WaitingOn::LandsBack { pod: pod("agent-1"), times: 3, toleration };
+        let owner = crate::domain::Owner { kind: "Deployment".to_owned(), name: "agent".to_owned() };
+        let back =
+            |owner| WaitingOn::LandsBack { pod: pod("agent-1"), times: 3, toleration: toleration.clone(), owner };
+        assert_snapshot!(shown(&back(Some(owner))), @"
+        fix    # it tolerates operator: Exists, without a key: change that in
+               # its template (spec.template.spec):
+               kubectl -n shop edit deployment/agent
+        ");
+        let on = back(None);
         assert_snapshot!(shown(&on), @"
         fix    # it tolerates operator: Exists, without a key: change that in
                # its controller, which is:

@@ -2,10 +2,10 @@
 
 use super::{names::Names, paint::Tone, progress::Progress, wording};
 use crate::{
-    domain::{PodRef, short},
+    domain::{LaunchTemplate, PodRef, short},
     engine::{
         effect::{EffectKey, Refusal},
-        event::{DeletedFor, Event, Member, Stuck},
+        event::{DeletedFor, Event, Evidence, Member, Stuck},
     },
 };
 
@@ -166,6 +166,24 @@ fn is_budget_or_passing(refusal: &Refusal) -> bool {
 /// The node's short name, or its instance where it never became one.
 pub(super) fn called<'a>(member: &'a Member, names: &Names) -> &'a str {
     member.node.as_ref().map_or(member.instance.as_str(), |node| names.short(node))
+}
+
+/// Why a member counts as old.
+pub(super) fn because(evidence: &Evidence) -> String {
+    match evidence {
+        Evidence::Template { has, target } if has.id == target.id => {
+            format!("launch template {} version {}, the group launches {}", has.id, has.version, target.version)
+        }
+        Evidence::Template { has, target } => {
+            format!("launch template {}, the group launches {}", template(has), template(target))
+        }
+        Evidence::NoTemplate => "its launch template is gone".to_owned(),
+        Evidence::Asked => "not old, but --all-nodes asks for it".to_owned(),
+    }
+}
+
+fn template(template: &LaunchTemplate) -> String {
+    format!("{} version {}", template.id, template.version)
 }
 
 fn pod_fact(pod: &PodRef, verb: &str, detail: String) -> Told {

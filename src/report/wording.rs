@@ -6,11 +6,8 @@ use jiff::Timestamp;
 
 use super::names::Names;
 use crate::{
-    domain::{LaunchTemplate, PdbRef, PodRef, elapsed, short},
-    engine::{
-        event::Evidence,
-        waiting::{BudgetView, WaitingOn},
-    },
+    domain::{PdbRef, PodRef, elapsed, short},
+    engine::waiting::{BudgetView, WaitingOn},
 };
 
 /// As many names as a line holds before it says `+3`.
@@ -143,9 +140,12 @@ pub fn cause(on: &WaitingOn, names: &Names, now: Timestamp) -> String {
             format!("{pod}: no controller would bring it back, and --delete-unmanaged was not given")
         }
         WaitingOn::Refused { pod, message } => format!("{pod}: its eviction is refused: {}", names.shorten(message)),
-        WaitingOn::LandsBack { pod, times, toleration } => {
-            let times = count(*times, "time");
-            format!("{pod}: no longer evicted, it came back onto the cordoned node {times}: it tolerates {toleration}")
+        WaitingOn::LandsBack { pod, times, toleration, owner } => {
+            let (times, of) = (count(*times, "time"), owner.as_ref().map(|owner| format!(" of {owner}")));
+            let of = of.unwrap_or_default();
+            format!(
+                "{pod}{of}: no longer evicted, it came back onto the cordoned node {times}: it tolerates {toleration}"
+            )
         }
         WaitingOn::PodList { node } => format!("the list of the pods on {}", names.short(node)),
         WaitingOn::LoadBalancers { until } => format!("load balancers to let go, {} left", left(until)),
@@ -212,25 +212,6 @@ pub fn arithmetic(view: &BudgetView, names: &Names) -> String {
     }
 }
 
-/// Why a member counts as old.
-#[must_use]
-pub fn because(evidence: &Evidence) -> String {
-    match evidence {
-        Evidence::Template { has, target } if has.id == target.id => {
-            format!("launch template {} version {}, the group launches {}", has.id, has.version, target.version)
-        }
-        Evidence::Template { has, target } => {
-            format!("launch template {}, the group launches {}", template(has), template(target))
-        }
-        Evidence::NoTemplate => "its launch template is gone".to_owned(),
-        Evidence::Asked => "not old, but --all-nodes asks for it".to_owned(),
-    }
-}
-
-fn template(template: &LaunchTemplate) -> String {
-    format!("{} version {}", template.id, template.version)
-}
-
 /// The pods' names, each with its namespace.
 #[must_use]
 pub fn pod_names(pods: &[PodRef]) -> String {
@@ -291,7 +272,12 @@ mod tests {
             WaitingOn::TwoBudgets { pod: pod("cart-1"), pdbs: vec![pdb("cart"), pdb("all")] },
             WaitingOn::Unmanaged { pod: pod("shell") },
             WaitingOn::Refused { pod: pod("cart-1"), message: text("admission webhook \"guard\" denied it") },
-            WaitingOn::LandsBack { pod: pod("agent-9"), times: 3, toleration: text("every taint (operator Exists)") },
+            WaitingOn::LandsBack {
+                pod: pod("agent-9"),
+                times: 3,
+                toleration: text("every taint (operator Exists)"),
+                owner: None,
+            },
             WaitingOn::PodList { node: node() },
             WaitingOn::LoadBalancers { until },
             WaitingOn::Volumes { volumes: vec![text("vol-0a1"), text("vol-0b2")], until },

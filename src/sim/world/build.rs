@@ -88,7 +88,10 @@ impl World {
         for (index, workload) in self.workloads.iter_mut().enumerate() {
             let hash: u32 = self.rng.between(0x1000, u32::MAX);
             workload.owner_name = match workload.spec.kind {
-                WorkloadKind::Deployment => format!("{}-{hash:x}", workload.spec.name),
+                WorkloadKind::Deployment => {
+                    workload.labels.insert("pod-template-hash".to_owned(), format!("{hash:x}"));
+                    format!("{}-{hash:x}", workload.spec.name)
+                }
                 WorkloadKind::StatefulSet | WorkloadKind::DaemonSet | WorkloadKind::Job | WorkloadKind::Pod => {
                     workload.spec.name.clone()
                 }
