@@ -359,7 +359,8 @@ mod tests {
         let begun = app::begin(&ports, &asked, prepared, &mut stop).await.unwrap();
         leave.send(app::Stop::Now).await.unwrap();
         let mut journal = crate::journal::MemoryJournal::default();
-        drop(begun.drive(&mut JsonLines(std::io::sink()), &mut journal, &mut stop).await);
+        let mut reporter = JsonLines(std::io::sink());
+        drop(Box::pin(begun.drive(&mut reporter, &mut journal, &mut stop)).await);
         let first = &journal.records[0].event;
         assert!(matches!(first, Event::Warning { message } if message.contains("persistentvolumes")), "{first:?}");
     }
