@@ -205,9 +205,11 @@ impl CliError {
             LockError::Held { lease, holder, since, renewed, runs_out } => {
                 let age = |moment| short(elapsed(moment, now));
                 // A run that was killed looks like one that works until its Lease has run out.
-                let left = short(elapsed(now, runs_out));
-                let dead = (runs_out > now).then(|| format!("; if that run has died, its Lease runs out in {left}"));
-                let dead = dead.unwrap_or_default();
+                let dead = if runs_out > now {
+                    format!("; if that run has died, its Lease runs out in {}", short(elapsed(now, runs_out)))
+                } else {
+                    String::new()
+                };
                 let message = format!(
                     "another run has this group: {}@{} has held {lease} for {}, renewed {} ago{dead}",
                     holder.user,

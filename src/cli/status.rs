@@ -10,7 +10,7 @@ use super::{
 use crate::{
     adapters::SystemClock,
     app,
-    domain::IntentState,
+    domain::{ClusterName, GroupName, IntentState},
     ports::Clock,
     report::{self, Progress, Screen},
 };
@@ -27,12 +27,20 @@ pub(super) async fn status(args: StatusArgs, screen: Screen) -> Result<ExitCode,
     match args.output {
         Form::Human => {
             let width = screen.width().unwrap_or(120);
-            let lines = report::status(&state(&status), now, width, screen.color_stdout, &target.commands());
+            let lines = report::status(
+                &state(&status, &target.cluster, &target.group),
+                now,
+                width,
+                screen.color_stdout,
+                &target.commands(),
+            );
             answer(&(lines.join("\n") + "\n"))?;
         }
         Form::Json | Form::Jsonl => {
             let (new, all) = status.new;
             let document = serde_json::json!({
+                "cluster": target.cluster,
+                "group": target.group,
                 "intent": status.intent,
                 "new": new,
                 "nodes": all,
@@ -46,9 +54,13 @@ pub(super) async fn status(args: StatusArgs, screen: Screen) -> Result<ExitCode,
     Ok(ExitCode::Done)
 }
 
-fn state(status: &app::Status) -> report::State {
+fn state(status: &app::Status, cluster: &ClusterName, group: &GroupName) -> report::State {
+    let mut progress = Progress::of(&status.records).at_size(Some(status.size)).short_of(status.missing);
+    // Where no run left a trace no record says whose group it is.
+    progress.history.cluster.get_or_insert_with(|| cluster.clone());
+    progress.history.group.get_or_insert_with(|| group.clone());
     report::State {
-        progress: Progress::of(&status.records).at_size(Some(status.size)).short_of(status.missing),
+        progress,
         new: status.new,
         stopped: match status.intent.as_ref().map(|intent| intent.state.clone()) {
             Some(IntentState::Stopped { at, why }) => Some((at, why)),
@@ -66,16 +78,20 @@ mod tests {
 
     use super::*;
     use crate::{
-        domain::{
-            GroupName, INTENT_SCHEMA, IntOrPercent, Intent, Limits, NodeMark, NodePatch, Operator, Policy, Size, Source,
-        },
+        domain::{INTENT_SCHEMA, IntOrPercent, Intent, Limits, NodeMark, NodePatch, Operator, Policy, Size, Source},
         ports::{Cluster, KubeAct, Outcome},
         report::Commands,
         sim::{Sim, World, WorldSpec},
     };
 
+    fn said(status: &app::Status, now: jiff::Timestamp) -> String {
+        let commands = Commands::new(["-c", "prod", "-n", "workers"].map(str::to_owned).into());
+        let (cluster, group) = ("prod".into(), GroupName::Nodegroup("workers".into()));
+        report::status(&state(status, &cluster, &group), now, 80, false, &commands).join("\n")
+    }
+
     #[tokio::test]
-    async fn a_run_that_stopped_names_the_nodes_it_left_and_what_held_them() {
+    async fn the_group_is_named_and_a_run_that_stopped_names_the_nodes_it_left_and_what_held_them() {
         let sim = Sim::new(World::new(WorldSpec::with_old_nodes(&[("a", 2)]), 1), 1.0);
         let ann = Operator { user: "ann".to_owned(), host: "laptop".to_owned() };
         let ports = app::Ports {
@@ -85,6 +101,10 @@ mod tests {
             lock: Arc::new(sim.lock(ann.clone())),
         };
         let now = ports.clock.now();
+        assert_snapshot!(said(&app::status(&ports).await.unwrap(), now), @"
+        cluster/prod  nodegroup/workers   no run: nothing is under way, and nothing is left of one
+        0 of 2 nodes are new
+        ");
         let why = "done, but pods would not leave node/a1 within 15m (PodEvictionFailure): pod/shop/cart-1";
         let intent = Intent {
             schema: INTENT_SCHEMA,
@@ -116,9 +136,7 @@ mod tests {
         for act in [KubeAct::SaveIntent(Box::new(intent)), KubeAct::PatchNode(seen, patch)] {
             assert!(matches!(ports.cluster.act(&act).await, Outcome::Done), "{act:?}");
         }
-        let status = app::status(&ports).await.unwrap();
-        let commands = Commands::new(["-c", "prod", "-n", "workers"].map(str::to_owned).into());
-        assert_snapshot!(report::status(&state(&status), now, 80, false, &commands).join("\n"), @"
+        assert_snapshot!(said(&app::status(&ports).await.unwrap(), now), @"
         cluster/prod  nodegroup/workers   began 0s ago
           node/ip-10-0-1-190 is quarantined
         0 of 2 old nodes are replaced

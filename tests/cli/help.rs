@@ -158,7 +158,7 @@ fn the_long_help_of_upgrade_explains_force_and_exit_codes() {
         6  a replacement did not serve (NodeCreationFailure)
         7  done, but nodes are quarantined
         8  another run holds the lock of this group
-      130  stopped by the user; mngup upgrade goes on
+      130  stopped by the user, a no at the prompt too; mngup upgrade goes on
       141  stdout was closed before the answer was whole
 
     A run that goes on keeps the settings it was begun with. A flag or variable given now changes that

@@ -166,6 +166,7 @@ fn the_newest_journal_is_summarised_torn_or_not() {
       "evictions": 1,
       "refusals": 1,
       "deleted": [],
+      "went-down": [],
       "nodes": [
         {
           "node": "ip-10-0-1-7.eu-west-1.compute.internal",
