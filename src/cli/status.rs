@@ -136,6 +136,7 @@ mod tests {
         for act in [KubeAct::SaveIntent(Box::new(intent)), KubeAct::PatchNode(seen, patch)] {
             assert!(matches!(ports.cluster.act(&act).await, Outcome::Done), "{act:?}");
         }
+        let ports = app::Ports { cluster: Arc::new(ports.cluster.anew()), ..ports };
         assert_snapshot!(said(&app::status(&ports).await.unwrap(), now), @"
         cluster/prod  nodegroup/workers   began 0s ago
           node/ip-10-0-1-190 is quarantined
