@@ -86,55 +86,18 @@ fn the_newest_journal_is_summarised_torn_or_not() {
     let folder = home.path().join(".local/state/mngup/prod/apps");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("r1.jsonl"), &JOURNAL[..JOURNAL.len() - 20]).unwrap();
-    assert_snapshot!(mngup_in(home.path(), "report", &[]), @r#"
-{
-  "cluster": "prod",
-  "group": {
-    "nodegroup": "apps"
-  },
-  "run": "r1",
-  "started-at": "2026-11-21T09:00:00Z",
-  "ended-at": "2026-11-21T09:05:51Z",
-  "seconds": 351,
-  "outcome": "done",
-  "resumed": 0,
-  "replaced": 1,
-  "left": 0,
-  "pods-moved": 1,
-  "evictions": 1,
-  "refusals": 1,
-  "deleted": [],
-  "went-down": [],
-  "nodes": [
-    {
-      "node": "ip-10-0-1-7.eu-west-1.compute.internal",
-      "instance": "i-0f3a",
-      "zone": "eu-west-1a",
-      "fate": "replaced",
-      "replaced-by": "ip-10-0-4-22.eu-west-1.compute.internal",
-      "chosen-at": "2026-11-21T09:00:02Z",
-      "drain-seconds": 151,
-      "settle-seconds": 60,
-      "terminate-seconds": 17,
-      "replace-seconds": 120,
-      "total-seconds": 348,
-      "pods": 1,
-      "refusals": 1,
-      "deleted": 0
-    }
-  ],
-  "waits": [
-    {
-      "who": "node/ip-10-0-1-7.eu-west-1.compute.internal",
-      "what": "pdb/shop/cart",
-      "seconds": 150,
-      "blocks": true
-    }
-  ],
-  "stuck": []
-}
-[0]
-"#);
+    assert_snapshot!(mngup_in(home.path(), "report", &[]), @"
+    cluster/prod  nodegroup/apps  began 2026-11-21 09:00:00 UTC
+    not ended, 5m50s so far: 1 node replaced
+    1 pod moved, 1 eviction accepted, 1 refused
+
+    node         zone  drain  settle  leave  replace  total  pods  refused
+    ip-10-0-1-7  1a    2m31s      1m    17s       2m  5m48s     1        1
+
+    waited for what stood in the way
+        2m30s  node/ip-10-0-1-7  for pdb/shop/cart
+    [0]
+    ");
     fs::write(folder.join("r1.jsonl"), JOURNAL).unwrap();
     assert_snapshot!(mngup_in(home.path(), "report -c prod -n apps", &[]), @"
     cluster/prod  nodegroup/apps  began 2026-11-21 09:00:00 UTC
