@@ -74,6 +74,10 @@ pub(super) fn take(draft: &mut Draft<'_>, effect: &Effect, outcome: &Outcome) {
             draft.note(Note::SizeMovedByOther { more: step.to.saturating_sub(step.from) });
         }
         Effect::Cloud(CloudAct::SetSize { desired, .. }) => match outcome {
+            Outcome::Unknown(_) if draft.run.resize.is_some() => {
+                draft.note(Note::ResizeLost);
+                plain(draft, effect, outcome, |_| ());
+            }
             Outcome::Refused(refusal @ (Refusal::Forbidden { .. } | Refusal::Failed { .. }))
                 if draft.run.resize.is_some() && !passes(draft, refusal) =>
             {

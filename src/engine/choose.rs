@@ -1,6 +1,6 @@
 //! Whose turn it is: the budget of nodes, the extra nodes, and the last ones that go without a replacement.
 
-use std::{collections::BTreeSet, rc::Rc};
+use std::{collections::BTreeSet, rc::Rc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -16,6 +16,10 @@ use crate::{
     domain::{Group, InstanceId, Lifecycle, Node, Size, later},
     plan::{self, Census, Roles, Seat},
 };
+
+/// A lost answer is settled by a reading of the group that is at least this much younger; Auto Scaling's readings may
+/// lag a little behind its acts.
+pub(super) const SETTLED_BY_READING: Duration = Duration::from_secs(10);
 
 /// Who waits for a launch that replaces nobody.
 pub(super) const EXTRA: &str = "extra node";
@@ -109,6 +113,13 @@ pub(super) fn surge(draft: &mut Draft<'_>, census: &Census) {
     if let Some(size) = run.resize {
         if draft.group.size.desired >= size.desired {
             return draft.note(Note::Resized);
+        }
+        // Sent once more, it would meet a size that is ours and look like somebody else's.
+        if let Some(settled) = run.resize_lost.map(|at| later(at, SETTLED_BY_READING)) {
+            if draft.group.observed_at >= settled {
+                return draft.note(Note::ResizeNotDone);
+            }
+            return draft.wake_at(settled, &WaitingOn::Reading);
         }
         if run.saved.as_ref() == Some(&run.intent) {
             let seen = draft.group.size;

@@ -208,7 +208,12 @@ impl Rollout {
                 self.resize = Some(*size);
                 self.intent.raised_max = Some(size.max).filter(|max| *max > 0).or(self.intent.raised_max);
             }
-            Note::Resized => self.resize = None,
+            Note::ResizeLost => self.resize_lost = Some(at),
+            Note::ResizeNotDone => self.resize_lost = None,
+            Note::Resized => {
+                self.resize = None;
+                self.resize_lost = None;
+            }
             Note::TargetSeen(target) => self.target = Some((**target).clone()),
             Note::Stopping(outcome) => self.stop = self.stop.take().or(Some(outcome.clone())),
         }

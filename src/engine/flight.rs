@@ -20,10 +20,6 @@ use crate::domain::{InstanceId, Lifecycle, Node, NodeMark, NodePatch, later};
 /// controller's own patience before it detaches by force (`pkg/controller/volume/attachdetach`, 6 minutes).
 const VOLUMES_PATIENCE: Duration = Duration::from_mins(6);
 
-/// A lost answer is settled by a reading of the group that is at least this much younger; Auto Scaling's readings may
-/// lag a little behind its acts.
-const SETTLED_BY_READING: Duration = Duration::from_secs(10);
-
 /// Goes through the nodes in flight, the earliest deadline first.
 pub(super) fn step_all(draft: &mut Draft<'_>) {
     let run = draft.run;
@@ -312,7 +308,7 @@ fn terminate(
         }
         (Call::Asked | Call::Accepted, _) => {}
         (Call::Lost { at }, _) => {
-            let settled = later(at, SETTLED_BY_READING);
+            let settled = later(at, choose::SETTLED_BY_READING);
             if draft.group.observed_at >= settled {
                 // The reading is young enough and the instance is still here, or `departures` had seen it leave.
                 draft.note(Note::TerminationNotDone(instance.clone()));

@@ -69,6 +69,10 @@ pub enum Note {
     },
     /// These sizes are asked for, now that the others' are known.
     ResizedAnew(Size),
+    /// Whether the group heard what size it is to have is not known.
+    ResizeLost,
+    /// A fresh look shows that it did not.
+    ResizeNotDone,
     /// The group has the size that was asked for.
     Resized,
     /// This is what the group would launch now.

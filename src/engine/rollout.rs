@@ -60,6 +60,8 @@ pub struct Rollout {
     pub(super) failures: BTreeMap<EffectKey, u32>,
     /// A size that was asked for and that the group does not show yet; a max of 0 leaves the maximum alone.
     pub(super) resize: Option<Size>,
+    /// When the answer to that was lost; a younger reading tells.
+    pub(super) resize_lost: Option<Timestamp>,
     /// So many more than others want, once a reading younger than this shows how many that is.
     pub(super) resize_anew: Option<(u32, Timestamp)>,
     pub(super) surge_denied: bool,
@@ -164,6 +166,7 @@ impl Rollout {
             retry_at: BTreeMap::new(),
             failures: BTreeMap::new(),
             resize: None,
+            resize_lost: None,
             resize_anew: None,
             surge_denied: false,
             shed_denied: false,

@@ -94,7 +94,8 @@ pub(super) fn soft_taints(draft: &mut Draft<'_>, census: &Census) -> usize {
 pub(super) fn scale_up(draft: &mut Draft<'_>) {
     let run = draft.run;
     let census = choose::census(draft);
-    let old = census.seats.values().filter(|seat| seat.old).count();
+    // Nodes that an earlier life of this run has in flight go without: the group would shrink by a new node in the end.
+    let old = census.seats.values().filter(|seat| seat.old && !seat.taken).count();
     let wanted = run.intent.limits.surge.min(u32::try_from(old).unwrap_or(u32::MAX));
     let extra = choose::extra(draft);
     if extra < wanted && run.stop.is_none() && !run.surge_denied {

@@ -69,7 +69,7 @@ fn l2_the_run_stops_gives_the_node_back_and_goes_on_once_the_budget_allows() {
     assert!(said.contains(&why), "{said}");
     let budget = "(pdb/default/ledger: minAvailable 3 of 3: 3 must stay, 3 are Ready, 0 may leave now and always)";
     assert!(said.contains(budget), "{said}");
-    assert!(said.contains("0 of 3 nodes are new") && !said.contains("is quarantined"), "{said}");
+    assert!(said.contains("0 of 3 old nodes are replaced") && !said.contains("is quarantined"), "{said}");
     assert!(said.contains("Next: mngup upgrade -c prod -n workers # goes on"), "{said}");
 
     let to_ledgers = bed.evictions().into_iter().filter(|entry| entry.name.starts_with("ledger-"));

@@ -64,6 +64,10 @@ fn ten_deaths_do_no_harm() {
     let figures = Figures::of(&bed);
     println!("L7: the last run took {:?}; {figures}, {seen:?}\n{}", run.took, checks::breakdown(&bed));
 
+    for call in facts::changes_of_aws(&bed.aws) {
+        println!("{} {:?} {}", call.action, call.params, call.status);
+    }
+
     assert_eq!(run.code, Some(0), "{run}");
     checks::all_are_new(&bed, 6);
     checks::nothing_is_left_behind(&bed, &[]);

@@ -114,3 +114,24 @@ fn abort_gives_the_group_its_size_back_by_a_drain_not_by_scaling_in() {
     assert_eq!(scene.log.iter().filter(|line| line.starts_with("shrink by")).count(), 1);
     assert!(!scene.log.iter().any(|line| line == "size 3"));
 }
+
+/// Seen on a real API server: killed right after the group had shrunk, with the last old node in flight, the next run
+/// grew the group again for that one, replaced it, and shrank by a new node.
+#[test]
+fn no_extra_node_is_asked_for_when_all_that_is_old_is_in_flight() {
+    let mut scene = Scene::new(&[("a", 2)], Policy::default());
+    scene.see(Change::Pod(Box::new(pod("web-1", "a2"))));
+    scene.see(Change::Pdb(Box::new(pdb("web", 0, 2, 3))));
+    scene.settle();
+    scene.after(Duration::from_secs(61));
+    scene.settle();
+    scene.position("shrink by i-a1");
+    crash(&mut scene, Goal::Upgrade);
+    scene.settle();
+    scene.see(Change::Pdb(Box::new(pdb("web", 1, 2, 3))));
+    scene.play();
+    assert_eq!(scene.run.ended(), Some(&RunOutcome::Done));
+    let sizes: Vec<_> =
+        scene.log.iter().filter(|line| line.starts_with("size") || line.starts_with("shrink")).collect();
+    assert_eq!(sizes, ["size 3", "shrink by i-a1"], "{:#?}", scene.log);
+}

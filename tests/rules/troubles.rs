@@ -398,6 +398,22 @@ fn one_503_does_not_cost_the_extra_node() {
     assert!(!given_up, "given up at the first try");
 }
 
+/// Seeds 388, 7563: the group had heard, the next try met its own size and took it for another's, and asked for more.
+#[test]
+fn a_size_whose_answer_was_lost_is_settled_by_looking() {
+    let mut scene = Scene::new(&[("a", 3)], Policy::default());
+    scene.answers.insert("size".to_owned(), Outcome::Unknown("timed out".to_owned()));
+    scene.settle();
+    let asked = |scene: &Scene| scene.log.iter().filter(|line| line.starts_with("size")).count();
+    scene.after(Duration::from_secs(3));
+    scene.settle();
+    assert_eq!(asked(&scene), 1, "asked again before anybody looked");
+    scene.after(Duration::from_secs(8));
+    scene.answers.clear();
+    scene.settle();
+    assert_eq!(asked(&scene), 2, "a younger reading shows that it was not heard");
+}
+
 /// Seeds 12174, 41737, 56993. An admin had cordoned a1, so it cost nothing to choose it; now the admin wants it back
 /// while another node is out.
 #[test]

@@ -54,7 +54,7 @@ pub fn settings(seed: u64) -> Play {
     };
     // Drawn last: what a seed meant before stays as it was.
     play.abort_after = (rng.percent(30) || always("MNGUP_ABORT")).then(|| rng.millis(0, 1_500_000));
-    if always("MNGUP_LAG") {
+    if rng.percent(20) || always("MNGUP_LAG") {
         play.lag = Duration::from_millis(rng.between(100, 4000).into());
     }
     play

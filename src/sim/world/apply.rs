@@ -195,10 +195,10 @@ impl World {
     }
 
     /// Pods on this node that still had to leave: no DaemonSet's, not finished, not ended.
-    fn left_on(&self, node: NodeKey) -> Vec<PodRef> {
+    fn left_on(&self, node: NodeKey) -> Vec<(PodRef, jiff::Timestamp)> {
         let pods = self.nodes.get(&node).into_iter().flat_map(|node| &node.pods);
         let pods = pods.filter_map(|key| self.pods.get(key)).filter(|pod| pod.must_leave() && !pod.stopped);
-        pods.map(|pod| pod.object.id.clone()).collect()
+        pods.map(|pod| (pod.object.id.clone(), pod.object.created_at)).collect()
     }
 
     pub(super) fn note_foreign_pod(&mut self, key: PodKey, done: &str) {

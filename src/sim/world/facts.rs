@@ -146,8 +146,8 @@ pub struct Termination {
     pub repeated: bool,
     /// Whether the group accepted it.
     pub accepted: bool,
-    /// Pods that ran there and had to leave first.
-    pub left: Vec<PodRef>,
+    /// Pods that ran there and had to leave first, and when each was created.
+    pub left: Vec<(PodRef, Timestamp)>,
 }
 
 impl Facts {
