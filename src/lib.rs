@@ -6,6 +6,7 @@
 pub mod adapters;
 pub mod app;
 pub mod cli;
+pub mod diagnose;
 pub mod domain;
 pub mod drain;
 pub mod engine;

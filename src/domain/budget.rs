@@ -1,7 +1,8 @@
 //! `PodDisruptionBudgets`: what they promise and what their status allows.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{IntOrPercent, PdbRef, Pod, Selector};
@@ -58,8 +59,10 @@ pub struct PdbStatus {
     pub desired: i32,
     /// Pods that the budget counts.
     pub expected: i32,
-    /// Names of pods whose eviction was accepted and that the controller has not yet seen leave.
-    pub disrupted: BTreeSet<String>,
+    /// Names of pods whose eviction was accepted and that the controller has not yet seen leave, and when that was.
+    pub disrupted: BTreeMap<String, Timestamp>,
+    /// Since when it allows none (condition `DisruptionAllowed` is False); none while it does.
+    pub blocked_since: Option<Timestamp>,
     /// Why the controller could not compute it (condition `DisruptionAllowed`, reason `SyncFailed`).
     pub sync_failed: Option<String>,
 }

@@ -3,13 +3,17 @@
 //! Plain data with plain functions. No IO, no clock, no Kubernetes or AWS types: those stop at the adapters.
 
 mod budget;
+mod cause;
+mod finding;
 mod group;
 mod ids;
 mod int_or_percent;
 mod intent;
+mod known;
 mod marks;
 mod member;
 mod node;
+mod object;
 mod pod;
 mod policy;
 mod refusal;
@@ -17,8 +21,13 @@ mod selector;
 mod settings;
 mod snapshot;
 mod time;
+mod trouble;
 
 pub use budget::{Pdb, PdbRule, PdbStatus, UnhealthyPolicy};
+pub use cause::{Cause, Family, Stand};
+pub use finding::{
+    Branch, By, CannotTell, Command, Diagnosis, Finding, Grade, Held, Proof, Remedy, RemedyKind, Subject, Sure,
+};
 pub use group::{
     Counts, Group, HealthIssue, Instance, LaunchTarget, LaunchTemplate, Lifecycle, Nodegroup, NodegroupStatus, Process,
     ScalingActivity, Size, UpdateStrategy,
@@ -29,11 +38,13 @@ pub use ids::{
 };
 pub use int_or_percent::{IntOrPercent, Rounding};
 pub use intent::{INTENT_SCHEMA, Intent, IntentState, Operator};
+pub use known::{Ask, Known, Lack};
 pub use marks::{
     CLUSTER_AUTOSCALER_SHIELD, EXCLUDE_FROM_LOAD_BALANCERS, Marks, NodeMark, NodePatch, PENDING_TAINT, TaintKey, key,
 };
 pub use member::{Evidence, Member, OldNode};
 pub use node::{DaemonSet, Effect as TaintEffect, Node, NodeKind, Readiness, Taint};
+pub use object::Object;
 pub use pod::{Deletion, Owner, Pod, PodPhase, Toleration, TolerationOperator};
 pub use policy::{Contradiction, Limits, LimitsError, Order, Policy, Source, Undrainable};
 pub use refusal::Refusal;
@@ -41,3 +52,4 @@ pub use selector::{Operator as SelectorOperator, Requirement, Selector};
 pub use settings::Settings;
 pub use snapshot::{Change, Gap, Snapshot};
 pub use time::{elapsed, later, short};
+pub use trouble::{Container, ContainerState, Exit, Trouble, Unscheduled};

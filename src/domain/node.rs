@@ -24,6 +24,9 @@ pub struct Node {
     pub ready: Readiness,
     /// `spec.unschedulable`: cordoned.
     pub unschedulable: bool,
+    /// Since when it is cordoned, as its taint tells.
+    #[serde(default)]
+    pub cordoned_at: Option<Timestamp>,
     /// Its taints, without those that only mirror conditions of ours.
     pub taints: Vec<Taint>,
     /// Its labels.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{NodeName, PodRef, Taint, TaintEffect};
+use super::{NodeName, PodRef, Taint, TaintEffect, Trouble};
 
 /// A pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,8 +40,8 @@ pub struct Pod {
     pub local_data: bool,
     /// Its persistent volume claims, by name.
     pub claims: Vec<String>,
-    /// Why it is not Ready, in the kubelet's words: `CrashLoopBackOff, exit 137 OOMKilled, 9 restarts`.
-    pub trouble: Option<String>,
+    /// Why it is not Ready; boxed, for most pods of a large cluster are.
+    pub trouble: Option<Box<Trouble>>,
 }
 
 /// The controller of a pod.

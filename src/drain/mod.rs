@@ -4,4 +4,4 @@ mod classify;
 mod pace;
 
 pub use classify::{Fate, Stays, fate, grace_for};
-pub use pace::{Attempt, BUDGET_SAFETY, Hold, Ledger, Token, Turn, needs_token};
+pub use pace::{Attempt, BUDGET_SAFETY, Hold, Ledger, Token, Turn, ignores_budgets, needs_token};

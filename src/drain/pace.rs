@@ -225,7 +225,8 @@ pub fn needs_token(pod: &Pod, pdb: &Pdb) -> bool {
 
 /// Whether the API server lets the pod go without a look at any budget, be there none or several (`eviction.go`,
 /// `canIgnorePDB`).
-fn ignores_budgets(pod: &Pod) -> bool {
+#[must_use]
+pub fn ignores_budgets(pod: &Pod) -> bool {
     let runs = matches!(pod.phase, PodPhase::Running | PodPhase::Unknown);
     !runs || pod.deletion.is_some()
 }

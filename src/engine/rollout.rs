@@ -230,6 +230,12 @@ impl Rollout {
         old || self.flights.contains_key(&instance.id)
     }
 
+    /// Whether nodes are to come: launches that the group owes, or new nodes that do not serve yet.
+    #[must_use]
+    pub fn awaits_nodes(&self) -> bool {
+        !self.owed.is_empty() || !self.arrivals.is_empty()
+    }
+
     /// Members that the run has taken out: in flight, or quarantined.
     #[must_use]
     pub fn taken(&self) -> BTreeSet<&InstanceId> {
@@ -274,6 +280,12 @@ impl Flight {
     /// Whether its termination was asked for, or may have been.
     pub(super) fn is_asked_to_leave(&self) -> bool {
         matches!(self.phase, NodePhase::Terminating { call, .. } if asked(call))
+    }
+
+    /// Pods that came onto it although it is cordoned, and what lets them.
+    #[must_use]
+    pub fn landed(&self) -> &BTreeMap<Uid, String> {
+        &self.landed
     }
 
     /// Pods that left since its turn came.

@@ -178,6 +178,7 @@ mod tests {
                 created_at: Timestamp::UNIX_EPOCH,
                 ready: Readiness::Ready,
                 unschedulable: false,
+                cordoned_at: None,
                 taints: Vec::new(),
                 labels: [label].into(),
                 marks: Marks::default(),

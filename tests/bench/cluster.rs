@@ -202,6 +202,7 @@ fn node(index: usize) -> Node {
         created_at: Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(i64::try_from(index).expect("it fits")),
         ready: Readiness::Ready,
         unschedulable: false,
+        cordoned_at: None,
         taints: Vec::new(),
         labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
         marks: Marks::default(),

@@ -86,6 +86,7 @@ pub fn node(name: &str, zone: &str) -> Node {
         created_at: Timestamp::UNIX_EPOCH,
         ready: Readiness::Ready,
         unschedulable: false,
+        cordoned_at: None,
         taints: Vec::new(),
         labels: BTreeMap::new(),
         marks: Marks::default(),

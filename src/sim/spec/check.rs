@@ -200,9 +200,9 @@ fn check_fault(spec: &WorldSpec, fault: &FaultKind, field: &str) -> Result<(), W
             let known = spec.workloads.iter().map(|known| format!("{}/{}", known.namespace, known.name));
             one_of(field, "workload", workload, &known.collect::<Vec<_>>())
         }
-        FaultKind::ChangeBudget { budget, .. } | FaultKind::DeleteBudget { budget } => {
-            one_of(field, "budget", budget, &budget_names(spec))
-        }
+        FaultKind::ChangeBudget { budget, .. }
+        | FaultKind::DeleteBudget { budget }
+        | FaultKind::DisruptedSticks { budget } => one_of(field, "budget", budget, &budget_names(spec)),
         FaultKind::LaunchesFail { zone: Some(zone), .. } => {
             one_of(field, "zone", zone, &spec.zones.iter().map(|zone| zone.name.clone()).collect::<Vec<_>>())
         }

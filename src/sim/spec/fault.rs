@@ -102,6 +102,11 @@ pub enum FaultKind {
         /// Namespace and name, `shop/cart`.
         budget: String,
     },
+    /// The eviction of one of its pods was accepted and came to nothing, and the budgets' controller never stops waiting.
+    DisruptedSticks {
+        /// Namespace and name, `shop/cart`.
+        budget: String,
+    },
     /// Somebody deletes a namespace, its pods with it.
     DeleteNamespace {
         /// Which.

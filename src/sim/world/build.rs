@@ -189,6 +189,7 @@ impl World {
                 deleted: false,
                 workloads: counted,
                 disrupted: BTreeMap::new(),
+                believes_for_ever: false,
                 sync_due: false,
                 pods_changed: 0,
             });

@@ -6,7 +6,7 @@ use super::{
     state::{Key, NodeKey, PodKey, SimPod, Timer, Volume},
 };
 use crate::{
-    domain::{Owner, Pod, PodPhase, PodRef, Uid, Zone},
+    domain::{self, Container, ContainerState, Exit, Owner, Pod, PodPhase, PodRef, Uid, Zone},
     sim::spec::{TroubleKind, TroubleWith, WorkloadKind},
 };
 
@@ -267,13 +267,31 @@ impl World {
 
 impl TroubleKind {
     /// What the kubelet says of such a pod.
-    pub(super) fn words(self, crashes: u32) -> Option<String> {
-        match self {
-            Self::NeverReady => Some("Readiness probe failed: HTTP probe failed with statuscode: 503".to_owned()),
-            Self::CrashLoop => Some(format!("CrashLoopBackOff, exit 1, {crashes} restarts")),
-            Self::ImagePull => Some("ImagePullBackOff".to_owned()),
-            Self::StuckTerminating => None,
-        }
+    pub(super) fn words(self, workload: &str, crashes: u32) -> Option<Box<domain::Trouble>> {
+        let waiting = |reason: &str, message: Option<String>| {
+            let state = ContainerState::Waiting { reason: reason.to_owned(), message };
+            let image = format!("registry.example.com/{workload}:2");
+            let ended_before = (crashes > 0).then(|| Exit { code: 1, reason: None, message: None, at: None });
+            let restarts = i32::try_from(crashes).unwrap_or(i32::MAX);
+            let name = workload.to_owned();
+            vec![Container { name, image, init: false, state, ended_before, restarts, ready: false }]
+        };
+        let trouble = match self {
+            Self::NeverReady => domain::Trouble {
+                not_ready: Some("Readiness probe failed: HTTP probe failed with statuscode: 503".to_owned()),
+                ..Default::default()
+            },
+            Self::CrashLoop => domain::Trouble { containers: waiting("CrashLoopBackOff", None), ..Default::default() },
+            Self::ImagePull => domain::Trouble {
+                containers: waiting(
+                    "ImagePullBackOff",
+                    Some(format!("Back-off pulling image \"registry.example.com/{workload}:2\": not found")),
+                ),
+                ..Default::default()
+            },
+            Self::StuckTerminating => return None,
+        };
+        Some(Box::new(trouble))
     }
 }
 

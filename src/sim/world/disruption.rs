@@ -48,7 +48,7 @@ impl World {
                 let mut pods = self.pods_of_budget(index);
                 pods.any(|pod| pod.object.id.name == name && pod.object.deletion.is_none())
             };
-            let believed = |since: jiff::Timestamp| later(since, DELETION_TIMEOUT) > now;
+            let believed = |since: jiff::Timestamp| budget.believes_for_ever || later(since, DELETION_TIMEOUT) > now;
             let kept = budget.disrupted.iter().filter(|(name, since)| staying(name) && believed(**since));
             kept.map(|(name, since)| (name.clone(), *since)).collect()
         };
@@ -60,7 +60,7 @@ impl World {
         budget.disrupted = known.into_iter().collect();
         let mut status = budget.object.status.clone();
         status.observed_generation = budget.object.generation;
-        status.disrupted = budget.disrupted.keys().cloned().collect();
+        status.disrupted.clone_from(&budget.disrupted);
         match arithmetic {
             Ok((expected, desired)) => {
                 status.expected = expected;
@@ -74,10 +74,21 @@ impl World {
                 status.sync_failed = Some(why);
             }
         }
+        status.blocked_since = (status.allowed == 0).then(|| status.blocked_since.unwrap_or(now));
         if budget.object.status != status {
             budget.object.status = status;
             self.budget_changed(index);
         }
+    }
+
+    /// An accepted eviction whose pod lives on, and a controller that counts it as gone for ever.
+    pub(super) fn disrupted_sticks(&mut self, index: usize) {
+        let pod = self.pods_of_budget(index).find(|pod| pod.object.ready && pod.object.deletion.is_none());
+        let Some(pod) = pod.map(|pod| pod.object.id.name.clone()) else { return };
+        let now = self.now;
+        self.budgets[index].believes_for_ever = true;
+        self.budgets[index].disrupted.insert(pod, now);
+        self.sync_later(index);
     }
 
     pub(super) fn budget_changed(&mut self, index: usize) {

@@ -137,7 +137,10 @@ impl World {
             ));
         }
         status.allowed -= 1;
-        status.disrupted.insert(pod.clone());
+        status.disrupted.insert(pod.clone(), now);
+        if status.allowed == 0 {
+            status.blocked_since = Some(now);
+        }
         budget.disrupted.insert(pod, now);
         self.budget_changed(index);
         Ok(())

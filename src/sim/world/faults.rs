@@ -180,6 +180,11 @@ impl World {
                     self.act(&Act::DeleteBudget(id));
                 }
             }
+            FaultKind::DisruptedSticks { budget } => {
+                if let Some(index) = pdb_ref(budget).and_then(|id| self.budget(&id)) {
+                    self.disrupted_sticks(index);
+                }
+            }
             FaultKind::DeleteNamespace { namespace } => self.namespace_goes(namespace),
             FaultKind::RemoveFinalizers { workload } => self.finalizers_go(workload),
             FaultKind::Grow { by } => {

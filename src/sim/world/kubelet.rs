@@ -7,7 +7,7 @@ use super::{
     state::{Kubelet, NodeKey, PodKey, Timer},
 };
 use crate::{
-    domain::{Deletion, PodPhase, elapsed, later},
+    domain::{Deletion, PodPhase, Trouble, elapsed, later},
     sim::spec::TroubleKind,
 };
 
@@ -22,8 +22,8 @@ impl World {
         if let Some(volume) = self.workloads[pod.workload].volumes.get_mut(&pod.ordinal) {
             if volume.attached.is_some_and(|attached| attached != node_key) {
                 pod.waits_for_volume = true;
-                pod.object.trouble =
-                    Some("FailedAttachVolume: Multi-Attach error: volume is attached elsewhere".to_owned());
+                let message = "FailedAttachVolume: Multi-Attach error: volume is attached elsewhere".to_owned();
+                pod.object.trouble = Some(Box::new(Trouble { message: Some(message), ..Trouble::default() }));
                 return;
             }
             if volume.attached.is_none() {
@@ -43,7 +43,7 @@ impl World {
         pod.waits_for_volume = false;
         pod.object.trouble = None;
         if pod.trouble == Some(TroubleKind::ImagePull) {
-            pod.object.trouble = TroubleKind::ImagePull.words(0);
+            pod.object.trouble = TroubleKind::ImagePull.words(&self.workloads[pod.workload].spec.name, 0);
             self.pod_changed(key);
             return;
         }
@@ -73,7 +73,7 @@ impl World {
         let spec = &self.workloads[pod.workload].spec;
         let (ready, runs) = (spec.ready, spec.runs);
         match pod.trouble {
-            Some(trouble @ TroubleKind::NeverReady) => pod.object.trouble = trouble.words(0),
+            Some(trouble @ TroubleKind::NeverReady) => pod.object.trouble = trouble.words(&spec.name, 0),
             Some(TroubleKind::CrashLoop) => {
                 self.at(ready, Timer::Crash(key));
             }
@@ -112,7 +112,7 @@ impl World {
             return;
         }
         pod.crashes += 1;
-        pod.object.trouble = TroubleKind::CrashLoop.words(pod.crashes);
+        pod.object.trouble = TroubleKind::CrashLoop.words(&self.workloads[pod.workload].spec.name, pod.crashes);
         // A few are enough to be seen; more would only keep a world that stands still busy.
         if pod.crashes < 10 {
             self.at(CRASH_AGAIN, Timer::Crash(key));

@@ -99,6 +99,7 @@ impl World {
             created_at: self.now,
             ready: Readiness::NotReady("KubeletNotReady".to_owned()),
             unschedulable: false,
+            cordoned_at: None,
             taints: new.taints,
             labels,
             marks: Marks::default(),
@@ -288,6 +289,7 @@ impl World {
             return;
         };
         node.object.unschedulable = unschedulable;
+        node.object.cordoned_at = unschedulable.then_some(self.now);
         if unschedulable && by != Actor::Client {
             node.object.marks.disown_cordon();
         }

@@ -7,7 +7,7 @@ use super::{
     state::{NodeKey, PodKey, SimNode, SimPod, Workload},
 };
 use crate::{
-    domain::{Readiness, Taint, TaintEffect, Toleration},
+    domain::{Readiness, Taint, TaintEffect, Toleration, Trouble, Unscheduled},
     sim::spec::{Topology, WorkloadKind},
 };
 
@@ -58,8 +58,10 @@ impl World {
 
     fn note_unschedulable(&mut self, key: PodKey, why: String) {
         let Some(pod) = self.pods.get_mut(&key) else { return };
-        if pod.object.trouble.as_deref() != Some(why.as_str()) {
-            pod.object.trouble = Some(why);
+        let unscheduled = Some(Unscheduled { reason: "Unschedulable".to_owned(), message: Some(why) });
+        let trouble = Some(Box::new(Trouble { unscheduled, ..Trouble::default() }));
+        if pod.object.trouble != trouble {
+            pod.object.trouble = trouble;
             self.pod_changed(key);
         }
     }
@@ -90,7 +92,7 @@ impl World {
         best.map(|(key, _, _)| key).ok_or_else(|| {
             let reasons: Vec<String> = unfit.iter().map(|(why, count)| format!("{count} {}", why.words())).collect();
             let nodes = self.nodes.len();
-            format!("Unschedulable: 0/{nodes} nodes are available: {}.", reasons.join(", "))
+            format!("0/{nodes} nodes are available: {}.", reasons.join(", "))
         })
     }
 }

@@ -98,6 +98,8 @@ pub(super) struct Budget {
     pub(super) deleted: bool,
     pub(super) workloads: Vec<usize>,
     pub(super) disrupted: BTreeMap<String, Timestamp>,
+    /// A controller that never stops waiting for a pod whose eviction was accepted.
+    pub(super) believes_for_ever: bool,
     /// Whether a look by its controller is due.
     pub(super) sync_due: bool,
     /// When its pods changed last, in the count of the change log.

@@ -17,6 +17,11 @@ use crate::{
     sim::spec::{BudgetSpec, WorkloadKind, WorkloadSpec},
 };
 
+/// What is the matter with the pod, in words.
+fn said(pod: &Pod) -> String {
+    pod.trouble.as_ref().map(ToString::to_string).unwrap_or_default()
+}
+
 fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }

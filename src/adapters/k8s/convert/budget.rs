@@ -2,7 +2,7 @@
 
 use k8s_openapi::{
     api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetStatus},
-    apimachinery::pkg::util::intstr::IntOrString,
+    apimachinery::pkg::{apis::meta::v1::Time, util::intstr::IntOrString},
 };
 
 use super::selector::label_selector;
@@ -34,18 +34,18 @@ pub(in crate::adapters::k8s) fn pdb(pdb: PodDisruptionBudget) -> Pdb {
 }
 
 fn status(status: PodDisruptionBudgetStatus) -> PdbStatus {
-    let failed = status
-        .conditions
-        .into_iter()
-        .flatten()
-        .find(|condition| condition.type_ == "DisruptionAllowed" && condition.reason == "SyncFailed");
+    let mut conditions = status.conditions.into_iter().flatten();
+    let refuses = conditions.find(|condition| condition.type_ == "DisruptionAllowed" && condition.status == "False");
+    let blocked_since = refuses.as_ref().map(|condition| condition.last_transition_time.0);
+    let failed = refuses.filter(|condition| condition.reason == "SyncFailed");
     PdbStatus {
         observed_generation: status.observed_generation.unwrap_or_default(),
         allowed: status.disruptions_allowed,
         current: status.current_healthy,
         desired: status.desired_healthy,
         expected: status.expected_pods,
-        disrupted: status.disrupted_pods.unwrap_or_default().into_keys().collect(),
+        disrupted: status.disrupted_pods.into_iter().flatten().map(|(pod, Time(at))| (pod, at)).collect(),
+        blocked_since,
         sync_failed: failed.map(|condition| condition.message),
     }
 }
@@ -86,7 +86,9 @@ mod tests {
         assert_eq!(read.selector.to_query(), "app in (cart),tier notin (test)");
         assert_eq!(read.unhealthy, UnhealthyPolicy::AlwaysAllow);
         assert!(!read.is_observed());
-        assert!(read.status.disrupted.contains("cart-1"));
+        let at = "2026-01-01T00:00:00Z".parse().unwrap();
+        assert_eq!(read.status.disrupted.get("cart-1"), Some(&at));
+        assert_eq!(read.status.blocked_since, Some(at));
         assert_eq!(read.status.sync_failed.as_deref(), Some("found no controllers"));
     }
 

@@ -37,6 +37,13 @@ pub(in crate::adapters::k8s) fn node(node: core::Node) -> Node {
         created_at: node.metadata.creation_timestamp.map_or(jiff::Timestamp::UNIX_EPOCH, |Time(at)| at),
         ready: readiness(&status),
         unschedulable: spec.unschedulable.unwrap_or_default(),
+        cordoned_at: spec
+            .taints
+            .iter()
+            .flatten()
+            .find(|t| t.key == CORDON_TAINT)
+            .and_then(|t| t.time_added.as_ref())
+            .map(|Time(at)| *at),
         taints: spec.taints.iter().flatten().filter(|t| t.key != CORDON_TAINT).filter_map(taint).collect(),
         marks,
         shielded: annotations.get(CLUSTER_AUTOSCALER_SHIELD).is_some_and(|value| value == "true"),
@@ -204,7 +211,7 @@ mod tests {
             "spec": {
                 "providerID": "aws:///eu-west-1a/i-0a", "unschedulable": true,
                 "taints": [
-                    { "key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule" },
+                    { "key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule", "timeAdded": "2026-01-02T00:00:00Z" },
                     { "key": "gpu", "value": "yes", "effect": "NoExecute" },
                 ],
             },
@@ -223,6 +230,7 @@ mod tests {
         assert_eq!(node.instance, Some("i-0a".into()));
         assert_eq!(node.ready, Readiness::NotReady("KubeletNotReady: no cni".into()));
         assert!(node.unschedulable && node.shielded);
+        assert_eq!(node.cordoned_at, Some("2026-01-02T00:00:00Z".parse().unwrap()));
         assert_eq!(node.taints.iter().map(|taint| taint.key.as_str()).collect::<Vec<_>>(), ["gpu"]);
         assert_eq!(node.marks.0.len(), 1);
         assert_eq!(node.extended, BTreeMap::from([("nvidia.com/gpu".to_owned(), 4)]));

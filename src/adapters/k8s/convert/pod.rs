@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use k8s_openapi::{api::core::v1 as core, apimachinery::pkg::apis::meta::v1::Time};
 
 use super::tolerations;
-use crate::domain::{Deletion, NodeName, Owner, Pod, PodPhase, PodRef, Uid};
+use crate::domain::{
+    Container, ContainerState, Deletion, Exit, NodeName, Owner, Pod, PodPhase, PodRef, Trouble, Uid, Unscheduled,
+};
 
 /// Written by the kubelet on the mirror of a static pod.
 const MIRROR: &str = "kubernetes.io/config.mirror";
@@ -77,69 +79,53 @@ fn claim(pod: &str, volume: &core::Volume) -> Option<String> {
     }
 }
 
-/// Why a pod is not Ready: the first container in trouble, or what the scheduler or a readiness gate says.
-fn trouble(status: &core::PodStatus) -> Option<String> {
-    if let Some(scheduled) = condition(status, "PodScheduled").filter(|condition| condition.status == "False") {
-        let reason = scheduled.reason.as_deref().unwrap_or("Unschedulable");
-        return Some(match scheduled.message.as_deref() {
-            None | Some("") => reason.to_owned(),
-            Some(message) => format!("{reason}: {message}"),
-        });
-    }
-    // Init containers first: until they are through, the others only wait for them.
-    let containers: Vec<_> =
-        status.init_container_statuses.iter().flatten().chain(status.container_statuses.iter().flatten()).collect();
-    let worst = containers
-        .iter()
-        .filter_map(|container| container_trouble(container))
-        .min_by_key(|(rank, _)| *rank)
-        .map(|(_, text)| text);
-    let gate =
-        || condition(status, "Ready").filter(|ready| ready.status == "False").and_then(|ready| ready.message.clone());
-    worst.or_else(|| status.message.clone()).or_else(gate).filter(|text| !text.is_empty())
-}
-
-/// What is the matter with a container, and how much that explains: a crash more than a start that takes its time.
-fn container_trouble(container: &core::ContainerStatus) -> Option<(u8, String)> {
-    let state = container.state.as_ref()?;
-    let ended_before = container.last_state.as_ref().and_then(|state| state.terminated.as_ref());
-    let mut parts = Vec::new();
-    let rank = if let Some(waiting) = &state.waiting {
-        let reason = waiting.reason.clone().unwrap_or_else(|| "Waiting".to_owned());
-        let starts = matches!(reason.as_str(), "ContainerCreating" | "PodInitializing");
-        let pulls = reason.contains("Image");
-        parts.push(reason);
-        if pulls {
-            parts.push(container.image.clone());
-        }
-        parts.extend(ended_before.map(ended));
-        if starts { 3 } else { 0 }
-    } else if let Some(terminated) = &state.terminated {
-        if terminated.exit_code == 0 {
-            return None;
-        }
-        parts.push(ended(terminated));
-        1
-    } else if container.ready {
-        return None;
-    } else {
-        parts.push(format!("container {} runs and is not Ready", container.name));
-        parts.extend(ended_before.map(ended));
-        2
+/// What is the matter with a pod that is not Ready; none where its status says nothing of it.
+fn trouble(status: &core::PodStatus) -> Option<Box<Trouble>> {
+    let unscheduled = condition(status, "PodScheduled").filter(|condition| condition.status == "False");
+    let init = status.init_container_statuses.iter().flatten().map(|status| container(status, true));
+    let others = status.container_statuses.iter().flatten().map(|status| container(status, false));
+    let trouble = Trouble {
+        unscheduled: unscheduled.map(|condition| Unscheduled {
+            reason: condition.reason.clone().unwrap_or_else(|| "Unschedulable".to_owned()),
+            message: condition.message.clone(),
+        }),
+        // Init containers first: until they are through, the others only wait for them.
+        containers: init.chain(others).flatten().collect(),
+        message: status.message.clone(),
+        not_ready: condition(status, "Ready")
+            .filter(|ready| ready.status == "False")
+            .and_then(|ready| ready.message.clone()),
     };
-    if container.restart_count > 0 {
-        let times = if container.restart_count == 1 { "restart" } else { "restarts" };
-        parts.push(format!("{} {times}", container.restart_count));
-    }
-    parts.retain(|part| !part.is_empty());
-    Some((rank, parts.join(", ")))
+    (!trouble.to_string().is_empty()).then(|| Box::new(trouble))
 }
 
-/// `exit 137 OOMKilled`; the reason `Error` says nothing that the code does not.
-fn ended(terminated: &core::ContainerStateTerminated) -> String {
-    match terminated.reason.as_deref() {
-        None | Some("" | "Error" | "Completed") => format!("exit {}", terminated.exit_code),
-        Some(reason) => format!("exit {} {reason}", terminated.exit_code),
+/// A container, unless the kubelet has not said anything of it yet.
+fn container(status: &core::ContainerStatus, init: bool) -> Option<Container> {
+    let state = status.state.as_ref()?;
+    Some(Container {
+        name: status.name.clone(),
+        image: status.image.clone(),
+        init,
+        state: match (&state.waiting, &state.terminated) {
+            (Some(waiting), _) => ContainerState::Waiting {
+                reason: waiting.reason.clone().unwrap_or_else(|| "Waiting".to_owned()),
+                message: waiting.message.clone(),
+            },
+            (None, Some(terminated)) => ContainerState::Ended(exit(terminated)),
+            (None, None) => ContainerState::Running,
+        },
+        ended_before: status.last_state.as_ref().and_then(|state| state.terminated.as_ref()).map(exit),
+        restarts: status.restart_count,
+        ready: status.ready,
+    })
+}
+
+fn exit(terminated: &core::ContainerStateTerminated) -> Exit {
+    Exit {
+        code: terminated.exit_code,
+        reason: terminated.reason.clone(),
+        message: terminated.message.clone(),
+        at: terminated.finished_at.as_ref().map(|Time(at)| *at),
     }
 }
 
@@ -161,6 +147,10 @@ mod tests {
             "state": state, "lastState": last })
     }
 
+    fn said(pod: &Pod) -> Option<String> {
+        pod.trouble.as_ref().map(ToString::to_string)
+    }
+
     #[test]
     fn a_crash_is_told_with_its_exit_and_restarts() {
         let pod = with_status(json!({ "phase": "Running", "containerStatuses": [container(
@@ -168,7 +158,7 @@ mod tests {
             json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled" } }),
             9,
         )] }));
-        assert_eq!(pod.trouble.as_deref(), Some("CrashLoopBackOff, exit 137 OOMKilled, 9 restarts"));
+        assert_eq!(said(&pod).as_deref(), Some("CrashLoopBackOff, exit 137 OOMKilled, 9 restarts"));
     }
 
     #[test]
@@ -177,7 +167,7 @@ mod tests {
             container(json!({ "waiting": { "reason": "ContainerCreating" } }), json!({}), 0),
             container(json!({ "terminated": { "exitCode": 1, "reason": "Error" } }), json!({}), 1),
         ] }));
-        assert_eq!(pod.trouble.as_deref(), Some("exit 1, 1 restart"));
+        assert_eq!(said(&pod).as_deref(), Some("exit 1, 1 restart"));
     }
 
     #[test]
@@ -185,7 +175,7 @@ mod tests {
         let pod = with_status(json!({ "phase": "Pending", "containerStatuses": [
             container(json!({ "waiting": { "reason": "ImagePullBackOff" } }), json!({}), 0),
         ] }));
-        assert_eq!(pod.trouble.as_deref(), Some("ImagePullBackOff, shop/cart:2"));
+        assert_eq!(said(&pod).as_deref(), Some("ImagePullBackOff, shop/cart:2"));
     }
 
     #[test]
@@ -194,7 +184,7 @@ mod tests {
             "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
             "message": "0/3 nodes are available: 3 Insufficient cpu.",
         }] }));
-        assert_eq!(pod.trouble.as_deref(), Some("Unschedulable: 0/3 nodes are available: 3 Insufficient cpu."));
+        assert_eq!(said(&pod).as_deref(), Some("Unschedulable: 0/3 nodes are available: 3 Insufficient cpu."));
         assert_eq!(pod.node, None);
     }
 
@@ -202,7 +192,7 @@ mod tests {
     fn a_pod_that_runs_and_is_not_ready_says_so_and_a_ready_one_is_fine() {
         let running = container(json!({ "running": {} }), json!({}), 0);
         let pod = with_status(json!({ "phase": "Running", "containerStatuses": [running] }));
-        assert_eq!(pod.trouble.as_deref(), Some("container app runs and is not Ready"));
+        assert_eq!(said(&pod).as_deref(), Some("container app runs and is not Ready"));
         let pod = with_status(json!({ "phase": "Running", "conditions": [
             { "type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z" },
         ] }));

@@ -25,7 +25,7 @@ fn pods_that_do_not_fit_wait_and_say_why() {
     assert_eq!(world.unscheduled(), 1);
     let waiting = world.pods().find(|pod| pod.node.is_none()).unwrap();
     assert_eq!(waiting.phase, PodPhase::Pending);
-    assert_eq!(waiting.trouble.as_deref(), Some("Unschedulable: 0/2 nodes are available: 2 Insufficient cpu."));
+    assert_eq!(said(waiting), "Unschedulable: 0/2 nodes are available: 2 Insufficient cpu.");
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_cordoned_node_takes_only_who_tolerates_it() {
     }
     wait(&mut world, seconds(60));
     assert!(pods(&world, "tolerant")[0].ready);
-    let trouble = pods(&world, "web")[0].trouble.clone().unwrap();
+    let trouble = said(&pods(&world, "web")[0]);
     assert!(trouble.contains("1 node(s) were unschedulable"), "{trouble}");
 }
 
@@ -101,7 +101,7 @@ fn anti_affinity_holds_one_a_node_or_one_a_zone() {
     assert!(pods(&world, "by-node").iter().all(|pod| pod.node.is_some()));
     let waiting: Vec<_> = pods(&world, "by-zone").into_iter().filter(|pod| pod.node.is_none()).collect();
     assert_eq!(waiting.len(), 1);
-    assert!(waiting[0].trouble.as_ref().unwrap().contains("3 node(s) didn't match pod anti-affinity rules"));
+    assert!(said(&waiting[0]).contains("3 node(s) didn't match pod anti-affinity rules"));
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_zonal_volume_keeps_its_pod_in_the_zone_and_lets_go_of_the_old_node_first() 
     wait(&mut world, seconds(4));
     let after = pods(&world, "db")[0].clone();
     assert_eq!((&after.id.name, after.id.uid == before.id.uid), (&before.id.name, false));
-    assert!(after.trouble.as_ref().is_some_and(|trouble| trouble.starts_with("FailedAttachVolume")), "{after:?}");
+    assert!(said(&after).starts_with("FailedAttachVolume"), "{after:?}");
     wait(&mut world, seconds(60));
     let after = pods(&world, "db")[0].clone();
     assert!(after.ready);
@@ -234,12 +234,12 @@ fn troubled_pods_never_become_ready_and_say_why() {
         let pods = pods(&world, app);
         assert_eq!(pods.iter().filter(|pod| pod.ready).count(), 1);
         let bad = pods.iter().find(|pod| !pod.ready).unwrap();
-        (bad.phase, bad.trouble.clone().unwrap_or_default())
+        (bad.phase, said(bad))
     };
     assert_eq!(trouble("never").0, PodPhase::Running);
     let (phase, words) = trouble("crash");
     assert!(phase == PodPhase::Running && words.starts_with("CrashLoopBackOff, exit 1, "), "{words}");
-    assert_eq!(trouble("image"), (PodPhase::Pending, "ImagePullBackOff".to_owned()));
+    assert_eq!(trouble("image"), (PodPhase::Pending, "ImagePullBackOff, registry.example.com/image:2".to_owned()));
 }
 
 #[test]

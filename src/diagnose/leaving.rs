@@ -1,0 +1,194 @@
+//! What keeps pods that are to leave, budgets aside.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Rule, Verdicts, limits, remedy,
+    scene::{Leaver, Scene, behind},
+};
+use crate::{
+    domain::{
+        By, Cause, Deletion, Finding, Grade, NodeName, Object, Pod, Readiness, Subject, Sure, Toleration, later, short,
+    },
+    drain::{Fate, Stays, grace_for},
+    engine::{Flight, phase::NodePhase},
+};
+
+pub(super) const RULE: Rule = Rule {
+    causes: &[
+        Cause::LandsBack,
+        Cause::BarePod,
+        Cause::LongGrace,
+        Cause::StuckTerminating,
+        Cause::Finalizer,
+        Cause::StaysByDesign,
+    ],
+    find,
+};
+
+fn find(scene: &Scene<'_>, verdicts: &mut Verdicts) {
+    let found = &mut verdicts.found;
+    for leaver in &scene.leavers {
+        match leaver.fate {
+            Fate::Stays(_) => {}
+            Fate::Unmanaged => found.push(bare_pod(leaver.pod)),
+            Fate::Stopping => {}
+            Fate::Leaves => found.extend(long_grace_ahead(scene, leaver.pod)),
+        }
+    }
+    for (pod, leaver) in stopping(scene) {
+        found.extend(pod.deletion.and_then(|deletion| on_its_way(scene, pod, deletion, leaver)));
+    }
+    found.extend(lands_back(scene));
+    found.extend(stays_by_design(scene));
+}
+
+/// Pods that were told to stop: those that are to leave, and those that use up a budget elsewhere.
+fn stopping<'a>(scene: &Scene<'a>) -> Vec<(&'a Pod, Option<Leaver<'a>>)> {
+    let leavers: BTreeMap<_, _> = scene.leavers.iter().map(|leaver| (&leaver.pod.id.uid, *leaver)).collect();
+    let others = scene.unhealthy.values().filter(|pod| !leavers.contains_key(&pod.id.uid)).map(|pod| (*pod, None));
+    let ours = leavers.values().map(|leaver| (leaver.pod, Some(*leaver)));
+    ours.chain(others).filter(|(pod, _)| pod.deletion.is_some()).collect()
+}
+
+fn bare_pod(pod: &Pod) -> Finding {
+    Finding::new(Cause::BarePod, Object::Pod(pod.id.clone()), format!("{} has no controller", pod.id))
+        .by(
+            By::Spec,
+            "no ownerReference of a controller: nobody would bring it back, and --delete-unmanaged was not given",
+        )
+        .since(Some(pod.created_at))
+        .remedies(remedy::bare_pod(pod))
+}
+
+fn on_its_way(scene: &Scene<'_>, pod: &Pod, deletion: Deletion, leaver: Option<Leaver<'_>>) -> Option<Finding> {
+    let overdue = later(deletion.due, limits::OVERDUE) < scene.view.now;
+    if !overdue {
+        return stops_late(scene, pod, deletion, leaver.and_then(|leaver| leaver.flight));
+    }
+    let object = Object::Pod(pod.id.clone());
+    if !pod.finalizers.is_empty() {
+        let names = pod.finalizers.join(", ");
+        let finding = Finding::new(Cause::Finalizer, object, format!("{names} keeps {}", pod.id));
+        let why = "its grace period is over, and the object stays until whoever set that has taken it away";
+        return Some(
+            finding.sure(Sure::Likely).by(By::Spec, why).since(Some(deletion.due)).remedies(remedy::finalizer(pod)),
+        );
+    }
+    let node = pod.node.as_ref().and_then(|name| scene.view.snapshot.node(name));
+    if node.is_some_and(|node| node.ready == Readiness::Unknown) {
+        // Nobody there would say that it has stopped: that is about the node.
+        return None;
+    }
+    let says = format!("{} was told to stop and does not go", pod.id);
+    let why = "its grace period is over, no finalizer keeps it, and the kubelet has not said that its containers ended";
+    let finding = Finding::new(Cause::StuckTerminating, object, says).by(By::Status, why).since(Some(deletion.due));
+    Some(finding.remedies(remedy::stuck_terminating(pod)))
+}
+
+/// One that stops in its own time, where that is more than its node has.
+fn stops_late(scene: &Scene<'_>, pod: &Pod, deletion: Deletion, flight: Option<&Flight>) -> Option<Finding> {
+    let patience = scene.view.policy.drain_timeout;
+    let too_late = match flight.map(|flight| &flight.phase) {
+        Some(NodePhase::Draining { deadline }) => deletion.due > *deadline,
+        Some(
+            NodePhase::Cordoning
+            | NodePhase::Settling { .. }
+            | NodePhase::Terminating { .. }
+            | NodePhase::Replacing { .. }
+            | NodePhase::Releasing
+            | NodePhase::Quarantined,
+        )
+        | None => u64::from(deletion.grace_seconds) > patience.as_secs(),
+    };
+    let grade = match (too_late, flight) {
+        (false, _) => return None,
+        (true, Some(_)) if !scene.view.policy.force => Grade::Blocks,
+        (true, _) => Grade::Waits,
+    };
+    let grace = short(std::time::Duration::from_secs(deletion.grace_seconds.into()));
+    let says = format!("{} may take {grace} to stop", pod.id);
+    let why = format!("it is due at {}, and a node waits {} for its pods", deletion.due, short(patience));
+    let finding = Finding::new(Cause::LongGrace, Object::Pod(pod.id.clone()), says).graded(grade).by(By::Status, why);
+    Some(finding.remedies(remedy::long_grace(pod, deletion.grace_seconds)))
+}
+
+/// One that was not told yet and may take longer than its node would wait. Most stop early: nobody can tell.
+fn long_grace_ahead(scene: &Scene<'_>, pod: &Pod) -> Option<Finding> {
+    if *scene.view.subject != Subject::BeforeUpgrade {
+        return None;
+    }
+    let grace = grace_for(pod, scene.view.policy).unwrap_or(pod.grace_seconds);
+    let patience = scene.view.policy.drain_timeout;
+    if u64::from(grace) <= patience.as_secs() {
+        return None;
+    }
+    let span = short(std::time::Duration::from_secs(grace.into()));
+    let says = format!("{} may take {span} to stop", pod.id);
+    let why = format!("terminationGracePeriodSeconds {grace}, and a node waits {} for its pods", short(patience));
+    let finding = Finding::new(Cause::LongGrace, Object::Pod(pod.id.clone()), says);
+    let finding = finding.graded(Grade::Waits).sure(Sure::Possible).by(By::Spec, why);
+    Some(finding.remedies(remedy::long_grace(pod, grace)))
+}
+
+/// Pods that came back, or would, by what a person changes to keep them off.
+fn lands_back(scene: &Scene<'_>) -> Vec<Finding> {
+    let mut loops: BTreeMap<Object, (&Pod, &Toleration, Grade)> = BTreeMap::new();
+    for leaver in &scene.leavers {
+        let Some(toleration) = leaver.pod.tolerates_cordon() else { continue };
+        let Some(grade) = comes_back(scene, leaver) else { continue };
+        let entry = loops.entry(behind(leaver.pod)).or_insert((leaver.pod, toleration, grade));
+        entry.2 = entry.2.min(grade);
+    }
+    let found = loops.into_iter().map(|(object, (pod, toleration, grade))| {
+        let key = toleration
+            .key
+            .as_ref()
+            .map_or_else(|| "operator: Exists, without a key".to_owned(), |key| format!("key: {key}"));
+        let verb = if grade == Grade::Blocks { "come back" } else { "may come back" };
+        let finding =
+            Finding::new(Cause::LandsBack, object.clone(), format!("pods of {object} {verb} onto the cordoned node"));
+        let finding = finding.graded(grade).by(By::Spec, format!("they tolerate the taint of a cordoned node ({key})"));
+        let seen = match grade {
+            Grade::Blocks => finding.by(By::Seen, format!("{} was made after the cordon and runs there", pod.id)),
+            Grade::Waits | Grade::Notes => finding.sure(Sure::Possible),
+        };
+        seen.remedies(remedy::lands_back(pod, &object))
+    });
+    found.collect()
+}
+
+/// Whether it is one that came back; before anything was tried, that it may.
+fn comes_back(scene: &Scene<'_>, leaver: &Leaver<'_>) -> Option<Grade> {
+    let pod = leaver.pod;
+    match (leaver.flight, leaver.node.cordoned_at) {
+        (Some(flight), _) => {
+            let again = flight.landed().contains_key(&pod.id.uid) && flight.landed().len() >= limits::LAND_BACKS;
+            again.then_some(Grade::Blocks)
+        }
+        (None, Some(cordoned_at)) => {
+            (pod.created_at > later(cordoned_at, limits::CORDON_SEEN)).then_some(Grade::Blocks)
+        }
+        (None, None) => (*scene.view.subject == Subject::BeforeUpgrade).then_some(Grade::Notes),
+    }
+}
+
+/// Pods that need not leave, for whoever asks about the node or the pod.
+fn stays_by_design(scene: &Scene<'_>) -> Vec<Finding> {
+    let asked = match scene.view.subject {
+        Subject::Nodes(_) | Subject::Pod(_) => true,
+        Subject::Run | Subject::Group | Subject::BeforeUpgrade => false,
+    };
+    let mut by_node: BTreeMap<&NodeName, Vec<&str>> = BTreeMap::new();
+    for stayer in scene.stayers.iter().filter(|_| asked) {
+        if let Fate::Stays(Stays::DaemonSet | Stays::Mirror) = stayer.fate {
+            by_node.entry(&stayer.node.name).or_default().push(&stayer.pod.id.name);
+        }
+    }
+    let found = by_node.into_iter().map(|(node, pods)| {
+        let says = format!("{} of the pods on node/{node} stay until it goes", pods.len());
+        let finding = Finding::new(Cause::StaysByDesign, Object::Node(node.clone()), says).graded(Grade::Notes);
+        finding.by(By::Spec, format!("a DaemonSet's, or static: {}", pods.join(", ")))
+    });
+    found.collect()
+}

@@ -1,0 +1,39 @@
+//! How long things may take before they count as a block, each with its argument.
+
+use std::time::Duration;
+
+/// A budget that is used up gets a place again as soon as a replacement is Ready: an ordinary pod takes less than this,
+/// and it leaves 15 seconds to the minute within which people want to know.
+pub const QUIET_BUDGET: Duration = Duration::from_secs(45);
+
+/// The controller writes a budget's status within a second or two; 30 forgive one that is busy or restarts.
+pub const BEHIND: Duration = Duration::from_secs(30);
+
+/// How long the disruption controller itself believes in an accepted eviction (`DeletionTimeout`, 2 minutes), and ten
+/// seconds for it to look again.
+pub const DISRUPTED: Duration = Duration::from_secs(130);
+
+/// What the kubelet may take beyond the grace period to say that it is done; the drain allows the same.
+pub const OVERDUE: Duration = Duration::from_secs(10);
+
+/// The scheduler may bind what it saw before the cordon a moment after it.
+pub const CORDON_SEEN: Duration = Duration::from_secs(5);
+
+/// So many pods that came back are a loop and no accident.
+pub const LAND_BACKS: usize = 2;
+
+/// A pod that runs becomes Ready within this at least; twice what the slowest of its siblings took is given too.
+pub const PROBE: Duration = Duration::from_secs(45);
+
+/// A sibling that was not Ready in between shows a time that no start takes: nobody waits longer than this for a start.
+pub const PROBE_MOST: Duration = Duration::from_mins(5);
+
+/// A pod that no node takes waits so long for the next one to have room: what moves in a cluster does so within seconds.
+pub const PENDING: Duration = Duration::from_secs(45);
+
+/// An image of some gigabytes and a volume take minutes; after ten something else is the matter.
+pub const CREATING: Duration = Duration::from_mins(10);
+
+/// A budget of a fixed number counts the pods that exist: while one is replaced under its own name, it looks for a moment
+/// as if none could ever leave.
+pub const SETTLES: Duration = Duration::from_secs(10);

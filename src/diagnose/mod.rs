@@ -1,0 +1,76 @@
+//! Why does it not move: from what was seen to causes, each once, the roots before their symptoms.
+//!
+//! Pure, like all of the core. Each family of causes has a file with a [`Rule`]; no rule looks at what another found. Who
+//! waits for whom is a graph of facts, and the ranking at the end walks it.
+
+mod budget;
+mod containers;
+mod examiner;
+mod graph;
+mod leaving;
+pub mod limits;
+mod pages;
+mod rank;
+mod remedy;
+mod scene;
+mod tree;
+
+use std::collections::BTreeSet;
+
+pub use examiner::Examiner;
+pub use pages::page;
+pub use scene::{Memory, Scene, View};
+
+use crate::domain::{Ask, CannotTell, Cause, Diagnosis, Finding};
+
+/// One family of causes.
+struct Rule {
+    /// What it may find.
+    causes: &'static [Cause],
+    /// Looks for them.
+    find: fn(&Scene<'_>, &mut Verdicts),
+}
+
+/// Every rule; each cause is in one.
+const RULES: &[Rule] = &[budget::RULE, leaving::RULE, containers::RULE];
+
+/// What rules say.
+#[derive(Debug, Default)]
+struct Verdicts {
+    found: Vec<Finding>,
+    unknown: Vec<CannotTell>,
+}
+
+/// What has to be asked before more can be told; nothing is asked twice.
+#[must_use]
+pub fn needs(scene: &Scene<'_>) -> BTreeSet<Ask> {
+    scene.asks()
+}
+
+/// Looks for every cause, and puts the roots first.
+#[must_use]
+pub fn examine(scene: &Scene<'_>) -> Diagnosis {
+    let mut verdicts = Verdicts::default();
+    for rule in RULES {
+        let before = verdicts.found.len();
+        (rule.find)(scene, &mut verdicts);
+        debug_assert!(verdicts.found[before..].iter().all(|found| rule.causes.contains(&found.cause)));
+    }
+    let graph = graph::of(scene);
+    let findings = rank::rank(scene, &graph, verdicts.found);
+    let tree = tree::tree(scene, &graph, &findings);
+    let subject = scene.view.subject.clone();
+    Diagnosis { at: scene.view.now, subject, findings, unknown: verdicts.unknown, tree }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cause_is_found_by_one_rule() {
+        let mut found: Vec<_> = RULES.iter().flat_map(|rule| rule.causes).copied().collect();
+        found.sort();
+        assert_eq!(found, Cause::ALL);
+    }
+}

@@ -1,0 +1,149 @@
+//! Roots before symptoms: each cause once, with all that it holds, and what only shows it folded under it.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use super::{
+    graph::{Graph, Vertex},
+    scene::Scene,
+};
+use crate::domain::{Finding, Grade, Held, Object, Stand};
+
+/// Where each finding stands.
+struct Standing {
+    holds: Held,
+    /// Whether somebody reaches it without passing a cause that stands by itself.
+    direct: bool,
+}
+
+/// Puts them in order.
+pub(super) fn rank(scene: &Scene<'_>, graph: &Graph, mut found: Vec<Finding>) -> Vec<Finding> {
+    found.sort_by_key(|finding| (finding.cause, finding.object.clone()));
+    let mut at: BTreeMap<Vertex, Vec<usize>> = BTreeMap::new();
+    for (index, finding) in found.iter().enumerate() {
+        at.entry(Vertex::of(finding)).or_default().push(index);
+    }
+    let standing = stand(graph, &found, &at);
+    let below: Vec<BTreeSet<usize>> = found.iter().map(|finding| below(graph, &at, finding)).collect();
+    for (finding, standing) in found.iter_mut().zip(&standing) {
+        finding.holds = standing.holds.clone();
+    }
+    note_nodes(scene, &mut found);
+    fold(found, &standing, &below)
+}
+
+/// Whom each finding holds, and whether directly.
+fn stand(graph: &Graph, found: &[Finding], at: &BTreeMap<Vertex, Vec<usize>>) -> Vec<Standing> {
+    let mut standing: Vec<_> = found.iter().map(|_| Standing { holds: Held::default(), direct: false }).collect();
+    let stops = |vertex: &Vertex| {
+        let here = at.get(vertex).into_iter().flatten();
+        here.copied().any(|index| found[index].grade == Grade::Blocks && found[index].cause.stand() == Stand::Root)
+    };
+    for (node, pod) in &graph.leavers {
+        let from = Vertex::leaves(Object::Pod(pod.clone()));
+        for index in graph.reach(&from, |_| false).into_iter().filter_map(|vertex| at.get(vertex)).flatten() {
+            standing[*index].holds.nodes.insert(node.clone());
+            standing[*index].holds.pods.insert(pod.clone());
+        }
+        for index in graph.reach(&from, stops).into_iter().filter_map(|vertex| at.get(vertex)).flatten() {
+            standing[*index].direct = true;
+        }
+    }
+    standing
+}
+
+/// Findings strictly below this one.
+fn below(graph: &Graph, at: &BTreeMap<Vertex, Vec<usize>>, finding: &Finding) -> BTreeSet<usize> {
+    let own = Vertex::of(finding);
+    let reached = graph.reach(&own, |_| false);
+    reached
+        .into_iter()
+        .filter(|vertex| **vertex != own)
+        .filter_map(|vertex| at.get(vertex))
+        .flatten()
+        .copied()
+        .collect()
+}
+
+/// What is worth knowing of a node holds nobody, and belongs to it all the same.
+fn note_nodes(scene: &Scene<'_>, found: &mut [Finding]) {
+    for finding in found.iter_mut().filter(|finding| finding.cause.stand() == Stand::Aside) {
+        if let Object::Node(node) = &finding.object {
+            let stayers = scene.stayers.iter().filter(|stayer| stayer.node.name == *node);
+            finding.holds = Held { nodes: [node.clone()].into(), pods: stayers.map(|s| s.pod.id.clone()).collect() };
+        }
+    }
+}
+
+fn fold(found: Vec<Finding>, standing: &[Standing], below: &[BTreeSet<usize>]) -> Vec<Finding> {
+    // Where each goes: none stands by itself.
+    let homes: Vec<Home> = (0..found.len()).map(|index| home(index, &found, standing, below)).collect();
+    let mut ranked: BTreeMap<usize, Finding> = BTreeMap::new();
+    for (index, finding) in found.iter().enumerate().filter(|(index, _)| matches!(homes[*index], Home::Own)) {
+        ranked.insert(index, finding.clone());
+    }
+    for (index, finding) in found.into_iter().enumerate() {
+        match &homes[index] {
+            Home::Own => {}
+            Home::Under(roots, grade) => {
+                for root in roots {
+                    if let Some(root) = ranked.get_mut(root) {
+                        root.under.push(finding.clone().graded(*grade));
+                    }
+                }
+            }
+            Home::Because(root) => {
+                if let Some(root) = ranked.get_mut(root) {
+                    root.because.push(finding);
+                }
+            }
+        }
+    }
+    let mut ranked: Vec<_> = ranked.into_values().collect();
+    ranked.sort_by_key(|finding| {
+        let Held { nodes, pods } = &finding.holds;
+        (finding.grade, Reverse(nodes.len()), Reverse(pods.len()), finding.sure, finding.cause, finding.object.clone())
+    });
+    ranked
+}
+
+/// Where a finding is told.
+enum Home {
+    /// By itself.
+    Own,
+    /// As a symptom of these, and how much it then matters.
+    Under(Vec<usize>, Grade),
+    /// As what lies below this one and holds nothing else.
+    Because(usize),
+}
+
+fn home(index: usize, found: &[Finding], standing: &[Standing], below: &[BTreeSet<usize>]) -> Home {
+    let is_symptom = |index: usize| found[index].cause.stand() == Stand::Symptom;
+    let held = !standing[index].holds.pods.is_empty();
+    if held && !standing[index].direct {
+        let blocks = |above: &usize| found[*above].grade == Grade::Blocks && !is_symptom(*above);
+        let above = (0..found.len()).filter(|above| below[*above].contains(&index)).find(|above| {
+            // One that itself lies below another only would be told there, and this with it would be lost.
+            blocks(above) && standing[*above].direct
+        });
+        if let Some(above) = above {
+            return Home::Because(above);
+        }
+    }
+    if !is_symptom(index) {
+        return Home::Own;
+    }
+    let of_grade = |grade: Grade| -> Vec<usize> {
+        let own = |below: &usize| !is_symptom(*below) && found[*below].grade == grade && standing[*below].direct;
+        below[index].iter().copied().filter(own).collect()
+    };
+    for grade in [Grade::Blocks, Grade::Waits] {
+        let roots = of_grade(grade);
+        if !roots.is_empty() {
+            return Home::Under(roots, grade);
+        }
+    }
+    Home::Own
+}

@@ -1,0 +1,262 @@
+//! Ways out as commands to paste, the least drastic first, each with what it risks.
+
+use serde_json::json;
+
+use super::scene::behind;
+use crate::domain::{
+    Command, Container, IntOrPercent, Object, Owner, Pdb, PdbRef, PdbRule, Pod, Remedy, UnhealthyPolicy, later, short,
+};
+
+pub(super) fn never_allows(pdb: &Pdb, pods: &[&Pod]) -> Vec<Remedy> {
+    let (field, was) = rule_field(pdb.rule);
+    let enough = match pdb.rule {
+        PdbRule::MaxUnavailable(_) => json!(1),
+        PdbRule::MinAvailable(_) => json!((pdb.status.expected - 1).max(0)),
+    };
+    let restart = deployment_of(pods).map(|owner| {
+        let restart = kubectl(&pdb.id.namespace, &format!("rollout restart {owner}"));
+        let risk = "restarts all of its pods; with strategy Recreate they go before new ones come";
+        Remedy::fix("new pods elsewhere: a rollout does not ask the budget", vec![restart], risk)
+    });
+    let relax = Remedy::fix(
+        "let one pod leave at a time",
+        vec![patch(&pdb.id, &json!({ "spec": { field: enough } }))],
+        "one pod less for a while",
+    );
+    let relax = relax.back(vec![patch(&pdb.id, &json!({ "spec": { field: was } }))]);
+    restart.into_iter().chain([relax, force()]).collect()
+}
+
+pub(super) fn exhausted(pdb: &Pdb) -> Vec<Remedy> {
+    let list = kubectl(&pdb.id.namespace, &format!("get pods -l '{}' -o wide", pdb.selector.to_query()));
+    vec![Remedy::look("the pods that it counts", vec![list])]
+}
+
+pub(super) fn unhealthy_blocks(pdb: &Pdb, pod: &Pod) -> Vec<Remedy> {
+    let policy = |policy: UnhealthyPolicy| {
+        let name = match policy {
+            UnhealthyPolicy::IfHealthyBudget => "IfHealthyBudget",
+            UnhealthyPolicy::AlwaysAllow => "AlwaysAllow",
+        };
+        patch(&pdb.id, &json!({ "spec": { "unhealthyPodEvictionPolicy": name } }))
+    };
+    let allow = Remedy::fix(
+        "let broken pods leave whatever the budget says",
+        vec![policy(UnhealthyPolicy::AlwaysAllow)],
+        "pods that are only starting may be evicted too",
+    );
+    vec![
+        allow.back(vec![policy(pdb.unhealthy)]),
+        delete(pod, "its controller makes a new one; the budget is not asked"),
+    ]
+}
+
+pub(super) fn sync_failed(pdb: &Pdb, ready: Option<usize>) -> Vec<Remedy> {
+    let look = Remedy::look(
+        "what the controller says",
+        vec![kubectl(&pdb.id.namespace, &format!("describe pdb/{}", pdb.id.name))],
+    );
+    let Some(ready) = ready else { return vec![look] };
+    let (field, was) = rule_field(pdb.rule);
+    // Written twice, the key would be set; a budget may have one of the two only.
+    let keep = ready.saturating_sub(1);
+    let (to, back) = match pdb.rule {
+        PdbRule::MinAvailable(_) => (json!({ "minAvailable": keep }), json!({ "minAvailable": was })),
+        PdbRule::MaxUnavailable(_) => {
+            (json!({ "maxUnavailable": null, "minAvailable": keep }), json!({ field: was, "minAvailable": null }))
+        }
+    };
+    let count = Remedy::fix(
+        "a plain number needs no controller that can be scaled",
+        vec![patch(&pdb.id, &json!({ "spec": to }))],
+        "it no longer follows the number of replicas",
+    );
+    vec![look, count.back(vec![patch(&pdb.id, &json!({ "spec": back }))])]
+}
+
+pub(super) fn two_budgets(pdbs: &[PdbRef]) -> Vec<Remedy> {
+    let look = pdbs.iter().map(|pdb| kubectl(&pdb.namespace, &format!("get pdb/{} -o yaml", pdb.name)));
+    let look = Remedy::look("one budget a pod; keep what you delete:", look.collect());
+    let delete = pdbs.iter().map(|pdb| {
+        let delete = kubectl(&pdb.namespace, &format!("delete pdb/{}", pdb.name));
+        let others: Vec<_> = pdbs.iter().filter(|other| *other != pdb).map(|other| other.name.as_str()).collect();
+        Remedy::fix(
+            format!("leave the pods to {}", others.join(" and ")),
+            vec![delete],
+            "pods that only it counts lose it",
+        )
+    });
+    std::iter::once(look).chain(delete).collect()
+}
+
+pub(super) fn stale_disrupted(pdb: &Pdb) -> Vec<Remedy> {
+    let (ns, name) = (&pdb.id.namespace, &pdb.id.name);
+    let forget = json!({ "status": { "disruptedPods": null } });
+    let forget = kubectl(ns, &format!("patch pdb/{name} --subresource=status --type=merge -p '{forget}'"));
+    vec![Remedy::fix(
+        "count those pods again",
+        vec![forget],
+        "an eviction that is under way after all is counted twice",
+    )]
+}
+
+pub(super) fn status_behind(pdb: &Pdb) -> Vec<Remedy> {
+    let look = kubectl(&pdb.id.namespace, &format!("describe pdb/{}", pdb.id.name));
+    vec![
+        Remedy::wait("the disruption controller runs in the control plane: on EKS only AWS can mend it"),
+        Remedy::look("whether it looks at budgets at all", vec![look]),
+    ]
+}
+
+pub(super) fn bare_pod(pod: &Pod) -> Vec<Remedy> {
+    let upgrade = Command::Upgrade("--delete-unmanaged".to_owned());
+    vec![
+        delete(pod, "it does not come back"),
+        Remedy::fix("allow that for all such pods", vec![upgrade], "none of them comes back"),
+    ]
+}
+
+pub(super) fn long_grace(pod: &Pod, grace: u32) -> Vec<Remedy> {
+    let longer = later(jiff::Timestamp::UNIX_EPOCH, std::time::Duration::from_secs(grace.into()));
+    let minutes = u64::try_from(longer.as_second()).unwrap_or(u64::MAX).div_ceil(60) + 5;
+    let span = short(std::time::Duration::from_mins(minutes));
+    let wait = Command::Upgrade(format!("--drain-timeout {span}"));
+    let cut = Command::Upgrade("--max-grace-period 10m".to_owned());
+    vec![
+        Remedy::fix("wait for it", vec![wait], ""),
+        Remedy::fix("give every pod ten minutes at most", vec![cut], format!("cuts the work of {} short", pod.id.name)),
+    ]
+}
+
+pub(super) fn stuck_terminating(pod: &Pod) -> Vec<Remedy> {
+    let (ns, name) = (&pod.id.namespace, &pod.id.name);
+    let node = pod.node.as_ref().map(|node| Command::Kubectl(format!("describe node/{node}")));
+    let look = [Some(kubectl(ns, &format!("describe pod/{name}"))), node].into_iter().flatten().collect();
+    let risk = if pod.owner.as_ref().is_some_and(|owner| owner.kind == "StatefulSet") {
+        "its containers may still run while its successor, which has the same name and volumes, starts"
+    } else {
+        "its containers may still run"
+    };
+    let kill = kubectl(ns, &format!("delete pod/{name} --grace-period=0 --force"));
+    vec![Remedy::look("what the kubelet says", look), Remedy::fix("forget the pod", vec![kill], risk)]
+}
+
+pub(super) fn finalizer(pod: &Pod) -> Vec<Remedy> {
+    let (ns, name) = (&pod.id.namespace, &pod.id.name);
+    let remove = json!([
+        { "op": "test", "path": "/metadata/finalizers", "value": pod.finalizers },
+        { "op": "remove", "path": "/metadata/finalizers" },
+    ]);
+    let remove = kubectl(ns, &format!("patch pod/{name} --type=json -p '{remove}'"));
+    let look = kubectl(ns, &format!("get pod/{name} -o yaml"));
+    vec![
+        Remedy::look("whether the controller that set it runs at all", vec![look]),
+        Remedy::fix("take it away", vec![remove], "what it waits for is never cleaned up"),
+    ]
+}
+
+pub(super) fn lands_back(pod: &Pod, object: &Object) -> Vec<Remedy> {
+    let ns = &pod.id.namespace;
+    match object {
+        Object::Workload { owner, .. } => {
+            let edit = kubectl(ns, &format!("edit {owner}"));
+            let risk = "rolls its pods; GitOps or an operator may put it back";
+            vec![Remedy::fix(
+                "take that toleration out of its template (spec.template.spec.tolerations)",
+                vec![edit],
+                risk,
+            )]
+        }
+        Object::Pod(_) | Object::Pdb(_) | Object::Budgets(_) | Object::Node(_) => {
+            let look = kubectl(ns, &format!("get pod/{} -o yaml", pod.id.name));
+            vec![Remedy::look("who makes it: metadata.ownerReferences", vec![look])]
+        }
+    }
+}
+
+pub(super) fn crash_loop(pod: &Pod, container: &Container) -> Vec<Remedy> {
+    let (ns, name) = (&pod.id.namespace, &pod.id.name);
+    let logs = kubectl(ns, &format!("logs pod/{name} -c {} --previous", container.name));
+    let look = Remedy::look("why it ends", vec![logs, kubectl(ns, &format!("describe pod/{name}"))]);
+    std::iter::once(look).chain(undo(pod)).collect()
+}
+
+pub(super) fn image_pull(pod: &Pod) -> Vec<Remedy> {
+    let describe = kubectl(&pod.id.namespace, &format!("describe pod/{}", pod.id.name));
+    let look = Remedy::look("what the registry answers", vec![describe]);
+    std::iter::once(look).chain(undo(pod)).collect()
+}
+
+pub(super) fn not_ready(pod: &Pod) -> Vec<Remedy> {
+    let (ns, name) = (&pod.id.namespace, &pod.id.name);
+    let look =
+        vec![kubectl(ns, &format!("describe pod/{name}")), kubectl(ns, &format!("logs pod/{name} --all-containers"))];
+    let look = Remedy::look("what its readiness probe says", look);
+    let again = pod.owner.is_some().then(|| delete(pod, "helps where only this one is stuck"));
+    std::iter::once(look).chain(again).chain(undo(pod)).collect()
+}
+
+pub(super) fn starting(pod: &Pod) -> Vec<Remedy> {
+    let describe = kubectl(&pod.id.namespace, &format!("describe pod/{}", pod.id.name));
+    vec![Remedy::wait("it takes its time"), Remedy::look("how far it is", vec![describe])]
+}
+
+pub(super) fn pending(pod: &Pod, words: &str) -> Vec<Remedy> {
+    let describe = kubectl(&pod.id.namespace, &format!("describe pod/{}", pod.id.name));
+    let look = Remedy::look("what the scheduler says", vec![describe]);
+    let a_node_helps = ["Insufficient", "Too many pods", "anti-affinity", "topology spread"];
+    let surge = a_node_helps.iter().any(|reason| words.contains(reason)).then(|| {
+        Remedy::fix(
+            "one node more while it is upgraded",
+            vec![Command::Upgrade("--max-surge 1".to_owned())],
+            "one more instance is paid for",
+        )
+    });
+    std::iter::once(look).chain(surge).collect()
+}
+
+/// The former template, where something keeps one.
+fn undo(pod: &Pod) -> Option<Remedy> {
+    let Object::Workload { owner, .. } = behind(pod) else { return None };
+    if !matches!(owner.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet") {
+        return None;
+    }
+    let undo = kubectl(&pod.id.namespace, &format!("rollout undo {owner}"));
+    Some(Remedy::fix("go back to its template before the last change", vec![undo], "the old version of all its pods"))
+}
+
+fn delete(pod: &Pod, risk: &str) -> Remedy {
+    let delete = kubectl(&pod.id.namespace, &format!("delete pod/{}", pod.id.name));
+    Remedy::fix("delete it", vec![delete], risk)
+}
+
+fn force() -> Remedy {
+    let force = Command::Upgrade("--force".to_owned());
+    Remedy::fix("delete what is left when the drain timeout ends", vec![force], "past every budget of the group's pods")
+}
+
+/// The Deployment that all of them are of, if one.
+fn deployment_of(pods: &[&Pod]) -> Option<Owner> {
+    let owner = pods.first()?.workload()?;
+    let same = pods.iter().all(|pod| pod.workload().as_ref() == Some(&owner));
+    (same && owner.kind == "Deployment").then_some(owner)
+}
+
+fn rule_field(rule: PdbRule) -> (&'static str, serde_json::Value) {
+    let value = |value: IntOrPercent| match value {
+        IntOrPercent::Int(count) => json!(count),
+        IntOrPercent::Percent(_) => json!(value.to_string()),
+    };
+    match rule {
+        PdbRule::MinAvailable(min) => ("minAvailable", value(min)),
+        PdbRule::MaxUnavailable(max) => ("maxUnavailable", value(max)),
+    }
+}
+
+fn patch(pdb: &PdbRef, patch: &serde_json::Value) -> Command {
+    kubectl(&pdb.namespace, &format!("patch pdb/{} --type=merge -p '{patch}'", pdb.name))
+}
+
+fn kubectl(namespace: &str, rest: &str) -> Command {
+    Command::Kubectl(format!("-n {namespace} {rest}"))
+}

@@ -1,0 +1,238 @@
+//! What rules look at: the pods that are to leave, the budgets that hold them, and the pods that use those up.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::{
+    domain::{
+        Ask, Instance, Known, Lack, Lifecycle, Node, NodeName, Object, Pdb, PdbRef, Pod, Policy, Snapshot, Subject,
+        Uid, elapsed,
+    },
+    drain::{Fate, fate, ignores_budgets, needs_token},
+    engine::{Flight, Rollout, phase::NodePhase},
+};
+
+/// Everything that a diagnosis is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// When.
+    pub now: Timestamp,
+    /// What was seen.
+    pub snapshot: &'a Snapshot,
+    /// A run that is under way.
+    pub run: Option<&'a Rollout>,
+    /// What was seen before.
+    pub memory: &'a Memory,
+    /// How a run goes, or would.
+    pub policy: &'a Policy,
+    /// What is asked about.
+    pub subject: &'a Subject,
+    /// Nodes that an upgrade would replace.
+    pub old: &'a BTreeSet<NodeName>,
+    /// What was asked for and not answered, and why.
+    pub lacks: &'a BTreeMap<Ask, Lack>,
+}
+
+/// What only somebody knows who looked before.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// Since when a budget's status is behind this generation of its spec.
+    behind: BTreeMap<PdbRef, (i64, Timestamp)>,
+}
+
+impl Memory {
+    /// Takes note of what is seen at this moment.
+    pub fn note(&mut self, snapshot: &Snapshot, now: Timestamp) {
+        let behind = snapshot.pdbs().values().filter(|pdb| !pdb.is_observed());
+        let behind = behind.map(|pdb| {
+            let known = self.behind.get(&pdb.id).filter(|(generation, _)| *generation == pdb.generation);
+            (pdb.id.clone(), (pdb.generation, known.map_or(now, |(_, since)| *since)))
+        });
+        self.behind = behind.collect();
+    }
+}
+
+/// A pod that is to leave its node.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Leaver<'a> {
+    pub(super) pod: &'a Pod,
+    pub(super) node: &'a Node,
+    pub(super) fate: Fate,
+    pub(super) flight: Option<&'a Flight>,
+}
+
+/// What rules look at.
+#[derive(Debug)]
+pub struct Scene<'a> {
+    pub(super) view: View<'a>,
+    /// Nodes that are looked at.
+    pub(super) nodes: Vec<&'a Node>,
+    /// Pods that are to leave and have not left, by node.
+    pub(super) leavers: Vec<Leaver<'a>>,
+    /// Pods that stay although their node is emptied.
+    pub(super) stayers: Vec<Leaver<'a>>,
+    /// Budgets that allow none of their leavers now, and those.
+    pub(super) blocked: BTreeMap<PdbRef, (&'a Pdb, Vec<&'a Pod>)>,
+    /// Budgets of which several count the same leavers, and those.
+    pub(super) doubled: BTreeMap<Vec<PdbRef>, Vec<&'a Pod>>,
+    /// Pods that others wait for and that are not Ready, by uid.
+    pub(super) unhealthy: BTreeMap<&'a Uid, &'a Pod>,
+}
+
+impl<'a> Scene<'a> {
+    /// Lays out what this view shows.
+    #[must_use]
+    pub fn of(view: View<'a>) -> Self {
+        let nodes = targets(&view);
+        let (mut leavers, mut stayers) = (Vec::new(), Vec::new());
+        for node in &nodes {
+            let instance = node.instance.as_ref();
+            let flight = view.run.and_then(|run| run.flights().get(instance?));
+            for pod in view.snapshot.pods_on(&node.name).filter(|pod| is_asked_about(&view, pod)) {
+                let fate = fate(pod, Some(node), view.policy, view.now);
+                let leaver = Leaver { pod, node, fate, flight };
+                match fate {
+                    Fate::Stays(_) => stayers.push(leaver),
+                    Fate::Leaves | Fate::Stopping | Fate::Unmanaged => leavers.push(leaver),
+                }
+            }
+        }
+        let mut scene = Self {
+            view,
+            nodes,
+            leavers,
+            stayers,
+            blocked: BTreeMap::new(),
+            doubled: BTreeMap::new(),
+            unhealthy: BTreeMap::new(),
+        };
+        scene.ask_budgets();
+        scene.look_at_the_unhealthy();
+        scene
+    }
+
+    /// What budgets say to the pods that are to leave; whoever does not ask them is not held by them.
+    fn ask_budgets(&mut self) {
+        let snapshot = self.view.snapshot;
+        if self.view.policy.disable_eviction {
+            return;
+        }
+        for leaver in self.leavers.iter().filter(|leaver| leaver.fate == Fate::Leaves) {
+            let pod = leaver.pod;
+            let budgets: Vec<&Pdb> = budgets_of(snapshot, pod).collect();
+            match budgets.as_slice() {
+                [] => {}
+                [pdb] if needs_token(pod, pdb) && allows_none(pdb) => {
+                    self.blocked.entry(pdb.id.clone()).or_insert_with(|| (pdb, Vec::new())).1.push(pod);
+                }
+                [_] => {}
+                _ if ignores_budgets(pod) => {}
+                several => {
+                    let ids = several.iter().map(|pdb| pdb.id.clone()).collect();
+                    self.doubled.entry(ids).or_default().push(pod);
+                }
+            }
+        }
+    }
+
+    fn look_at_the_unhealthy(&mut self) {
+        let snapshot = self.view.snapshot;
+        let counted = self.blocked.keys().filter_map(|pdb| snapshot.pods_of_pdb(pdb)).flatten();
+        let asked_about = self.leavers.iter().map(|leaver| leaver.pod).filter(|_| self.is_about_a_pod());
+        let unhealthy = counted.chain(asked_about).filter(|pod| !pod.ready && !pod.is_finished());
+        self.unhealthy = unhealthy.map(|pod| (&pod.id.uid, pod)).collect();
+    }
+
+    pub(super) fn is_about_a_pod(&self) -> bool {
+        matches!(self.view.subject, Subject::Pod(_))
+    }
+
+    /// The pods that a budget counts.
+    pub(super) fn counted(&self, pdb: &PdbRef) -> Known<&'a [Pod]> {
+        match self.view.snapshot.pods_of_pdb(pdb) {
+            Some(pods) => Known::Is(pods),
+            None => {
+                let lack = self.view.lacks.get(&Ask::PodsOf(pdb.clone()));
+                Known::Unknown(lack.cloned().unwrap_or(Lack::NotRead))
+            }
+        }
+    }
+
+    /// Since when its status is known to be behind.
+    pub(super) fn behind_since(&self, pdb: &PdbRef) -> Option<Timestamp> {
+        self.view.memory.behind.get(pdb).map(|(_, since)| *since)
+    }
+
+    /// Whether nodes are on their way that may take what no node takes now.
+    pub(super) fn expects_nodes(&self) -> bool {
+        let coming = |instance: &Instance| {
+            let node = self.view.snapshot.node_of(&instance.id);
+            match &instance.lifecycle {
+                Lifecycle::Pending(_) => true,
+                Lifecycle::InService => node.is_none_or(|node| !node.is_ready()) && !instance.no_node,
+                Lifecycle::Terminating(_) | Lifecycle::Apart(_) => false,
+            }
+        };
+        let group = self.view.snapshot.group();
+        self.view.run.is_some_and(Rollout::awaits_nodes)
+            || group.is_some_and(|group| group.missing() > 0 || group.instances.values().any(coming))
+    }
+
+    /// What has to be known yet, and was not asked in vain.
+    pub(super) fn asks(&self) -> BTreeSet<Ask> {
+        let snapshot = self.view.snapshot;
+        let on = self.nodes.iter().map(|node| &node.name).filter(|name| !snapshot.knows_pods_of(name));
+        let of = self.blocked.keys().filter(|pdb| snapshot.pods_of_pdb(pdb).is_none());
+        let asks = on.cloned().map(Ask::PodsOn).chain(of.cloned().map(Ask::PodsOf));
+        asks.filter(|ask| !self.view.lacks.contains_key(ask)).collect()
+    }
+
+    /// How long ago that was.
+    pub(super) fn since(&self, moment: Timestamp) -> std::time::Duration {
+        elapsed(moment, self.view.now)
+    }
+}
+
+/// What a person changes to change this pod, or the pod itself where nothing controls it.
+pub(super) fn behind(pod: &Pod) -> Object {
+    match pod.workload() {
+        Some(owner) => Object::Workload { namespace: pod.id.namespace.clone(), owner },
+        None => Object::Pod(pod.id.clone()),
+    }
+}
+
+/// Whether a budget lets nobody go who has to ask it.
+fn allows_none(pdb: &Pdb) -> bool {
+    pdb.status.allowed <= 0 || !pdb.is_observed() || pdb.status.sync_failed.is_some()
+}
+
+fn budgets_of<'a>(snapshot: &'a Snapshot, pod: &Pod) -> impl Iterator<Item = &'a Pdb> {
+    snapshot.budgets_of(&pod.id.uid).iter().filter_map(|id| snapshot.pdb(id))
+}
+
+fn is_asked_about(view: &View<'_>, pod: &Pod) -> bool {
+    match view.subject {
+        Subject::Pod(asked) => asked.uid == pod.id.uid,
+        Subject::Run | Subject::Group | Subject::Nodes(_) | Subject::BeforeUpgrade => true,
+    }
+}
+
+/// The nodes that are looked at: never all of a cluster.
+fn targets<'a>(view: &View<'a>) -> Vec<&'a Node> {
+    let snapshot = view.snapshot;
+    match view.subject {
+        Subject::Run => {
+            let flights = view.run.into_iter().flat_map(|run| run.flights().values());
+            let drained = flights.filter(|flight| matches!(flight.phase, NodePhase::Draining { .. }));
+            drained.filter_map(|flight| snapshot.node(flight.member.node.as_ref()?)).collect()
+        }
+        Subject::Group => snapshot.nodes().values().filter(|node| node.unschedulable).collect(),
+        Subject::Nodes(names) => names.iter().filter_map(|name| snapshot.node(name)).collect(),
+        Subject::Pod(pod) => {
+            let node = snapshot.pod(&pod.uid).and_then(|pod| pod.node.as_ref());
+            node.and_then(|name| snapshot.node(name)).into_iter().collect()
+        }
+        Subject::BeforeUpgrade => view.old.iter().filter_map(|name| snapshot.node(name)).collect(),
+    }
+}

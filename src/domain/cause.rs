@@ -1,0 +1,151 @@
+//! The catalogue of causes: what can keep a node from being emptied, each with its stable code.
+//!
+//! One table: the pages in `docs/causes/`, `mngup explain` and the proofs are checked against it.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Where a cause is to be looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// What a `PodDisruptionBudget` refuses.
+    Budget,
+    /// What keeps a pod that is to leave, budgets aside.
+    Leaving,
+    /// What keeps a pod that others count on from being Ready.
+    Container,
+}
+
+/// How a cause stands to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stand {
+    /// A cause of its own, whatever lies below it.
+    Root,
+    /// It shows what lies below it, and is folded under that.
+    Symptom,
+    /// Worth knowing; it holds nothing.
+    Aside,
+}
+
+macro_rules! catalogue {
+    ($($name:ident, $code:literal, $family:ident, $stand:ident, $title:literal;)*) => {
+        /// A cause.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Cause {
+            $(#[doc = $title] $name,)*
+        }
+
+        impl Cause {
+            /// All of them, by family.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Its stable name: what people search for, and scripts compare with.
+            #[must_use]
+            pub fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// It in a few words.
+            #[must_use]
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)* }
+            }
+
+            /// Where it belongs.
+            #[must_use]
+            pub fn family(self) -> Family {
+                match self { $(Self::$name => Family::$family,)* }
+            }
+
+            /// How it stands to others.
+            #[must_use]
+            pub fn stand(self) -> Stand {
+                match self { $(Self::$name => Stand::$stand,)* }
+            }
+        }
+    };
+}
+
+catalogue! {
+    PdbNeverAllows, "PDB-NEVER-ALLOWS", Budget, Root, "a budget that can never allow an eviction";
+    PdbExhausted, "PDB-EXHAUSTED", Budget, Symptom, "a budget that is used up for now";
+    PdbUnhealthyBlocks, "PDB-UNHEALTHY-BLOCKS", Budget, Root, "a pod that is not Ready may not leave because its budget is short";
+    PdbSyncFailed, "PDB-SYNC-FAILED", Budget, Root, "a budget that the disruption controller cannot calculate";
+    TwoBudgets, "TWO-BUDGETS", Budget, Root, "more than one budget counts the same pod";
+    PdbStaleDisrupted, "PDB-STALE-DISRUPTED", Budget, Root, "a budget that still counts an eviction which never happened";
+    PdbStatusBehind, "PDB-STATUS-BEHIND", Budget, Root, "a budget whose last change was not looked at yet";
+    LandsBack, "LANDS-BACK", Leaving, Root, "pods come back onto the cordoned node";
+    BarePod, "BARE-POD", Leaving, Root, "a pod that nothing brings back";
+    LongGrace, "LONG-GRACE", Leaving, Root, "a pod that may take longer to stop than its node waits";
+    StuckTerminating, "STUCK-TERMINATING", Leaving, Root, "a pod that should be gone and is not";
+    Finalizer, "FINALIZER", Leaving, Root, "a pod that somebody else must let go of first";
+    StaysByDesign, "STAYS-BY-DESIGN", Leaving, Aside, "a pod that belongs to its node and goes with it";
+    PodCrashLoop, "POD-CRASH-LOOP", Container, Root, "a container that ends again and again";
+    PodImagePull, "POD-IMAGE-PULL", Container, Root, "an image that the node cannot get";
+    PodNotReady, "POD-NOT-READY", Container, Root, "a pod that runs and does not become Ready";
+    PodStarting, "POD-STARTING", Container, Root, "a pod that still takes its normal time to start";
+    PodPending, "POD-PENDING", Container, Root, "a pod that no node takes";
+}
+
+impl Cause {
+    /// The cause that is called so, in capitals or not.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let code = text.trim().to_uppercase().replace('_', "-");
+        Self::ALL.iter().copied().find(|cause| cause.code() == code)
+    }
+}
+
+impl Family {
+    /// All of them, in the order in which they are told.
+    pub const ALL: &[Self] = &[Self::Budget, Self::Leaving, Self::Container];
+
+    /// What its causes have in common.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Budget => "a PodDisruptionBudget refuses",
+            Self::Leaving => "a pod that is to leave does not",
+            Self::Container => "a pod that others wait for is not Ready",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl Serialize for Cause {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
+    }
+}
+
+impl<'de> Deserialize<'de> for Cause {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let code = String::deserialize(deserializer)?;
+        Self::parse(&code).ok_or_else(|| serde::de::Error::custom(format!("no cause is called {code}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_stable_names_that_a_shell_takes_as_one_word() {
+        let codes: BTreeSet<_> = Cause::ALL.iter().map(|cause| cause.code()).collect();
+        assert_eq!(codes.len(), Cause::ALL.len());
+        for code in codes {
+            assert!(code.chars().all(|c| c.is_ascii_uppercase() || c == '-'), "{code}");
+            assert!(code.starts_with(|c: char| c.is_ascii_uppercase()), "{code}");
+            assert_eq!(Cause::parse(&code.to_lowercase().replace('-', "_")).map(Cause::code), Some(code));
+        }
+        assert_eq!(Cause::parse("PDB"), None);
+    }
+}
