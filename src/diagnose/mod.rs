@@ -13,6 +13,8 @@ mod pages;
 mod rank;
 mod remedy;
 mod scene;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 use std::collections::BTreeSet;
@@ -61,16 +63,4 @@ pub fn examine(scene: &Scene<'_>) -> Diagnosis {
     let tree = tree::tree(scene, &graph, &findings);
     let subject = scene.view.subject.clone();
     Diagnosis { at: scene.view.now, subject, findings, unknown: verdicts.unknown, tree }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_cause_is_found_by_one_rule() {
-        let mut found: Vec<_> = RULES.iter().flat_map(|rule| rule.causes).copied().collect();
-        found.sort();
-        assert_eq!(found, Cause::ALL);
-    }
 }

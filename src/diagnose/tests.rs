@@ -1,0 +1,199 @@
+//! Each cause beside its near miss, on clusters made by hand.
+
+mod budgets;
+mod containers;
+mod leaving;
+mod ranking;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::domain::*;
+
+/// Everything happens at this moment, a few hours after the cluster was made.
+fn now() -> Timestamp {
+    "2026-11-21T09:00:00Z".parse().unwrap()
+}
+
+fn ago(seconds: u64) -> Timestamp {
+    now() - Duration::from_secs(seconds)
+}
+
+/// A cluster of two nodes, `n1` cordoned an hour ago.
+struct Cluster {
+    snapshot: Snapshot,
+    policy: Policy,
+    memory: Memory,
+    lacks: BTreeMap<Ask, Lack>,
+}
+
+impl Cluster {
+    fn new() -> Self {
+        let mut cluster = Self {
+            snapshot: Snapshot::default(),
+            policy: Policy::default(),
+            memory: Memory::default(),
+            lacks: BTreeMap::new(),
+        };
+        for (name, cordoned_at) in [("n1", Some(ago(3600))), ("n2", None)] {
+            cluster.see(Change::Node(Box::new(node(name, cordoned_at))));
+            cluster.see(Change::PodsListed(name.into()));
+        }
+        cluster
+    }
+
+    fn see(&mut self, change: Change) {
+        self.snapshot.apply(change);
+    }
+
+    /// With these pods where they are.
+    fn pods(mut self, pods: impl IntoIterator<Item = Pod>) -> Self {
+        for pod in pods {
+            self.see(Change::Pod(Box::new(pod)));
+        }
+        self
+    }
+
+    /// With this budget, which counts these pods.
+    fn budget(mut self, pdb: Pdb, counted: impl IntoIterator<Item = Pod>) -> Self {
+        let (id, counted): (_, Vec<_>) = (pdb.id.clone(), counted.into_iter().collect());
+        self = self.pods(counted.iter().filter(|pod| pod.node.is_some()).cloned());
+        self.see(Change::Pdb(Box::new(pdb)));
+        self.see(Change::PdbPods(id, counted));
+        self
+    }
+
+    fn examine(&self, subject: &Subject) -> Diagnosis {
+        let old: BTreeSet<NodeName> = ["n1".into(), "n2".into()].into();
+        let view = View {
+            now: now(),
+            snapshot: &self.snapshot,
+            run: None,
+            memory: &self.memory,
+            policy: &self.policy,
+            subject,
+            old: &old,
+            lacks: &self.lacks,
+        };
+        examine(&Scene::of(view))
+    }
+
+    /// What is found on the cordoned nodes, a line each.
+    fn found(&self) -> Vec<String> {
+        told(&self.examine(&Subject::Group))
+    }
+}
+
+/// `PDB-EXHAUSTED pdb/shop/cart blocks`, what is folded under it behind.
+fn told(diagnosis: &Diagnosis) -> Vec<String> {
+    let line = |finding: &Finding| {
+        let folded = |how: &str, findings: &[Finding]| -> String {
+            findings.iter().map(|finding| format!(" {how} {} {}", finding.cause, finding.object)).collect()
+        };
+        let grade = format!("{:?}", finding.grade).to_lowercase();
+        let (under, because) = (folded("<-", &finding.under), folded("because", &finding.because));
+        format!("{} {} {grade}{under}{because}", finding.cause, finding.object)
+    };
+    diagnosis.findings.iter().map(line).collect()
+}
+
+fn node(name: &str, cordoned_at: Option<Timestamp>) -> Node {
+    Node {
+        name: name.into(),
+        instance: Some(format!("i-{name}").as_str().into()),
+        kind: NodeKind::Instance,
+        zone: Some("a".into()),
+        created_at: Timestamp::UNIX_EPOCH,
+        ready: Readiness::Ready,
+        unschedulable: cordoned_at.is_some(),
+        cordoned_at,
+        taints: Vec::new(),
+        labels: BTreeMap::new(),
+        marks: Marks::default(),
+        shielded: false,
+        kubelet_version: "v1.33.5-eks-1".to_owned(),
+        extended: BTreeMap::new(),
+        volumes: Vec::new(),
+    }
+}
+
+/// A pod of Deployment cart, Ready for two hours.
+fn pod(name: &str, node: &str) -> Pod {
+    let labels = [("app", "cart"), ("pod-template-hash", "5f6c")];
+    Pod {
+        id: PodRef { namespace: "shop".to_owned(), name: name.to_owned(), uid: name.into() },
+        node: Some(node.into()).filter(|_| !node.is_empty()),
+        owner: Some(Owner { kind: "ReplicaSet".to_owned(), name: "cart-5f6c".to_owned() }),
+        phase: PodPhase::Running,
+        ready: true,
+        ready_since: Some(ago(7200)),
+        created_at: ago(7210),
+        deletion: None,
+        mirror: false,
+        labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+        tolerations: Vec::new(),
+        grace_seconds: 30,
+        finalizers: Vec::new(),
+        local_data: false,
+        claims: Vec::new(),
+        trouble: None,
+    }
+}
+
+/// The same pod, not Ready for so long, in this trouble.
+fn not_ready(pod: Pod, seconds: u64, trouble: Trouble) -> Pod {
+    Pod { ready: false, ready_since: Some(ago(seconds)), trouble: Some(Box::new(trouble)), ..pod }
+}
+
+fn in_container(state: ContainerState, restarts: i32) -> Trouble {
+    let exit = Exit { code: 137, reason: Some("OOMKilled".to_owned()), message: None, at: Some(ago(60)) };
+    let (name, image) = ("app".to_owned(), "shop/cart:2".to_owned());
+    let ended_before = (restarts > 0).then_some(exit);
+    let container = Container { name, image, init: false, state, ended_before, restarts, ready: false };
+    Trouble { containers: vec![container], ..Trouble::default() }
+}
+
+fn waiting(reason: &str) -> ContainerState {
+    ContainerState::Waiting { reason: reason.to_owned(), message: None }
+}
+
+fn crashing() -> Trouble {
+    in_container(waiting("CrashLoopBackOff"), 9)
+}
+
+/// A budget over cart that allows none, and has done so for an hour.
+fn budget(rule: PdbRule, expected: i32, desired: i32, current: i32) -> Pdb {
+    Pdb {
+        id: PdbRef { namespace: "shop".to_owned(), name: "cart".to_owned() },
+        revision: "1".to_owned(),
+        generation: 1,
+        selector: Selector::labels([("app", "cart")]),
+        rule,
+        unhealthy: UnhealthyPolicy::IfHealthyBudget,
+        status: PdbStatus {
+            observed_generation: 1,
+            allowed: (current - desired).max(0),
+            current,
+            desired,
+            expected,
+            blocked_since: (current <= desired).then(|| ago(3600)),
+            ..PdbStatus::default()
+        },
+    }
+}
+
+fn max_unavailable(count: u32) -> PdbRule {
+    PdbRule::MaxUnavailable(IntOrPercent::Int(count))
+}
+
+#[test]
+fn every_cause_is_found_by_one_rule() {
+    let mut found: Vec<_> = RULES.iter().flat_map(|rule| rule.causes).copied().collect();
+    found.sort();
+    assert_eq!(found, Cause::ALL);
+}

@@ -1,0 +1,94 @@
+use super::*;
+
+fn stopping(pod: Pod, due: Timestamp, grace_seconds: u32) -> Pod {
+    Pod { deletion: Some(Deletion { due, grace_seconds }), ..pod }
+}
+
+fn found(pod: Pod) -> Vec<String> {
+    Cluster::new().pods([pod]).found()
+}
+
+#[test]
+fn a_pod_without_a_controller_needs_a_consent() {
+    let bare = || Pod { owner: None, ..pod("shell", "n1") };
+    assert_eq!(found(bare()), ["BARE-POD pod/shop/shell blocks"]);
+    assert!(found(Pod { mirror: true, ..bare() }).is_empty());
+    let mut agreed = Cluster::new().pods([bare()]);
+    agreed.policy.delete_unmanaged = true;
+    assert!(agreed.found().is_empty());
+}
+
+#[test]
+fn a_pod_past_its_grace_is_stuck_or_kept_by_a_finalizer_and_one_in_time_is_neither() {
+    assert!(found(stopping(pod("cart-1", "n1"), ago(5), 30)).is_empty());
+    assert_eq!(found(stopping(pod("cart-1", "n1"), ago(15), 30)), ["STUCK-TERMINATING pod/shop/cart-1 blocks"]);
+    let kept = Pod { finalizers: vec!["example.com/hold".to_owned()], ..pod("cart-1", "n1") };
+    assert_eq!(found(stopping(kept.clone(), ago(15), 30)), ["FINALIZER pod/shop/cart-1 blocks"]);
+    assert!(found(kept).is_empty());
+    // Where the kubelet is silent nobody would say that it has stopped.
+    let mut silent = Cluster::new();
+    silent.see(Change::Node(Box::new(Node { ready: Readiness::Unknown, ..node("n1", Some(ago(3600))) })));
+    assert!(silent.pods([stopping(pod("cart-1", "n1"), ago(15), 30)]).found().is_empty());
+}
+
+#[test]
+fn a_finalizer_is_taken_away_only_as_it_was_seen() {
+    let kept = Pod { finalizers: vec!["example.com/hold".to_owned()], ..pod("cart-1", "n1") };
+    let found = Cluster::new().pods([stopping(kept, ago(15), 30)]).examine(&Subject::Group);
+    assert_eq!(
+        found.findings[0].remedies[1].run,
+        [Command::Kubectl(
+            "-n shop patch pod/cart-1 --type=json -p '[{\"op\":\"test\",\"path\":\"/metadata/finalizers\",\"value\":\
+         [\"example.com/hold\"]},{\"op\":\"remove\",\"path\":\"/metadata/finalizers\"}]'"
+                .to_owned()
+        )]
+    );
+}
+
+#[test]
+fn a_grace_longer_than_a_node_waits_is_told_before_and_while_it_runs() {
+    let slow = || Pod { grace_seconds: 7200, ..pod("batch", "n1") };
+    let cluster = Cluster::new().pods([slow()]);
+    assert_eq!(told(&cluster.examine(&Subject::BeforeUpgrade)), ["LONG-GRACE pod/shop/batch waits"]);
+    assert!(cluster.found().is_empty());
+    assert_eq!(found(stopping(slow(), now() + Duration::from_hours(1), 7200)), ["LONG-GRACE pod/shop/batch waits"]);
+    let mut capped = Cluster::new().pods([slow()]);
+    capped.policy.max_grace_period = Some(600);
+    assert!(told(&capped.examine(&Subject::BeforeUpgrade)).is_empty());
+}
+
+#[test]
+fn pods_that_were_made_after_the_cordon_and_tolerate_it_come_back() {
+    let everything = |key: Option<&str>| Toleration {
+        key: key.map(str::to_owned),
+        operator: TolerationOperator::Exists,
+        value: String::new(),
+        effect: None,
+    };
+    let made =
+        |seconds, key| Pod { created_at: ago(seconds), tolerations: vec![everything(key)], ..pod("agent-9", "n1") };
+    let found_of = |pod: Pod| Cluster::new().pods([pod]).examine(&Subject::Group);
+    let found = found_of(made(60, None));
+    assert_eq!(told(&found), ["LANDS-BACK deployment/shop/cart blocks"]);
+    assert_eq!(found.findings[0].remedies[0].run, [Command::Kubectl("-n shop edit deployment/cart".to_owned())]);
+    // Bound before the cordon, or in the moment of it, or tolerating another taint.
+    assert!(found_of(made(7200, None)).findings.is_empty());
+    assert!(found_of(made(3598, None)).findings.is_empty());
+    assert!(found_of(made(60, Some("node.kubernetes.io/not-ready"))).findings.is_empty());
+    // Before anything is tried nobody knows where it will go.
+    let before = Cluster::new().pods([Pod { node: Some("n2".into()), ..made(7200, None) }]);
+    assert_eq!(told(&before.examine(&Subject::BeforeUpgrade)), ["LANDS-BACK deployment/shop/cart notes"]);
+}
+
+#[test]
+fn pods_that_stay_by_design_are_told_to_whoever_asks_about_the_node() {
+    let daemon = Owner { kind: "DaemonSet".to_owned(), name: "aws-node".to_owned() };
+    let cluster = Cluster::new().pods([
+        Pod { owner: Some(daemon), ..pod("aws-node-1", "n1") },
+        Pod { mirror: true, ..pod("kube-proxy", "n1") },
+    ]);
+    assert!(cluster.found().is_empty());
+    let found = cluster.examine(&Subject::Nodes(["n1".into()].into()));
+    assert_eq!(told(&found), ["STAYS-BY-DESIGN node/n1 notes"]);
+    assert_eq!(found.blocking().count(), 0);
+}
