@@ -10,6 +10,7 @@ pub mod diagnose;
 pub mod domain;
 pub mod drain;
 pub mod engine;
+pub mod forecast;
 pub mod journal;
 pub mod plan;
 pub mod ports;

@@ -19,6 +19,7 @@ const MAY_USE: &[(&str, Option<&[&str]>)] = &[
     ("adapters", Some(&["ports", "domain"])),
     ("journal", Some(&["ports", "domain"])),
     ("sim", Some(&["ports", "domain"])),
+    ("forecast", Some(&["domain", "engine", "plan", "sim", "diagnose"])),
     ("report", Some(&["domain", "engine", "diagnose"])),
     ("app", Some(&["domain", "drain", "plan", "engine", "diagnose", "ports", "journal", "report"])),
     ("cli", None),

@@ -12,7 +12,8 @@ use super::{
     polling::{Nudge, Poller},
 };
 use crate::{
-    domain::{Change, Group, InstanceId, Snapshot, elapsed},
+    diagnose::Examiner,
+    domain::{Change, Diagnosis, Group, InstanceId, Snapshot, elapsed},
     engine::{
         Act, Input, Rollout,
         event::{Event, Note, Record, RunOutcome},
@@ -140,6 +141,7 @@ pub(super) async fn drive<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     let (heard_tx, mut heard) = mpsc::unbounded_channel();
     let stop = &mut *desk.stop;
     let mut book = Book { reporter: desk.reporter, journal: desk.journal, journal_failed: false };
+    let mut examiner = Examiner::default();
     book.tell(run, ports.clock.now(), first);
     if let Some(outcome) = stop_for {
         book.tell(run, ports.clock.now(), Event::Noted(Note::Stopping(outcome)));
@@ -168,7 +170,7 @@ pub(super) async fn drive<C: Cluster, A: Cloud, K: Clock, L: Lock>(
         while acts.try_join_next().is_some() {}
         let now = ports.clock.now();
         let heard_now = pending.take();
-        let decision = settle(run, snapshot, &mut book, now, heard_now.as_ref());
+        let decision = settle(run, snapshot, &mut book, &mut examiner, now, heard_now.as_ref());
         for act in decision.acts {
             if run.ended().is_some() {
                 break;
@@ -251,6 +253,7 @@ fn settle(
     run: &mut Rollout,
     snapshot: &Snapshot,
     book: &mut Book<'_>,
+    examiner: &mut Examiner,
     now: Timestamp,
     pending: Option<&Pending>,
 ) -> crate::engine::Decision {
@@ -263,9 +266,11 @@ fn settle(
         let mut decision = run.decide(now, snapshot, input);
         input = Input::Tick;
         if decision.events.is_empty() || run.ended().is_some() {
+            book.diagnose(run, examiner.look(run, snapshot, now), now);
             return decision;
         }
         for event in decision.events.drain(..) {
+            book.diagnose(run, examiner.before(&event, run, snapshot, now), now);
             book.tell(run, now, event);
         }
     }
@@ -363,6 +368,12 @@ impl Book<'_> {
             self.reporter.record(&Record { at, event: Event::Warning { message } });
         }
         self.reporter.record(&record);
+    }
+
+    fn diagnose(&mut self, run: &mut Rollout, found: Option<Diagnosis>, at: Timestamp) {
+        if let Some(diagnosis) = found {
+            self.tell(run, at, Event::Diagnosed { diagnosis: Box::new(diagnosis) });
+        }
     }
 
     fn warn(&mut self, run: &mut Rollout, at: Timestamp, error: &PortError) {

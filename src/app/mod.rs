@@ -2,6 +2,7 @@
 
 mod abort;
 mod brief;
+mod diagnose;
 mod driver;
 mod lease;
 mod nodeless;
@@ -12,6 +13,7 @@ mod upgrade;
 
 pub use abort::{BegunAbort, Undoable, begin_abort, undoable};
 pub use brief::brief;
+pub use diagnose::{NotDiagnosed, Question, diagnose};
 pub use driver::{DriveError, Ports, Stop};
 pub use observe::{Observed, observe};
 pub use status::{Status, status};

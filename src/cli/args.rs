@@ -37,6 +37,11 @@ pub enum Command {
     Abort(AbortArgs),
     /// Summarise a journal: time per node and phase, evictions, refusals, who waited for what
     Report(ReportArgs),
+    /// Say why nodes do not empty: each cause once, whom it holds, and the commands that clear it away
+    #[command(after_help = "Exit codes: 0 nothing stands in the way, 4 causes were found. Writes nothing.")]
+    Diagnose(Box<DiagnoseArgs>),
+    /// Explain a cause that diagnose or upgrade named: what it is, how it is told, fixed and prevented
+    Explain(ExplainArgs),
     /// Print a completion script for a shell
     #[command(after_help = "For bash: mngup completions bash > ~/.local/share/bash-completion/completions/mngup")]
     Completions(CompletionsArgs),
@@ -227,6 +232,58 @@ pub struct ReportArgs {
     #[arg(short, long, env = "MNGUP_OUTPUT", hide_env = true, value_name = "FORM", default_value = "human")]
     #[arg(hide_possible_values = true, help_heading = "Output")]
     pub output: Form,
+}
+
+/// `diagnose`
+#[derive(Args, Clone, Debug)]
+pub struct DiagnoseArgs {
+    /// Which group.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Look at this node, as if it were to be emptied; may be given several times [default: the nodes that are cordoned]
+    #[arg(long, env = "MNGUP_NODE", hide_env = true, value_name = "NAME", value_delimiter = ',')]
+    #[arg(value_parser = values::name, help_heading = "What to look at", group = "subject")]
+    pub node: Vec<String>,
+    /// Look at this pod, as if it were to leave
+    #[arg(long, env = "MNGUP_POD", hide_env = true, value_name = "NAMESPACE/NAME", help_heading = "What to look at")]
+    #[arg(value_parser = values::name, group = "subject")]
+    pub pod: Option<String>,
+    /// Look at all nodes that an upgrade would replace: what would stand in its way?
+    #[arg(long, env = "MNGUP_BEFORE_UPGRADE", hide_env = true, value_parser = values::switch)]
+    #[arg(help_heading = "What to look at", group = "subject")]
+    pub before_upgrade: bool,
+    /// The answer on stdout: human (a screen), json (one document), markdown (for a ticket)
+    #[arg(short, long, env = "MNGUP_OUTPUT", hide_env = true, value_name = "FORM", default_value = "human")]
+    #[arg(hide_possible_values = true, help_heading = "Output")]
+    pub output: DiagnosisForm,
+    /// Diagnose a simulated cluster in the middle of an upgrade. WORLD.yaml loads another world
+    #[arg(long, env = "MNGUP_SANDBOX", hide_env = true, value_name = "WORLD.yaml", num_args = 0..=1)]
+    #[arg(default_value = "false", hide_default_value = true, default_missing_value = "true")]
+    #[arg(value_parser = values::sandbox, help_heading = "Sandbox")]
+    pub sandbox: Sandbox,
+    /// How long the upgrade in the sandbox has gone on by then
+    #[arg(long, env = "MNGUP_AT", hide_env = true, value_name = "TIME", default_value = "10m")]
+    #[arg(value_parser = values::span, help_heading = "Sandbox")]
+    pub at: Duration,
+}
+
+/// `explain`
+#[derive(Args, Clone, Debug)]
+pub struct ExplainArgs {
+    /// The code of the cause, in capitals or not [default: names all of them]
+    #[arg(value_name = "CODE")]
+    pub code: Option<String>,
+}
+
+/// `--output` of a diagnosis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DiagnosisForm {
+    /// A screen for people.
+    Human,
+    /// One JSON document.
+    Json,
+    /// Markdown.
+    Markdown,
 }
 
 /// `completions`

@@ -6,8 +6,10 @@ mod args;
 mod completions;
 mod connect;
 mod consent;
+mod diagnose;
 mod error;
 mod exit_code;
+mod explain;
 mod logging;
 mod policy_args;
 mod refusal;
@@ -86,6 +88,8 @@ pub fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Status(args) => wait_for(status::status(args, screen)),
         Command::Abort(args) => wait_for(abort::abort(args, terminal::can_ask(), screen)),
         Command::Report(args) => report::report(&args, &screen),
+        Command::Diagnose(args) => wait_for(diagnose::diagnose(*args, screen)),
+        Command::Explain(args) => explain::explain(&args),
         Command::Completions(args) => completions::completions(&args),
     }
 }

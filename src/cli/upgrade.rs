@@ -133,13 +133,8 @@ pub(super) async fn upgrade(request: UpgradeRequest, screen: Screen) -> Result<E
             Box::pin(go(&ports, &request, app_request(&request, &target, operator, run), &screen)).await
         }
         Where::Sandbox { world, speed } => {
-            let spec = match &world {
-                World::Embedded => WorldSpec::shop(),
-                World::File(path) => WorldSpec::from_file(path),
-            };
-            let spec = spec.map_err(|error| {
-                CliError::usage(error.to_string()).next("mngup upgrade --sandbox   # the world that mngup brings")
-            })?;
+            let spec = world_of(&world)
+                .map_err(|error| error.next("mngup upgrade --sandbox   # the world that mngup brings"))?;
             let (cluster, group) = (spec.cluster.clone(), group_of(&spec));
             let world = SimWorld::starting_at(spec, SANDBOX_SEED, SystemClock.now());
             let sim = Sim::new(world, speed);
@@ -167,7 +162,7 @@ pub(super) async fn upgrade(request: UpgradeRequest, screen: Screen) -> Result<E
 pub(super) const SANDBOX_SPEED: f64 = 40.0;
 
 /// Every sandbox is the same, so that people can talk about it.
-const SANDBOX_SEED: u64 = 1;
+pub(super) const SANDBOX_SEED: u64 = 1;
 
 fn app_request(request: &UpgradeRequest, target: &Target, operator: Operator, run: RunId) -> app::Request {
     app::Request {
@@ -180,7 +175,19 @@ fn app_request(request: &UpgradeRequest, target: &Target, operator: Operator, ru
     }
 }
 
-fn group_of(spec: &WorldSpec) -> GroupName {
+/// What the world is made from.
+///
+/// # Errors
+/// When it cannot be read, or makes no sense.
+pub(super) fn world_of(world: &World) -> Result<WorldSpec, CliError> {
+    let spec = match world {
+        World::Embedded => WorldSpec::shop(),
+        World::File(path) => WorldSpec::from_file(path),
+    };
+    spec.map_err(|error| CliError::usage(error.to_string()))
+}
+
+pub(super) fn group_of(spec: &WorldSpec) -> GroupName {
     match (&spec.group.nodegroup, &spec.group.asg) {
         (Some(nodegroup), _) => GroupName::Nodegroup(nodegroup.name.as_str().into()),
         (None, asg) => GroupName::Asg(asg.as_deref().unwrap_or("workers").into()),

@@ -19,10 +19,7 @@ fn find(scene: &Scene<'_>, verdicts: &mut Verdicts) {
 
 /// Whether it will not become Ready by itself.
 pub(super) fn is_broken(scene: &Scene<'_>, pod: &Pod) -> bool {
-    match judge(scene, pod).cause {
-        Cause::PodStarting => false,
-        _cause => judge(scene, pod).grade == Grade::Blocks,
-    }
+    judge(scene, pod).grade == Grade::Blocks
 }
 
 /// What is the matter with it, the first that is so.

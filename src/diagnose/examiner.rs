@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::{Memory, Scene, View, examine};
 use crate::{
     domain::{Diagnosis, Snapshot, Subject, elapsed},
-    engine::Rollout,
+    engine::{Rollout, event::Event},
 };
 
 /// Nothing that is found here is so new that a second matters, and a look costs what is in flight.
@@ -34,8 +34,17 @@ impl Examiner {
         self.look_now(run, snapshot, now)
     }
 
-    /// The same, however short ago the last look was: before what it would show goes away.
-    pub fn look_now(&mut self, run: &Rollout, snapshot: &Snapshot, now: Timestamp) -> Option<Diagnosis> {
+    /// The same just before an event is told, so that a wait can be told with its cause; and however short ago the last
+    /// look was before a node is given back, which takes what held it out of sight.
+    pub fn before(&mut self, event: &Event, run: &Rollout, snapshot: &Snapshot, now: Timestamp) -> Option<Diagnosis> {
+        if matches!(event, Event::NodeStuck { .. }) {
+            return self.look_now(run, snapshot, now);
+        }
+        let waits = matches!(event, Event::Waiting { .. });
+        if waits { self.look(run, snapshot, now) } else { None }
+    }
+
+    fn look_now(&mut self, run: &Rollout, snapshot: &Snapshot, now: Timestamp) -> Option<Diagnosis> {
         self.looked_at = Some(now);
         self.memory.note(snapshot, now);
         let mut found = examine(&Scene::of(View {

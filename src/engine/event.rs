@@ -14,8 +14,8 @@ use super::{
     phase::RunPhase,
     waiting::WaitingOn,
 };
+use crate::domain::{Diagnosis, InstanceId, Intent, NodeName, PodRef};
 pub use crate::domain::{Evidence, Member, OldNode};
-use crate::domain::{InstanceId, Intent, NodeName, PodRef};
 
 /// An event and when it happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -354,6 +354,11 @@ pub enum Event {
         act: EffectKey,
         /// Why.
         why: String,
+    },
+    /// Why it does not move: news about that; without findings, nothing stands in the way any more.
+    Diagnosed {
+        /// What was found.
+        diagnosis: Box<Diagnosis>,
     },
     /// Something that is worth a warning.
     Warning {

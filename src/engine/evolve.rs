@@ -18,6 +18,7 @@ impl Rollout {
             | Event::RunResumed { .. }
             | Event::AzRebalance { .. }
             | Event::ActFailed { .. }
+            | Event::Diagnosed { .. }
             | Event::Warning { .. } => {}
             Event::Phase { phase } => self.phase = *phase,
             Event::SurgeRequested { nodes, from, desired, max, .. } => {

@@ -7,7 +7,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{names::Names, progress::Progress, why, wording};
+use super::{codes, progress::Progress, why, wording};
 use crate::{
     domain::{PodRef, elapsed, short},
     engine::waiting::WaitingOn,
@@ -81,7 +81,7 @@ impl Blocked {
         for cause in causes {
             // Whoever came a moment later is told with the others, and not with the same words after them.
             let of: Vec<_> = waits.iter().filter(|wait| wait.cause == cause).collect();
-            lines.extend(told(&of, &progress.names, now));
+            lines.extend(told(&of, progress, now));
             let said = self.said.entry(cause).or_insert_with(|| Said { at: now, whom: BTreeSet::new() });
             if elapsed(said.at, now) >= REPEAT {
                 said.whom.clear();
@@ -131,10 +131,12 @@ fn waits(progress: &Progress, now: Timestamp) -> Vec<Wait<'_>> {
 }
 
 /// One line for all that wait for the very same thing, each whole in itself so that it can be searched for.
-fn told(waits: &[&Wait<'_>], names: &Names, now: Timestamp) -> Vec<String> {
+fn told(waits: &[&Wait<'_>], progress: &Progress, now: Timestamp) -> Vec<String> {
     let mut groups: Vec<(String, Vec<&Wait<'_>>)> = Vec::new();
     for wait in waits {
-        let what = why::cause_for_all(wait.on, names, now);
+        let what = why::cause_for_all(wait.on, &progress.names, now);
+        let codes = codes::codes(progress.diagnosis.as_ref(), wait.on);
+        let what = codes.map_or_else(|| what.clone(), |codes| format!("{codes} {what}"));
         match groups.iter_mut().find(|(known, group)| *known == what || is_one(group, wait)) {
             Some((_, group)) => group.push(wait),
             None => groups.push((what, vec![wait])),

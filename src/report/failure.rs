@@ -3,14 +3,16 @@
 use jiff::Timestamp;
 
 use super::{
+    codes,
     commands::Commands,
+    diagnosis::Findings,
     fit,
     names::Names,
     remedy::{self, Step},
     why, wording,
 };
 use crate::{
-    domain::{PodRef, short},
+    domain::{Diagnosis, Finding, PodRef, short},
     engine::{
         event::{HeldPod, Stuck},
         waiting::WaitingOn,
@@ -27,6 +29,8 @@ pub(super) struct Failures<'a> {
     pub(super) width: Option<usize>,
     /// When the run ended.
     pub(super) now: Timestamp,
+    /// What was found when patience with a node ended, the youngest last.
+    pub(super) diagnosed: &'a [Diagnosis],
 }
 
 /// What a row's head takes.
@@ -44,7 +48,33 @@ impl Failures<'_> {
         let mut lines: Vec<_> = stuck.iter().flat_map(|(who, why)| self.hung(&self.head(who, why))).collect();
         let several = stuck.len() > 1;
         let mut told_before = false;
+        let mut found: Vec<(&Finding, Vec<String>)> = Vec::new();
+        let mut others = Vec::new();
         for block in blocks(stuck) {
+            let roots = codes::roots(self.diagnosed.iter().rev(), block.on);
+            if roots.is_empty() {
+                others.push(block);
+                continue;
+            }
+            let held = self.held(&block, several);
+            for root in roots {
+                match found.iter_mut().find(|(known, _)| known.cause == root.cause && known.object == root.object) {
+                    Some((_, known)) => {
+                        known.extend(held.iter().filter(|pod| !known.contains(pod)).cloned().collect::<Vec<_>>())
+                    }
+                    None => found.push((root, held.clone())),
+                }
+            }
+        }
+        let findings = Findings { names: self.names, commands: self.commands, width: self.width };
+        for (finding, held) in found {
+            let before =
+                if told_before { Vec::new() } else { self.commands.before(&[Step::Run("kubectl ".to_owned())]) };
+            told_before = true;
+            lines.push(String::new());
+            lines.extend(findings.block(finding, held, &before));
+        }
+        for block in others {
             let steps = remedy::steps(block.on, self.commands);
             let before = if told_before { Vec::new() } else { self.commands.before(&steps) };
             told_before |= !before.is_empty();
@@ -78,16 +108,21 @@ impl Failures<'_> {
                 lines.push(format!("  {:<6} {text}", if index == 0 { head } else { "" }));
             }
         };
-        let held = block.held.iter().map(|(pod, who)| match who.strip_prefix("node/") {
-            Some(node) if several => format!("{pod} on {}", self.names.shorten(node)),
-            Some(_) | None => pod.to_string(),
-        });
-        row("holds", held.collect());
+        row("holds", self.held(block, several));
         row("why", self.fitted(&why));
         for (head, text) in remedy::rows(fix, self.width.map_or(usize::MAX, |width| width.saturating_sub(ROW))) {
             row(head, vec![text]);
         }
         lines
+    }
+
+    /// The pods that it holds, each with its node where there are several.
+    fn held(&self, block: &Block<'_>, several: bool) -> Vec<String> {
+        let held = block.held.iter().map(|(pod, who)| match who.strip_prefix("node/") {
+            Some(node) if several => format!("{pod} on {}", self.names.shorten(node)),
+            Some(_) | None => pod.to_string(),
+        });
+        held.collect()
     }
 
     fn hung(&self, text: &str) -> Vec<String> {
@@ -143,7 +178,8 @@ mod tests {
             HeldPod { pod: never().pods[0].clone(), on: WaitingOn::Unmanaged { pod: never().pods[0].clone() } },
         ];
         let commands = Commands::new(["-c", "prod", "-n", "apps"].map(str::to_owned).into());
-        let failures = Failures { names: &Names::default(), commands: &commands, width: Some(80), now: at(904) };
+        let failures =
+            Failures { names: &Names::default(), commands: &commands, width: Some(80), now: at(904), diagnosed: &[] };
         let lines =
             failures.lines(&[("node/a".to_owned(), &Stuck::PodEviction { after: Duration::from_mins(15), held })]);
         assert_snapshot!(lines.join("\n"), @"
@@ -177,7 +213,8 @@ mod tests {
         };
         let (first, second) = (stuck("ledger-1"), stuck("ledger-2"));
         let commands = crate::report::fixtures::prod();
-        let failures = Failures { names: &Names::default(), commands: &commands, width: None, now: at(904) };
+        let failures =
+            Failures { names: &Names::default(), commands: &commands, width: None, now: at(904), diagnosed: &[] };
         let lines = failures.lines(&[("node/a".to_owned(), &first), ("node/b".to_owned(), &second)]);
         assert_snapshot!(lines.join("\n"), @r#"
         PodEvictionFailure: node/a still holds 1 pod after 15m

@@ -312,6 +312,7 @@ impl History {
             | Event::Waiting { .. }
             | Event::ActFailed { .. }
             | Event::StopRequested
+            | Event::Diagnosed { .. }
             | Event::GivingBack { .. }
             | Event::Noted(_) => {}
         }

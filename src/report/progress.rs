@@ -10,7 +10,7 @@ use super::{
     names::Names,
 };
 use crate::{
-    domain::{InstanceId, Intent, NodeName, Policy, Size, elapsed},
+    domain::{Diagnosis, InstanceId, Intent, NodeName, Policy, Size, elapsed},
     engine::{
         event::{Event, Member, Record},
         phase::RunPhase,
@@ -45,6 +45,10 @@ pub struct Progress {
     counted: BTreeSet<InstanceId>,
     /// Members that go so that the group gets back to its size.
     shed: BTreeSet<InstanceId>,
+    /// Why it does not move, as it was found last.
+    pub diagnosis: Option<Diagnosis>,
+    /// The same of the moments at which patience with a node ended.
+    pub diagnosed: Vec<Diagnosis>,
     /// What the run as a whole waits for.
     pub waiting: Option<Waiting>,
     /// When the undoing began.
@@ -183,6 +187,7 @@ impl Progress {
                     self.since = Some(at);
                 }
                 self.in_flight.clear();
+                self.diagnosis = None;
                 self.waiting = None;
                 self.stopping = false;
             }
@@ -231,6 +236,8 @@ impl Progress {
                 }
             }
             Event::NodeStuck { member, .. } => {
+                // A node that is given back takes what held it out of sight.
+                self.diagnosed.extend(self.diagnosis.clone());
                 if let Some(member) = member {
                     self.enter(member, Stage::Stuck, at);
                 }
@@ -252,6 +259,7 @@ impl Progress {
                     None => self.waiting = Some(waiting).filter(|waiting| !waiting.on.is_empty()),
                 }
             }
+            Event::Diagnosed { diagnosis } => self.diagnosis = Some((**diagnosis).clone()),
             Event::StopRequested => self.stopping = true,
             Event::RunEnded { .. } => self.waiting = None,
             Event::PodEvicted { .. }

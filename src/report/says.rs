@@ -191,6 +191,7 @@ impl Says<'_> {
             commands: &self.closing.commands,
             width: self.width,
             now: self.now,
+            diagnosed: &self.progress.diagnosed,
         };
         let extra = || format!("an extra node of {}", self.group());
         let stuck = self.progress.history.stuck.iter();

@@ -153,6 +153,7 @@ pub(super) fn told(event: &Event, progress: &Progress) -> Option<Told> {
         | Event::Joined { .. }
         | Event::Waiting { .. }
         | Event::RunEnded { .. }
+        | Event::Diagnosed { .. }
         | Event::GivingBack { .. }
         | Event::Noted(_) => None,
     }

@@ -102,6 +102,7 @@ impl Waits {
             | Event::Serves { .. }
             | Event::NodeUncordonedByOther { .. }
             | Event::ActFailed { .. }
+            | Event::Diagnosed { .. }
             | Event::Warning { .. }
             | Event::StopRequested
             | Event::GivingBack { .. }
