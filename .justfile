@@ -19,6 +19,10 @@ live *ARGS:
 worlds COUNT='100000':
     MNGUP_WORLDS={{COUNT}} cargo test --release --test simulation -- --nocapture
 
+# Every cause made in a simulated world: found, near misses, false alarms (MNGUP_WORLDS=1000 for more healthy ones).
+score:
+    cargo test --test diagnosis score -- --nocapture
+
 # The table of measurements: kubectl drain by hand beside mngup, and the engine alone.
 bench:
     cargo bench

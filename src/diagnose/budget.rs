@@ -84,7 +84,7 @@ fn rounded(pdb: &Pdb) -> &'static str {
 
 fn exhausted(scene: &Scene<'_>, pdb: &Pdb, verdicts: &mut Verdicts) -> Finding {
     let object = Object::Pdb(pdb.id.clone());
-    let quiet = pdb.status.blocked_since.is_some_and(|since| scene.since(since) >= limits::QUIET_BUDGET);
+    let quiet = scene.unexplained_since(pdb).is_some_and(|since| scene.since(since) >= limits::QUIET_BUDGET);
     let (may, out) = (pdb.status.expected - pdb.status.desired, pdb.status.expected - pdb.status.current);
     let (who, moves) = match scene.counted(&pdb.id) {
         Known::Is(pods) => (out_words(pods), pods.iter().any(|pod| is_leaving(scene, pod))),

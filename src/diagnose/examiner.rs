@@ -44,6 +44,12 @@ impl Examiner {
         if waits { self.look(run, snapshot, now) } else { None }
     }
 
+    /// What was seen before.
+    #[must_use]
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
     fn look_now(&mut self, run: &Rollout, snapshot: &Snapshot, now: Timestamp) -> Option<Diagnosis> {
         self.looked_at = Some(now);
         self.memory.note(snapshot, now);

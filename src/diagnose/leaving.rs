@@ -103,7 +103,7 @@ fn stops_late(scene: &Scene<'_>, pod: &Pod, deletion: Deletion, flight: Option<&
     };
     let grade = match (too_late, flight) {
         (false, _) => return None,
-        (true, Some(_)) if !scene.view.policy.force => Grade::Blocks,
+        (true, Some(_)) if !scene.view.policy.force && has_had_time(scene, deletion) => Grade::Blocks,
         (true, _) => Grade::Waits,
     };
     let grace = short(std::time::Duration::from_secs(deletion.grace_seconds.into()));
@@ -111,6 +111,12 @@ fn stops_late(scene: &Scene<'_>, pod: &Pod, deletion: Deletion, flight: Option<&
     let why = format!("it is due at {}, and a node waits {} for its pods", deletion.due, short(patience));
     let finding = Finding::new(Cause::LongGrace, Object::Pod(pod.id.clone()), says).graded(grade).by(By::Status, why);
     Some(finding.remedies(remedy::long_grace(pod, deletion.grace_seconds)))
+}
+
+/// Whether it would have stopped by now if it were one of those that stop early, which most do.
+fn has_had_time(scene: &Scene<'_>, deletion: Deletion) -> bool {
+    let asked_at = deletion.due - std::time::Duration::from_secs(deletion.grace_seconds.into());
+    scene.since(asked_at) >= limits::STOPS_EARLY
 }
 
 /// One that was not told yet and may take longer than its node would wait. Most stop early: nobody can tell.

@@ -37,3 +37,6 @@ pub const CREATING: Duration = Duration::from_mins(10);
 /// A budget of a fixed number counts the pods that exist: while one is replaced under its own name, it looks for a moment
 /// as if none could ever leave.
 pub const SETTLES: Duration = Duration::from_secs(10);
+
+/// Most pods with a long grace period stop within seconds; one that has not by now is at its work.
+pub const STOPS_EARLY: Duration = Duration::from_secs(45);

@@ -39,6 +39,9 @@ pub struct View<'a> {
 pub struct Memory {
     /// Since when a budget's status is behind this generation of its spec.
     behind: BTreeMap<PdbRef, (i64, Timestamp)>,
+    /// Since when a budget allows none although all of its pods that there are are Ready: a status that lags and a pod that
+    /// is made anew look so for a moment.
+    unexplained: BTreeMap<PdbRef, Timestamp>,
 }
 
 impl Memory {
@@ -50,6 +53,13 @@ impl Memory {
             (pdb.id.clone(), (pdb.generation, known.map_or(now, |(_, since)| *since)))
         });
         self.behind = behind.collect();
+        let unexplained = snapshot.pdbs().values().filter(|pdb| allows_none(pdb)).filter(|pdb| {
+            let counted = snapshot.pods_of_pdb(&pdb.id);
+            counted.is_some_and(|pods| pods.iter().all(|pod| pod.ready && pod.deletion.is_none() || pod.is_finished()))
+        });
+        let unexplained =
+            unexplained.map(|pdb| (pdb.id.clone(), self.unexplained.get(&pdb.id).copied().unwrap_or(now)));
+        self.unexplained = unexplained.collect();
     }
 }
 
@@ -162,6 +172,14 @@ impl<'a> Scene<'a> {
     /// Since when its status is known to be behind.
     pub(super) fn behind_since(&self, pdb: &PdbRef) -> Option<Timestamp> {
         self.view.memory.behind.get(pdb).map(|(_, since)| *since)
+    }
+
+    /// Since when nothing that can be seen uses this budget up. Whoever looks only once has the budget's own word.
+    pub(super) fn unexplained_since(&self, pdb: &Pdb) -> Option<Timestamp> {
+        match self.view.run {
+            Some(_) => self.view.memory.unexplained.get(&pdb.id).copied(),
+            None => pdb.status.blocked_since,
+        }
     }
 
     /// Whether nodes are on their way that may take what no node takes now.

@@ -1,15 +1,18 @@
 //! An upgrade of a simulated group, moment by moment: see, decide, act, jump to whatever comes next.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::{
-    diagnose::Examiner,
+    diagnose::{self, Examiner, Scene, View},
     domain::{
         Diagnosis, GroupName, INTENT_SCHEMA, Intent, IntentState, Limits, LimitsError, Operator, Policy, Process,
-        Snapshot, later,
+        Snapshot, Subject, later,
     },
     engine::{
         Act, Decision, Input, Rollout,
@@ -174,6 +177,21 @@ impl Rehearsal {
         self.records.iter().filter_map(|record| {
             if let Event::Diagnosed { diagnosis } = &record.event { Some(&**diagnosis) } else { None }
         })
+    }
+
+    /// All that can be found at this moment, what takes its time included.
+    #[must_use]
+    pub fn examine(&self, subject: &Subject) -> Diagnosis {
+        diagnose::examine(&Scene::of(View {
+            now: self.world.now(),
+            snapshot: &self.snapshot,
+            run: Some(&self.run),
+            memory: self.examiner.memory(),
+            policy: &self.run.intent().policy,
+            subject,
+            old: &BTreeSet::new(),
+            lacks: &BTreeMap::new(),
+        }))
     }
 
     /// How it ended, once it has.

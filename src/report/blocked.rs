@@ -234,6 +234,18 @@ mod tests {
     }
 
     #[test]
+    fn a_wait_names_the_cause_at_its_bottom_once_that_is_found() {
+        let mut tale = Tale::begin(3);
+        tale.cordon(4, 3);
+        tale.waits(4, 3, 4, on_budget(), Some(3));
+        tale.tell(
+            5,
+            crate::engine::event::Event::Diagnosed { diagnosis: Box::new(crate::report::fixtures::diagnosis()) },
+        );
+        assert_snapshot!(lines(&tale, 20), @"14s node/ip-10-0-1-3.eu-west-1.compute.internal waits 10s of 15m (3 pods left): PDB-EXHAUSTED <- POD-CRASH-LOOP pdb/shop/cart: 1 of 3 allowed out, cart-7d9f on ip-10-0-1-9 not Ready (CrashLoopBackOff, exit 137 OOMKilled, 9 restarts); holds shop/cart-5f6c2, shop/cart-8x2lq");
+    }
+
+    #[test]
     fn nodes_that_wait_for_the_same_share_a_line_and_a_new_one_is_news() {
         let mut tale = Tale::begin(3);
         tale.cordon(4, 2);

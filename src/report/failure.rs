@@ -205,6 +205,32 @@ mod tests {
     }
 
     #[test]
+    fn what_was_found_is_told_by_its_root_with_the_budget_as_its_symptom() {
+        let view = budget();
+        let held =
+            view.pods.iter().map(|pod| HeldPod { pod: pod.clone(), on: WaitingOn::Budget(Box::new(view.clone())) });
+        let held = held.collect();
+        let commands = Commands::new(["-c", "prod", "-n", "apps"].map(str::to_owned).into());
+        let diagnosed = [crate::report::fixtures::diagnosis()];
+        let (names, width) = (Names::default(), Some(80));
+        let failures = Failures { names: &names, commands: &commands, width, now: at(904), diagnosed: &diagnosed };
+        let lines =
+            failures.lines(&[("node/a".to_owned(), &Stuck::PodEviction { after: Duration::from_mins(15), held })]);
+        assert_snapshot!(lines.join("\n"), @"
+        PodEvictionFailure: node/a still holds 2 pods after 15m
+
+        POD-CRASH-LOOP  container app of pod/shop/cart-7d9f ends again and again
+          holds  pod/shop/cart-5f6c2
+                 pod/shop/cart-8x2lq
+          why    CrashLoopBackOff, exit 137 OOMKilled, 9 restarts (status)
+          so     PDB-EXHAUSTED pdb/shop/cart: 1 of 3 may be out and 1 is: cart-7d9f
+          look   # why it ends
+                 kubectl -n shop logs pod/cart-7d9f -c app --previous
+          more   mngup explain POD-CRASH-LOOP
+        ");
+    }
+
+    #[test]
     fn what_holds_several_nodes_is_told_once_with_the_pods_of_each() {
         let on = || WaitingOn::Budget(Box::new(never()));
         let stuck = |pod: &str| Stuck::PodEviction {

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     domain::{
-        INTENT_SCHEMA, IntOrPercent, Intent, IntentState, LaunchTemplate, Limits, NodeName, Operator, PdbRef, PodRef,
-        Policy, Size, Source, later,
+        By, Cause, Command, Diagnosis, Finding, INTENT_SCHEMA, IntOrPercent, Intent, IntentState, LaunchTemplate,
+        Limits, NodeName, Object, Operator, PdbRef, PodRef, Policy, Remedy, Size, Source, Subject, later,
     },
     engine::{
         effect::Refusal,
@@ -62,6 +62,19 @@ pub(super) fn budget() -> BudgetView {
                 .to_owned(),
         ],
     }
+}
+
+/// What was found about [`budget`].
+pub(super) fn diagnosis() -> Diagnosis {
+    let crashed = Object::Pod(pod("cart-7d9f"));
+    let symptom = Finding::new(Cause::PdbExhausted, Object::Pdb(budget().pdb), "pdb/shop/cart allows no eviction now");
+    let symptom = symptom.by(By::Arithmetic, "1 of 3 may be out and 1 is: cart-7d9f");
+    let root = Finding::new(Cause::PodCrashLoop, crashed, "container app of pod/shop/cart-7d9f ends again and again");
+    let root = root.by(By::Status, "CrashLoopBackOff, exit 137 OOMKilled, 9 restarts");
+    let logs = Command::Kubectl("-n shop logs pod/cart-7d9f -c app --previous".to_owned());
+    let root = root.remedies(vec![Remedy::look("why it ends", vec![logs])]);
+    let findings = vec![Finding { under: vec![symptom], ..root }];
+    Diagnosis { at: at(60), subject: Subject::Run, findings, unknown: Vec::new(), tree: Vec::new() }
 }
 
 /// A budget that can never allow.

@@ -293,6 +293,7 @@ mod tests {
             Event::NodeUncordonedByOther { node: node() },
             Event::Waiting { who: text("node/a"), on: Vec::new(), since: at(0), until: None, pods_left: Some(3) },
             Event::ActFailed { act: EffectKey::Pod("u1".into()), why: text("no answer") },
+            Event::Diagnosed { diagnosis: Box::new(crate::report::fixtures::diagnosis()) },
             Event::Warning { message: text("something is odd") },
             Event::StopRequested,
             Event::RunEnded { outcome: RunOutcome::Quarantined { nodes: [node()].into() }, left: 1, replaced: 1 },

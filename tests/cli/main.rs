@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of tests that fails should fail the test")]
 
 mod bad_input;
+mod diagnose;
 mod evidence;
 mod exit_codes;
 mod flags;

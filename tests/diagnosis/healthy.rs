@@ -1,0 +1,78 @@
+//! Busy worlds in which nothing is wrong for long: whatever is told there is a false alarm.
+
+use std::time::Duration;
+
+use mngup::{
+    domain::{Diagnosis, IntOrPercent, later},
+    sim::{
+        Rng, WorldSpec,
+        spec::{BudgetSpec, Fault, FaultKind, Target, WorkloadKind, WorkloadSpec},
+    },
+};
+
+use crate::begin;
+
+/// Worlds in a plain `cargo test`.
+const WORLDS: u64 = 300;
+
+/// Long enough for the largest of them.
+const HOURS: u64 = 3;
+
+#[test]
+fn score_of_healthy_worlds() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let seeds = match number("MNGUP_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("MNGUP_WORLDS").unwrap_or(WORLDS),
+    };
+    let count = seeds.end - seeds.start;
+    let (mut alarms, mut ended) = (Vec::new(), 0);
+    for seed in seeds {
+        let mut rehearsal = begin(&healthy(seed));
+        let end = later(rehearsal.world().now(), Duration::from_hours(HOURS));
+        rehearsal.play_until(end).expect("an upgrade keeps every promise");
+        ended += u32::from(rehearsal.ended().is_some());
+        let alarm = rehearsal.diagnoses().find_map(|found: &Diagnosis| found.blocking().next().map(|f| (found.at, f)));
+        alarms.extend(alarm.map(|(at, finding)| format!("seed {seed} at {at}: {} {}", finding.cause, finding.says)));
+    }
+    eprintln!("{count} healthy worlds, {ended} upgrades ended, {} false alarms", alarms.len());
+    assert!(alarms.is_empty(), "{alarms:#?}");
+    // A world whose upgrade stands still would prove nothing.
+    assert_eq!(u64::from(ended), count);
+}
+
+/// A few workloads that start and stop in their own time, with room to move, while somebody else is at work too.
+fn healthy(seed: u64) -> WorldSpec {
+    let mut rng = Rng::new(seed);
+    let zones = [("a", rng.between(2, 3)), ("b", rng.between(2, 3))];
+    let mut spec = WorldSpec::with_old_nodes(&zones);
+    spec.workloads = (0..rng.between(2, 5)).map(|index| workload(&mut rng, index)).collect();
+    spec.faults = (0..rng.between(0, 3)).map(|_| fault(&mut rng)).collect();
+    spec
+}
+
+fn workload(rng: &mut Rng, index: u32) -> WorkloadSpec {
+    let kind = if rng.between(0, 3) == 0 { WorkloadKind::StatefulSet } else { WorkloadKind::Deployment };
+    let seconds = |rng: &mut Rng, low, high| Duration::from_secs(rng.between(low, high).into());
+    let budget = BudgetSpec { max_unavailable: Some(IntOrPercent::Int(rng.between(1, 2))), ..BudgetSpec::default() };
+    WorkloadSpec {
+        replicas: rng.between(2, 6),
+        start: seconds(rng, 1, 10),
+        ready: seconds(rng, 1, 25),
+        stop: seconds(rng, 1, 25),
+        budgets: if rng.between(0, 4) == 0 { Vec::new() } else { vec![budget] },
+        ..WorkloadSpec::new(kind, format!("app-{index}"))
+    }
+}
+
+fn fault(rng: &mut Rng) -> Fault {
+    let at = Duration::from_secs(rng.between(1, 1200).into());
+    let what = match rng.between(0, 4) {
+        0 => FaultKind::NotReady { node: Target::Serving, lasts: Some(Duration::from_secs(rng.between(5, 30).into())) },
+        1 => FaultKind::DeletePod { workload: "default/app-0".to_owned() },
+        2 => FaultKind::BudgetLag { lag: Duration::from_secs(rng.between(1, 8).into()) },
+        3 => FaultKind::LaunchesFail { lasts: Some(Duration::from_secs(30)), zone: None, reason: None },
+        _ => FaultKind::SpotLoss { node: Target::Newest },
+    };
+    Fault { at, what }
+}

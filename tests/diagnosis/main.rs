@@ -1,0 +1,118 @@
+//! Every cause, made in a simulated world: found by its code and object within a minute, and its near miss not.
+//!
+//! `cargo test --test diagnosis score -- --nocapture` prints the score; `MNGUP_WORLDS=1000` plays more healthy worlds,
+//! `MNGUP_SEED=7` one.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "tests"
+)]
+
+mod healthy;
+mod proofs;
+
+use std::time::Duration;
+
+use mngup::{
+    domain::{Cause, Diagnosis, Finding, Grade, IntOrPercent, Policy, elapsed, later},
+    engine::event::Event,
+    forecast::Rehearsal,
+    sim::{World, WorldSpec},
+};
+
+use crate::proofs::{Proof, proof};
+
+/// Within which a cause is to be found after its node was cordoned.
+const WITHIN: Duration = Duration::from_mins(1);
+
+/// How long a near miss is watched: longer than a node is given to empty.
+const WATCHED: Duration = Duration::from_mins(20);
+
+/// How often a world is looked at.
+const STEP: Duration = Duration::from_secs(5);
+
+#[test]
+fn score() {
+    let mut wrong = Vec::new();
+    let mut slowest = Duration::ZERO;
+    eprintln!("{:<22} {:<12} {:<10} object", "code", "found after", "near miss");
+    for cause in Cause::ALL.iter().copied() {
+        let proof = proof(cause);
+        let found = find(cause, &proof);
+        let near = alarms(&proof.near_miss, cause);
+        let (after, object) = match &found {
+            Some((after, object)) => (format!("{}s", after.as_secs()), object.clone()),
+            None => ("MISSED".to_owned(), String::new()),
+        };
+        let alarm = near.as_ref().map_or("quiet", |_| "ALARM");
+        eprintln!("{:<22} {after:<12} {alarm:<10} {object}", cause.code());
+        slowest = slowest.max(found.as_ref().map_or(Duration::ZERO, |(after, _)| *after));
+        match found {
+            Some((after, _)) if after <= WITHIN => {}
+            Some((after, _)) => wrong.push(format!("{cause} was found only after {}s", after.as_secs())),
+            None => wrong.push(format!("{cause} was not found")),
+        }
+        wrong.extend(near.map(|what| format!("the near miss of {cause} is an alarm: {what}")));
+    }
+    let count = Cause::ALL.len();
+    eprintln!("{} of {count} causes right, the slowest after {}s", count - wrong.len(), slowest.as_secs());
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// How long after its node was to be emptied it is found, and where.
+fn find(cause: Cause, proof: &Proof) -> Option<(Duration, String)> {
+    let mut rehearsal = begin(&proof.world);
+    let start = rehearsal.world().now();
+    let mut at = start;
+    while elapsed(start, at) < WATCHED {
+        at = later(at, STEP);
+        rehearsal.play_until(at).expect("an upgrade keeps every promise");
+        let subject = proof.subject(&rehearsal);
+        let found = rehearsal.examine(&subject);
+        if let Some(finding) = told(&found, cause, proof) {
+            let held_since = cordoned_at(&rehearsal, finding).expect("it holds a node that is being emptied");
+            return Some((elapsed(held_since, at).saturating_sub(proof.by_nature), finding.object.to_string()));
+        }
+    }
+    None
+}
+
+/// Where the cause is told as it should be: at this object, of this grade, as a root or under one.
+fn told<'a>(found: &'a Diagnosis, cause: Cause, proof: &Proof) -> Option<&'a Finding> {
+    let is_it = |finding: &&Finding| {
+        finding.cause == cause && finding.grade == proof.grade && finding.object.to_string().starts_with(proof.object)
+    };
+    let roots = found.findings.iter();
+    match proof.under {
+        None => roots.clone().find(is_it),
+        Some(root) => roots.clone().filter(|finding| finding.cause == root).flat_map(|root| &root.under).find(is_it),
+    }
+}
+
+/// When the first of the nodes that it holds was to be emptied.
+fn cordoned_at(rehearsal: &Rehearsal, finding: &Finding) -> Option<jiff::Timestamp> {
+    rehearsal.records().iter().find_map(|record| {
+        let Event::NodeCordoned { node, .. } = &record.event else { return None };
+        finding.holds.nodes.contains(node).then_some(record.at)
+    })
+}
+
+/// The first false alarm in this world; for a cause that blocks nothing, whether it is told at all.
+fn alarms(spec: &WorldSpec, cause: Cause) -> Option<String> {
+    let mut rehearsal = begin(spec);
+    let end = later(rehearsal.world().now(), WATCHED);
+    rehearsal.play_until(end).expect("an upgrade keeps every promise");
+    let alarm = rehearsal.diagnoses().flat_map(Diagnosis::blocking).find(|finding| finding.cause == cause);
+    alarm.map(|finding| format!("{} {}", finding.cause, finding.object))
+}
+
+fn begin(spec: &WorldSpec) -> Rehearsal {
+    let policy = Policy { max_surge: Some(IntOrPercent::Int(0)), ..Policy::default() };
+    Rehearsal::begin(World::new(spec.clone(), 1), policy).expect("an upgrade of this world begins")
+}
+
+/// Of what grade a finding is that somebody must act on.
+const BLOCKS: Grade = Grade::Blocks;

@@ -1,0 +1,187 @@
+//! A world for each cause, and one beside it that only looks like it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use mngup::{
+    domain::{Cause, Grade, IntOrPercent, Subject, UnhealthyPolicy},
+    forecast::Rehearsal,
+    sim::{
+        WorldSpec,
+        spec::{
+            BudgetSpec, Fault, FaultKind, TolerationSpec, Topology, Trouble, TroubleKind, TroubleWith, WorkloadKind,
+            WorkloadSpec,
+        },
+    },
+};
+
+use crate::BLOCKS;
+
+/// How a cause is shown.
+pub struct Proof {
+    pub world: WorldSpec,
+    /// How its object begins.
+    pub object: &'static str,
+    pub grade: Grade,
+    /// The root that it is told under.
+    pub under: Option<Cause>,
+    /// What a controller is given by its own rules before anybody can call it late.
+    pub by_nature: Duration,
+    /// Whether a node is asked about, not the run.
+    pub about_a_node: bool,
+    pub near_miss: WorldSpec,
+}
+
+impl Proof {
+    fn new(world: WorldSpec, object: &'static str, near_miss: WorldSpec) -> Self {
+        Self { world, object, grade: BLOCKS, under: None, by_nature: Duration::ZERO, about_a_node: false, near_miss }
+    }
+
+    pub fn subject(&self, rehearsal: &Rehearsal) -> Subject {
+        if !self.about_a_node {
+            return Subject::Run;
+        }
+        // One whose pods are watched, for it is being emptied.
+        let cordoned = rehearsal.world().group_nodes().filter(|node| node.unschedulable);
+        Subject::Nodes(cordoned.map(|node| node.name.clone()).collect())
+    }
+}
+
+/// A cause without a proof does not compile.
+pub fn proof(cause: Cause) -> Proof {
+    let one_crash = |room| world(WorkloadSpec { trouble: first(TroubleKind::CrashLoop), ..cart(out(room)) });
+    match cause {
+        Cause::PdbNeverAllows => {
+            let share =
+                |percent| BudgetSpec { min_available: Some(IntOrPercent::Percent(percent)), ..BudgetSpec::default() };
+            Proof::new(world(cart(share(100))), "pdb/default/cart", world(cart(share(50))))
+        }
+        Cause::PdbExhausted => {
+            let proof = Proof::new(one_crash(1), "pdb/default/cart", one_crash(2));
+            Proof { under: Some(Cause::PodCrashLoop), ..proof }
+        }
+        Cause::PdbUnhealthyBlocks => {
+            let all = |unhealthy| {
+                let trouble = Some(Trouble { kind: TroubleKind::CrashLoop, with: TroubleWith::All });
+                world(WorkloadSpec { trouble, ..cart(BudgetSpec { unhealthy, ..out(1) }) })
+            };
+            Proof::new(all(UnhealthyPolicy::IfHealthyBudget), "pod/default/cart-", all(UnhealthyPolicy::AlwaysAllow))
+        }
+        Cause::PdbSyncFailed => {
+            let job = WorkloadSpec { kind: WorkloadKind::Job, ..cart(out(1)) };
+            Proof::new(world(job), "pdb/default/cart", world(cart(out(1))))
+        }
+        Cause::TwoBudgets => {
+            let second = |selector: Option<&str>| {
+                let selector = selector.map(|app| BTreeMap::from([("app".to_owned(), app.to_owned())]));
+                let tier = BudgetSpec { name: Some("tier".to_owned()), selector, ..out(1) };
+                world(WorkloadSpec { budgets: vec![out(1), tier], ..cart(out(1)) })
+            };
+            Proof::new(second(None), "pdb/default/cart and pdb/default/tier", second(Some("other")))
+        }
+        Cause::PdbStaleDisrupted => {
+            let sticks = FaultKind::DisruptedSticks { budget: "default/cart".to_owned() };
+            let proof = Proof::new(faulty(cart(out(1)), vec![(1, sticks)]), "pdb/default/cart", world(cart(out(1))));
+            Proof { by_nature: Duration::from_secs(130), ..proof }
+        }
+        Cause::PdbStatusBehind => {
+            let behind = |lag| {
+                let budget = "default/cart".to_owned();
+                let change = FaultKind::ChangeBudget {
+                    budget,
+                    min_available: Some(IntOrPercent::Int(1)),
+                    max_unavailable: None,
+                };
+                faulty(cart(out(1)), vec![(1, FaultKind::BudgetLag { lag: Duration::from_secs(lag) }), (2, change)])
+            };
+            Proof::new(behind(36_000), "pdb/default/cart", behind(8))
+        }
+        Cause::LandsBack => {
+            let tolerates = |key: Option<&str>| {
+                let tolerations = vec![TolerationSpec { key: key.map(str::to_owned), ..TolerationSpec::default() }];
+                let (replicas, anti_affinity) = (4, Some(Topology::Hostname));
+                world(WorkloadSpec { tolerations, replicas, anti_affinity, budgets: Vec::new(), ..cart(out(1)) })
+            };
+            Proof::new(tolerates(None), "deployment/default/cart", tolerates(Some("node.kubernetes.io/not-ready")))
+        }
+        Cause::BarePod => {
+            let bare = WorkloadSpec { kind: WorkloadKind::Pod, budgets: Vec::new(), ..cart(out(1)) };
+            Proof::new(world(bare), "pod/default/cart", world(cart(out(1))))
+        }
+        Cause::LongGrace => {
+            let slow = |stop| {
+                let grace = Duration::from_hours(2);
+                world(WorkloadSpec { grace, stop, ..cart(out(1)) })
+            };
+            Proof::new(slow(Duration::from_hours(1)), "pod/default/cart", slow(Duration::from_secs(20)))
+        }
+        Cause::StuckTerminating => {
+            let stuck = WorkloadSpec { trouble: first(TroubleKind::StuckTerminating), ..cart(out(1)) };
+            let slow = WorkloadSpec { stop: Duration::from_secs(28), ..cart(out(1)) };
+            Proof::new(world(stuck), "pod/default/cart", world(slow))
+        }
+        Cause::Finalizer => {
+            let kept = || WorkloadSpec { finalizers: vec!["example.com/hold".to_owned()], ..cart(out(1)) };
+            let gone = FaultKind::RemoveFinalizers { workload: "default/cart".to_owned() };
+            Proof::new(world(kept()), "pod/default/cart", faulty(cart(out(1)), vec![(1, gone)]))
+        }
+        Cause::StaysByDesign => {
+            let daemon = WorkloadSpec {
+                kind: WorkloadKind::DaemonSet,
+                name: "agent".to_owned(),
+                ..WorkloadSpec::new(WorkloadKind::DaemonSet, "agent")
+            };
+            let mut with_daemon = world(WorkloadSpec { trouble: first(TroubleKind::StuckTerminating), ..cart(out(1)) });
+            with_daemon.workloads.push(daemon);
+            let proof = Proof::new(with_daemon, "node/", world(cart(out(1))));
+            Proof { grade: Grade::Notes, about_a_node: true, ..proof }
+        }
+        Cause::PodCrashLoop => Proof::new(one_crash(1), "pod/default/cart", one_crash(2)),
+        Cause::PodImagePull => {
+            let pull = |room| world(WorkloadSpec { trouble: first(TroubleKind::ImagePull), ..cart(out(room)) });
+            Proof::new(pull(1), "pod/default/cart", pull(2))
+        }
+        Cause::PodNotReady => {
+            let never = world(WorkloadSpec { trouble: first(TroubleKind::NeverReady), ..cart(out(1)) });
+            Proof::new(never, "pod/default/cart", starts_in(30))
+        }
+        Cause::PodStarting => {
+            let proof = Proof::new(starts_in(30), "pod/default/cart", starts_in(1));
+            Proof { grade: Grade::Waits, ..proof }
+        }
+        Cause::PodPending => {
+            let apart =
+                |replicas| world(WorkloadSpec { replicas, anti_affinity: Some(Topology::Hostname), ..cart(out(1)) });
+            Proof::new(apart(5), "pod/default/cart", apart(4))
+        }
+    }
+}
+
+/// Four old nodes in two zones, and this workload.
+fn world(workload: WorkloadSpec) -> WorldSpec {
+    let mut spec = WorldSpec::with_old_nodes(&[("a", 2), ("b", 2)]);
+    spec.workloads = vec![workload];
+    spec
+}
+
+fn faulty(workload: WorkloadSpec, faults: Vec<(u64, FaultKind)>) -> WorldSpec {
+    let mut spec = world(workload);
+    spec.faults = faults.into_iter().map(|(at, what)| Fault { at: Duration::from_secs(at), what }).collect();
+    spec
+}
+
+/// Three replicas under this budget.
+fn cart(budget: BudgetSpec) -> WorkloadSpec {
+    WorkloadSpec { replicas: 3, budgets: vec![budget], ..WorkloadSpec::new(WorkloadKind::Deployment, "cart") }
+}
+
+fn out(count: u32) -> BudgetSpec {
+    BudgetSpec { max_unavailable: Some(IntOrPercent::Int(count)), ..BudgetSpec::default() }
+}
+
+fn first(kind: TroubleKind) -> Option<Trouble> {
+    Some(Trouble { kind, with: TroubleWith::First })
+}
+
+fn starts_in(seconds: u64) -> WorldSpec {
+    world(WorkloadSpec { replicas: 8, ready: Duration::from_secs(seconds), ..cart(out(1)) })
+}
