@@ -4,8 +4,8 @@ use console::measure_text_width;
 use jiff::Timestamp;
 
 use super::{
-    commands::Commands, ending::Closing, failure::Failures, fit, history::Fate, in_flight::Stage, progress::Progress,
-    wording,
+    blocked::SOON, commands::Commands, ending::Closing, failure::Failures, fit, history::Fate, in_flight::Stage,
+    progress::Progress, wording,
 };
 use crate::{
     domain::{PodRef, Undrainable, short},
@@ -60,7 +60,8 @@ impl Says<'_> {
         let since = if history.resumed > 0 { " since it was resumed" } else { "" };
         let moved = wording::moved(history.moved(), history.deleted.len());
         let said = format!("{moved}{since}, {} refused", wording::count(history.refused, "eviction"));
-        match history.waits.longest(self.now) {
+        let longest = history.waits.longest(self.now).filter(|wait| wait.took >= SOON);
+        match longest {
             Some(wait) => format!("{said}; longest wait {} for {}", short(wait.took), wait.what),
             None => said,
         }
