@@ -5,8 +5,8 @@ use super::{
     draft::{Draft, TRIES, WATCH_LAG, Wait},
     effect::{CloudAct, Effect, EffectKey, KubeAct, Step},
     event::{Event, Note, RunOutcome, SurgeFor},
-    flight,
     phase::RunPhase,
+    release,
     rollout::Flight,
     stopped,
     waiting::WaitingOn,
@@ -185,7 +185,7 @@ fn give_nodes_back(draft: &mut Draft<'_>) -> usize {
     let mut waiting = 0;
     for node in marked {
         if draft.failures(&EffectKey::Node(node.name.clone())) < TRIES {
-            draft.patch(&node.name, flight::give_back(node));
+            draft.patch(&node.name, release::give_back(node));
             waiting += 1;
         }
     }
