@@ -70,6 +70,7 @@ fn step(draft: &mut Draft<'_>, instance: &InstanceId, flight: &Flight, spent: &m
     if let Some(node) = node.filter(|node| draft.snapshot.knows_pods_of(&node.name)) {
         let events = draft.decision.events.len();
         drain::note_departed(draft, flight, node);
+        drain::note_landed(draft, flight, node);
         if draft.decision.events.len() > events {
             return;
         }

@@ -207,7 +207,7 @@ impl Says<'_> {
         (left_out > 0).then(|| format!("{nodes} {remain}: only those named with --node were to be replaced"))
     }
 
-    /// That no more nodes may be quarantined, where that ended the run, and who gives those back that are.
+    /// Why no more nodes may be quarantined, where that ended the run, and who gives those back that are.
     pub(super) fn quarantine_full(&self) -> Option<String> {
         let policy = self.progress.policy().filter(|policy| policy.undrainable == Undrainable::Quarantine)?;
         let quarantined = u32::try_from(self.progress.quarantined.len()).unwrap_or(u32::MAX);
@@ -217,9 +217,19 @@ impl Says<'_> {
         } else {
             ""
         };
-        let limit_said = wording::count(limit, "quarantined node");
-        (quarantined >= limit)
-            .then(|| format!("the limit of {limit_said} is reached (--max-quarantined {limit}){back}"))
+        // One that was given back, and not quarantined any more, was one too many.
+        let full = self.progress.history.stuck.iter().filter(|(who, _)| who.is_some()).count()
+            > self.progress.quarantined.len();
+        let why = if full && quarantined >= limit {
+            let limit_said = wording::count(limit, "quarantined node");
+            format!("the limit of {limit_said} is reached (--max-quarantined {limit})")
+        } else if quarantined > 0 {
+            let nodes = wording::count(quarantined, "quarantined node");
+            format!("{nodes} and what else is out leave no room for another (--max-unavailable, --max-surge)")
+        } else {
+            return None;
+        };
+        Some(format!("{why}{back}"))
     }
 }
 
