@@ -70,8 +70,7 @@ pub fn brief(prepared: &Prepared, request: &Request, commands: &Commands, now: j
 /// The old members in the order in which they would be chosen if nothing changed meanwhile.
 fn order(prepared: &Prepared, now: jiff::Timestamp) -> Vec<Member> {
     let mut order = Vec::new();
-    let since = prepared.resumes.as_ref().map_or(now, |intent| intent.started_at);
-    let mut census = Census::take(&prepared.snapshot, &prepared.policy, since, &Roles::default());
+    let mut census = census(prepared, now);
     while order.len() < prepared.old.len() {
         let next = plan::next(&census, prepared.policy.order, &BTreeSet::new(), |_| true);
         let Some(member) = next.map(|seat| seat.member.clone()) else { break };
@@ -181,8 +180,33 @@ fn findings(prepared: &Prepared, now: jiff::Timestamp) -> Vec<String> {
             .iter()
             .map(|node| format!("node/{node} is not old and stays as it is; with --all-nodes it is replaced too")),
     );
+    findings.extend(zones_left_empty(prepared, now));
     findings.extend(prepared.oddities());
     findings
+}
+
+/// Zones whose volumes have no node for a while: their only node that serves is replaced, and no extra one comes first.
+fn zones_left_empty(prepared: &Prepared, now: jiff::Timestamp) -> Vec<String> {
+    if prepared.limits.surge > 0 {
+        return Vec::new();
+    }
+    let census = census(prepared, now);
+    let empty = prepared.snapshot.zonal_volumes().iter().filter(|zone| {
+        let goes = census.candidates().any(|seat| seat.available && seat.member.zone == **zone);
+        goes && census.available_in(zone) == 1
+    });
+    let told = |zone| {
+        format!(
+            "zone {zone} is without a Ready node of the group while its only one is replaced: its zonal volumes wait; \
+             with --max-surge 1 a new one comes first"
+        )
+    };
+    empty.map(told).collect()
+}
+
+fn census(prepared: &Prepared, now: jiff::Timestamp) -> Census {
+    let since = prepared.resumes.as_ref().map_or(now, |intent| intent.started_at);
+    Census::take(&prepared.snapshot, &prepared.policy, since, &Roles::default())
 }
 
 fn view(pdb: &Pdb) -> BudgetView {

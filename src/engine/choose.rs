@@ -336,7 +336,9 @@ fn interval(draft: &Draft<'_>) -> Option<Timestamp> {
 fn nobody_moves(draft: &mut Draft<'_>, who: &str, census: &Census, on: Vec<WaitingOn>) {
     let run = draft.run;
     let until = patience(draft, who, &on);
-    if draft.now >= until {
+    // Quarantined nodes take up all that may be out, and do not come back by themselves.
+    let for_ever = !run.quarantined.is_empty() && census.out.is_empty();
+    if draft.now >= until || for_ever {
         if census.candidates().next().is_none() || run.stop.is_some() {
             return keep_size(draft, "too many are out to drain another");
         }

@@ -25,7 +25,7 @@ const LAND_BACKS: usize = 3;
 /// An abort tries so many nodes to shrink by: nobody wants every node of a group half emptied in turn.
 const SHRINK_NODES: u32 = 3;
 
-/// After a forced deletion, this long beyond the pod's own grace before the node is terminated all the same.
+/// After a forced deletion, this long beyond the grace it was given before the node is terminated all the same.
 const FORCE_PATIENCE: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// The pods that hold this node.
@@ -34,15 +34,14 @@ pub(super) fn holds<'a>(
     flight: &'a Flight,
     node: &'a Node,
 ) -> impl Iterator<Item = &'a Pod> + use<'a> {
-    let (run, now) = (draft.run, draft.now);
-    let policy = &run.intent.policy;
+    let (policy, now) = (&draft.run.intent.policy, draft.now);
     // With force the node goes in the end, whatever keeps coming back or does not stop. What came after everything there
     // was deleted would come again.
     let had_its_time = move |pod: &Pod| {
         flight.forced_at.is_some_and(|at| {
-            let grace = std::time::Duration::from_secs(u64::from(pod.grace_seconds));
             let came_again = lands_back(flight, pod) && pod.created_at > at;
-            came_again || elapsed(at, now) > grace + FORCE_PATIENCE
+            let outlives = pod.deletion.is_some_and(|deletion| later(deletion.due, FORCE_PATIENCE) < now);
+            came_again || outlives
         })
     };
     draft.snapshot.pods_on(&node.name).filter(move |pod| match fate(pod, Some(node), policy, now) {
@@ -63,7 +62,9 @@ pub(super) fn step(
 ) {
     let who = flight.member.title();
     if let Some(on) = flight::uncordoned(draft, flight, node) {
-        if draft.now >= deadline && !draft.has_events() {
+        // What is answered in a moment is no reason to give up.
+        let for_long = matches!(on, WaitingOn::NodesOut { .. });
+        if draft.now >= deadline && for_long && !draft.has_events() {
             let held = holds(draft, flight, node).map(|pod| HeldPod { pod: pod.id.clone(), on: on.clone() });
             let held: Vec<_> = held.collect();
             return give_up(draft, flight, &held);
@@ -73,10 +74,6 @@ pub(super) fn step(
     if !draft.snapshot.knows_pods_of(&node.name) {
         let on = vec![WaitingOn::PodList { node: node.name.clone() }];
         return draft.waits(who, Wait { on, until: Some(deadline), pods_left: None });
-    }
-    note_landed(draft, flight, node);
-    if draft.has_events() {
-        return;
     }
     let holding: Vec<&Pod> = holds(draft, flight, node).collect();
     let unanswered = draft.run.asked.values().filter(|asked| **asked == node.name).count();
@@ -91,15 +88,17 @@ pub(super) fn step(
     }
     let forced = flight.forced_at.is_some();
     let held = ask(draft, flight, node, &holding, forced, spent);
-    let stubborn = !held.is_empty() && held.iter().all(|held| matches!(held.on, WaitingOn::Unmanaged { .. }));
-    if draft.now >= deadline && forced && stubborn {
-        // Force speaks over budgets; whom nobody would bring back needs a consent of its own.
-        return give_up(draft, flight, &held);
-    }
+    // Force speaks over budgets; whom nobody would bring back needs a consent of its own. Nobody else is sent away for a
+    // node that stays.
+    let stays = held.iter().any(|held| matches!(held.on, WaitingOn::Unmanaged { .. }));
+    let force = draft.run.intent.policy.force && !stays;
     if draft.now >= deadline && !forced {
-        if draft.run.intent.policy.force {
-            return draft.note(Note::ForceBegan(instance.clone()));
-        }
+        return if force { draft.note(Note::ForceBegan(instance.clone())) } else { give_up(draft, flight, &held) };
+    }
+    // A deletion that is refused for so long will be for ever; one that was accepted has its grace.
+    let refused = holding.iter().any(|pod| pod.deletion.is_none());
+    let patience = flight.forced_at.map(|at| later(at, draft.run.intent.policy.drain_timeout));
+    if stays && forced || refused && patience.is_some_and(|end| draft.now >= end) {
         return give_up(draft, flight, &held);
     }
     let pods_left = u32::try_from(holding.len()).ok();
@@ -141,7 +140,8 @@ pub(super) fn note_those_who_go_down(draft: &mut Draft<'_>, flight: &Flight, nod
     }
 }
 
-fn note_landed(draft: &mut Draft<'_>, flight: &Flight, node: &Node) {
+/// Notes who came onto the node although it is cordoned.
+pub(super) fn note_landed(draft: &mut Draft<'_>, flight: &Flight, node: &Node) {
     let Some(cordoned_at) = flight.cordoned_at else { return };
     for pod in draft.snapshot.pods_on(&node.name) {
         let stays = pod.is_daemon() || pod.mirror || pod.is_finished() || flight.landed.contains_key(&pod.id.uid);
@@ -292,6 +292,7 @@ fn give_up(draft: &mut Draft<'_>, flight: &Flight, held: &[HeldPod]) {
 /// One entry for each thing that is waited for, however many pods wait for it.
 fn grouped(held: Vec<HeldPod>) -> Vec<WaitingOn> {
     let mut stopping_pods: Vec<PodRef> = Vec::new();
+    let mut overdue: BTreeMap<Vec<String>, Vec<PodRef>> = BTreeMap::new();
     let mut last_due = None;
     let mut budgets: BTreeMap<PdbRef, BudgetView> = BTreeMap::new();
     let mut answers = 0;
@@ -300,6 +301,8 @@ fn grouped(held: Vec<HeldPod>) -> Vec<WaitingOn> {
         if let WaitingOn::PodsStopping { pods, due } = on {
             stopping_pods.extend(pods);
             last_due = last_due.max(due);
+        } else if let WaitingOn::PodsOverdue { pods, finalizers } = on {
+            overdue.entry(finalizers).or_default().extend(pods);
         } else if let WaitingOn::Budget(view) = on {
             match budgets.get_mut(&view.pdb) {
                 Some(known) => known.pods.extend(view.pods),
@@ -313,6 +316,10 @@ fn grouped(held: Vec<HeldPod>) -> Vec<WaitingOn> {
     }
     // Causes that need a person stand before those that time will heal.
     let mut on = others;
+    on.extend(overdue.into_iter().map(|(finalizers, mut pods)| {
+        pods.sort();
+        WaitingOn::PodsOverdue { pods, finalizers }
+    }));
     on.sort();
     on.extend(budgets.into_values().map(|view| WaitingOn::Budget(Box::new(view))));
     if !stopping_pods.is_empty() {

@@ -41,6 +41,7 @@ impl Rollout {
                 let deadline = later(at, self.intent.policy.drain_timeout);
                 self.with_flight(node, |flight| {
                     flight.cordoned_at = Some(at);
+                    flight.first_deadline.get_or_insert(deadline);
                     if flight.phase == NodePhase::Cordoning {
                         flight.phase = NodePhase::Draining { deadline };
                     }
@@ -179,8 +180,12 @@ impl Rollout {
                 }
             }
             Note::NotEmptyAnyMore(instance) => {
-                let deadline = later(at, self.intent.policy.drain_timeout);
-                self.set_phase(instance, NodePhase::Draining { deadline });
+                let timeout = self.intent.policy.drain_timeout;
+                if let Some(flight) = self.flights.get_mut(instance) {
+                    // Pods that come again and again must not hold it for ever: twice the timeout is all it gets.
+                    let last = later(flight.first_deadline.unwrap_or(at), timeout);
+                    flight.phase = NodePhase::Draining { deadline: later(at, timeout).min(last) };
+                }
             }
             Note::GroupSeen(moment, desired) => {
                 self.group_seen = Some((*moment, *desired));

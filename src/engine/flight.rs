@@ -11,6 +11,7 @@ use super::{
     effect::{CloudAct, Effect, EffectKey},
     event::{Event, Note, RunOutcome},
     phase::{Call, NodePhase},
+    release,
     rollout::Flight,
     waiting::WaitingOn,
 };
@@ -40,14 +41,14 @@ pub(super) fn all_safe(draft: &Draft<'_>) -> bool {
             Call::Accepted => true,
         },
         NodePhase::Replacing { .. } | NodePhase::Quarantined => true,
-        NodePhase::Releasing => release_failed(draft, flight),
+        NodePhase::Releasing => release::failed(draft, flight),
         NodePhase::Cordoning | NodePhase::Draining { .. } | NodePhase::Settling { .. } => false,
     })
 }
 
 /// Whether nothing is in flight but what cannot even be given back (no right to patch it).
 pub(super) fn none_left(draft: &Draft<'_>) -> bool {
-    let given_up = |flight: &Flight| flight.phase == NodePhase::Releasing && release_failed(draft, flight);
+    let given_up = |flight: &Flight| flight.phase == NodePhase::Releasing && release::failed(draft, flight);
     draft.run.flights.values().all(given_up)
 }
 
@@ -69,6 +70,7 @@ fn step(draft: &mut Draft<'_>, instance: &InstanceId, flight: &Flight, spent: &m
     if let Some(node) = node.filter(|node| draft.snapshot.knows_pods_of(&node.name)) {
         let events = draft.decision.events.len();
         drain::note_departed(draft, flight, node);
+        drain::note_landed(draft, flight, node);
         if draft.decision.events.len() > events {
             return;
         }
@@ -84,7 +86,7 @@ fn step(draft: &mut Draft<'_>, instance: &InstanceId, flight: &Flight, spent: &m
             terminate(draft, instance, flight, node, *since, *decrement, *call);
         }
         NodePhase::Replacing { since } => replacing(draft, flight, *since),
-        NodePhase::Releasing => release(draft, flight, node),
+        NodePhase::Releasing => release::step(draft, flight, node),
         NodePhase::Quarantined => {}
     }
 }
@@ -357,58 +359,6 @@ fn node_vanished(draft: &mut Draft<'_>, instance: &InstanceId, flight: &Flight) 
         return draft.note(Note::Stopping(RunOutcome::Refused { why }));
     }
     draft.waits(who, Wait { on, until: Some(until), pods_left: None });
-}
-
-/// Gives a node back, or puts it into quarantine where that is wanted: one request.
-fn release(draft: &mut Draft<'_>, flight: &Flight, node: Option<&Node>) {
-    let Some(node) = node else {
-        // Its Node is gone: there is nothing left to give back.
-        return match &flight.member.node {
-            Some(node) => {
-                if draft.group.instances.contains_key(&flight.member.instance) {
-                    let message = format!("node/{node} is not to be seen, and may still be cordoned and marked by us");
-                    draft.event(Event::Warning { message });
-                }
-                draft.event(Event::NodeReleased { node: node.clone() });
-            }
-            None => draft.note(Note::Unchosen(flight.member.instance.clone())),
-        };
-    };
-    draft.waits(flight.member.title(), Wait { on: vec![WaitingOn::Answers { count: 1 }], ..Wait::default() });
-    // It may be done though its answer was lost: what is seen counts.
-    if node.marks.is_empty() {
-        return draft.event(Event::NodeReleased { node: node.name.clone() });
-    }
-    if release_failed(draft, flight) && draft.run.stop.is_none() {
-        return draft.note(Note::Stopping(RunOutcome::EvictionFailed));
-    }
-    let quarantine = draft.run.stop.is_none() && !flight.shrink;
-    if quarantine && node.marks.quarantined_at().is_some() {
-        return draft.event(Event::NodeQuarantined { node: node.name.clone() });
-    }
-    if quarantine {
-        let marks = vec![NodeMark::Quarantined(draft.now)];
-        return draft.patch(&node.name, NodePatch { marks, ..NodePatch::default() });
-    }
-    draft.patch(&node.name, give_back(node));
-}
-
-/// The patch that takes everything of ours off a node.
-pub(super) fn give_back(node: &Node) -> NodePatch {
-    let tainted = node.taints.contains(&crate::domain::PENDING_TAINT.taint());
-    NodePatch {
-        unschedulable: node.marks.cordoned().then_some(false),
-        excluded: node.marks.excluded().then_some(false),
-        pending_taint: tainted.then_some(false),
-        shielded: node.marks.shielded().then_some(false),
-        marks: Vec::new(),
-        unmark: NodePatch::unmark_all(&node.marks),
-    }
-}
-
-fn release_failed(draft: &Draft<'_>, flight: &Flight) -> bool {
-    let key = flight.member.node.clone().map(EffectKey::Node);
-    key.is_some_and(|key| draft.failures(&key) >= TRIES)
 }
 
 fn deadline(flight: &Flight) -> Timestamp {

@@ -13,6 +13,7 @@ pub mod invariants;
 mod newcomers;
 mod note;
 pub mod phase;
+mod release;
 mod resume;
 mod rollout;
 mod stopped;

@@ -105,6 +105,8 @@ pub struct Flight {
     pub(super) landed: BTreeMap<Uid, String>,
     /// When the cordon was confirmed; none while it is not, or when somebody undid it.
     pub(super) cordoned_at: Option<Timestamp>,
+    /// When the drain timeout ran out, or runs out, for the first time.
+    pub(super) first_deadline: Option<Timestamp>,
     /// Since when what is left on it is deleted by force.
     pub(super) forced_at: Option<Timestamp>,
     /// Pods that were told to go down with it.
@@ -270,6 +272,7 @@ impl Flight {
             moved: 0,
             landed: BTreeMap::new(),
             cordoned_at: None,
+            first_deadline: None,
             forced_at: None,
             goes_down: BTreeSet::new(),
             shrink: false,

@@ -20,7 +20,7 @@ pub(super) fn why(outcome: &RunOutcome, stuck: &[(Option<Member>, Stuck)]) -> St
     match outcome {
         RunOutcome::Done => "done".to_owned(),
         RunOutcome::Aborted => "aborted".to_owned(),
-        RunOutcome::NotTakenBack { what } => format!("done, and could not take back {}", what.join(", ")),
+        RunOutcome::NotTakenBack { what } => format!("could not take back {}", what.join(", ")),
         RunOutcome::Quarantined { nodes } => {
             let general = match nodes.len() {
                 1 => "1 node is quarantined".to_owned(),

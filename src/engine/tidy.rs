@@ -5,8 +5,8 @@ use super::{
     draft::{Draft, TRIES, WATCH_LAG, Wait},
     effect::{CloudAct, Effect, EffectKey, KubeAct, Step},
     event::{Event, Note, RunOutcome, SurgeFor},
-    flight,
     phase::RunPhase,
+    release,
     rollout::Flight,
     stopped,
     waiting::WaitingOn,
@@ -127,17 +127,22 @@ pub(super) fn scale_down(draft: &mut Draft<'_>) {
     };
     let failed = draft.failures(&EffectKey::Intent) >= TRIES;
     if forget {
-        if run.forgotten || failed {
+        if run.forgotten {
             return end(draft, outcome, &left_behind);
+        }
+        if failed {
+            let what = vec!["the run's ConfigMap".to_owned()];
+            return end(draft, RunOutcome::NotTakenBack { what }, &left_behind);
         }
         draft.kube(KubeAct::ForgetIntent);
         return answers(draft);
     }
-    let stopped = run.saved.as_ref().is_some_and(|saved| matches!(saved.state, IntentState::Stopped { .. }));
-    if stopped || failed {
+    let why = stopped::why(&outcome, &run.stuck);
+    let said = |saved: &Intent| matches!(&saved.state, IntentState::Stopped { why: known, .. } if *known == why);
+    if failed || run.saved.as_ref().is_some_and(said) {
         return end(draft, outcome, &left_behind);
     }
-    let state = IntentState::Stopped { at: draft.now, why: stopped::why(&outcome, &run.stuck) };
+    let state = IntentState::Stopped { at: draft.now, why };
     let suspended_az_rebalance =
         run.intent.suspended_az_rebalance && draft.group.suspended.contains(&Process::AzRebalance);
     draft.kube(KubeAct::SaveIntent(Box::new(Intent { suspended_az_rebalance, state, ..run.intent.clone() })));
@@ -185,7 +190,7 @@ fn give_nodes_back(draft: &mut Draft<'_>) -> usize {
     let mut waiting = 0;
     for node in marked {
         if draft.failures(&EffectKey::Node(node.name.clone())) < TRIES {
-            draft.patch(&node.name, flight::give_back(node));
+            draft.patch(&node.name, release::give_back(node));
             waiting += 1;
         }
     }

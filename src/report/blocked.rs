@@ -17,7 +17,7 @@ use crate::{
 const REPEAT: Duration = Duration::from_mins(1);
 
 /// What passes sooner is no block: pods that share a budget take turns within seconds.
-const SOON: Duration = Duration::from_secs(10);
+pub(super) const SOON: Duration = Duration::from_secs(10);
 
 /// What every node takes its time for is worth a line when it takes longer: to boot and to join takes a minute or two.
 const SLOW: Duration = Duration::from_mins(2);

@@ -121,9 +121,10 @@ impl Brief {
             let origin = origin(max_unavailable_said, max_unavailable_from, self.desired);
             format!("{} out at a time{origin}", wording::count(max_unavailable, "node"))
         };
-        let extra = match surge {
+        // No more extra nodes are asked for than there are old ones.
+        let extra = match surge.min(u32::try_from(self.old.len()).unwrap_or(u32::MAX)) {
             0 => "no extra node".to_owned(),
-            surge => format!("{surge} extra"),
+            extra => format!("{extra} extra"),
         };
         let (timeout, delay) = (short(self.policy.drain_timeout), short(self.policy.post_drain_delay));
         let extra = format!("{extra}{}", origin(surge_said, surge_from, self.desired));
@@ -326,7 +327,7 @@ mod tests {
         assert_snapshot!(line(&one, 1), @"1 of 12 old nodes chosen (--node) (launch template lt-0a1c version 3, the group launches 4)");
         let many = Limits { surge: 10, ..intent(3).limits };
         let many = Brief { limits: many, raises_max: Some((15, 22)), ..brief() };
-        assert_snapshot!(line(&many, 2), @"1 node out at a time (the group's updateConfig) + 10 extra = up to 3 at a time; the group's maximum 15 -> 22 meanwhile; eviction timeout 15m; 1m before terminate");
+        assert_snapshot!(line(&many, 2), @"1 node out at a time (the group's updateConfig) + 3 extra = up to 3 at a time; the group's maximum 15 -> 22 meanwhile; eviction timeout 15m; 1m before terminate");
         let old = brief().old.into_iter().map(|old| OldNode { evidence: Evidence::Asked, ..old }).collect();
         assert_snapshot!(line(&Brief { old, ..brief() }, 1), @"to be replaced: 3 of 3 (not old, but --all-nodes asks for it)");
     }

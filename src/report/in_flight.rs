@@ -109,10 +109,14 @@ impl InFlight {
             || held().next().is_some() && elapsed(self.chosen_at, now) > average * 2
     }
 
-    /// When patience ends: the engine's word where it gave one.
+    /// When patience ends: the engine's word where it gave one. Nothing ends a drain that is forced.
     #[must_use]
     pub fn until(&self) -> Option<Timestamp> {
-        self.waiting.as_ref().and_then(|waiting| waiting.until).or(self.deadline)
+        match &self.waiting {
+            Some(waiting) if self.stage == Stage::Draining => waiting.until,
+            Some(waiting) => waiting.until.or(self.deadline),
+            None => self.deadline,
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use console::measure_text_width;
 use jiff::Timestamp;
 
 use super::{
-    commands::Commands, ending::Closing, failure::Failures, fit, history::Fate, in_flight::Stage, progress::Progress,
-    wording,
+    blocked::SOON, commands::Commands, ending::Closing, failure::Failures, fit, history::Fate, in_flight::Stage,
+    progress::Progress, wording,
 };
 use crate::{
     domain::{PodRef, Undrainable, short},
@@ -60,7 +60,8 @@ impl Says<'_> {
         let since = if history.resumed > 0 { " since it was resumed" } else { "" };
         let moved = wording::moved(history.moved(), history.deleted.len());
         let said = format!("{moved}{since}, {} refused", wording::count(history.refused, "eviction"));
-        match history.waits.longest(self.now) {
+        let longest = history.waits.longest(self.now).filter(|wait| wait.took >= SOON);
+        match longest {
             Some(wait) => format!("{said}; longest wait {} for {}", short(wait.took), wait.what),
             None => said,
         }
@@ -207,7 +208,7 @@ impl Says<'_> {
         (left_out > 0).then(|| format!("{nodes} {remain}: only those named with --node were to be replaced"))
     }
 
-    /// That no more nodes may be quarantined, where that ended the run, and who gives those back that are.
+    /// Why no more nodes may be quarantined, where that ended the run, and who gives those back that are.
     pub(super) fn quarantine_full(&self) -> Option<String> {
         let policy = self.progress.policy().filter(|policy| policy.undrainable == Undrainable::Quarantine)?;
         let quarantined = u32::try_from(self.progress.quarantined.len()).unwrap_or(u32::MAX);
@@ -217,9 +218,19 @@ impl Says<'_> {
         } else {
             ""
         };
-        let limit_said = wording::count(limit, "quarantined node");
-        (quarantined >= limit)
-            .then(|| format!("the limit of {limit_said} is reached (--max-quarantined {limit}){back}"))
+        // One that was given back, and not quarantined any more, was one too many.
+        let full = self.progress.history.stuck.iter().filter(|(who, _)| who.is_some()).count()
+            > self.progress.quarantined.len();
+        let why = if full && quarantined >= limit {
+            let limit_said = wording::count(limit, "quarantined node");
+            format!("the limit of {limit_said} is reached (--max-quarantined {limit})")
+        } else if quarantined > 0 {
+            let nodes = wording::count(quarantined, "quarantined node");
+            format!("{nodes} and what else is out leave no room for another (--max-unavailable, --max-surge)")
+        } else {
+            return None;
+        };
+        Some(format!("{why}{back}"))
     }
 }
 

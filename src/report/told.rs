@@ -76,7 +76,7 @@ pub(super) fn told(event: &Event, progress: &Progress) -> Option<Told> {
             Some(Told { tone: Tone::Warn, ..pod_fact(pod, "deleted", detail) })
         }
         Event::PodGoesDown { pod, node } => {
-            warn(pod.to_string(), "goes down", format!("with {}: it did not go for --force either", names.short(node)))
+            warn(pod.to_string(), "goes down", format!("with {}: --force has deleted what it could", names.short(node)))
         }
         Event::PodLandedBack { pod, node, toleration } => warn(
             pod.to_string(),
@@ -354,7 +354,7 @@ mod tests {
         2> pod/shop/cart-1 not evicted from ip-10-0-1-1: 500: internal error
         pod/shop/cart-1 deleted from ip-10-0-1-1 (--force, after the drain timeout)
         pod/shop/cart-1 deleted from ip-10-0-1-1 (--disable-eviction)
-        2> pod/shop/cart-1 goes down with ip-10-0-1-1: it did not go for --force either
+        2> pod/shop/cart-1 goes down with ip-10-0-1-1: --force has deleted what it could
         2> pod/shop/cart-1 landed on ip-10-0-1-1, which is cordoned: it tolerates every taint
         node/ip-10-0-1-1.eu-west-1.compute.internal drained 14 pods in 2m04s
         2> instance/i-1 termination unanswered (connection reset); looking tells

@@ -1,4 +1,4 @@
-//! Evidence that disagrees is told also where nothing is old, to people and to programs.
+//! What is odd about a group is told before anything is touched, also where nothing is old, to people and to programs.
 
 use std::fs;
 
@@ -66,4 +66,27 @@ fn a_dry_run_with_nothing_old_is_a_plan_without_nodes() {
     assert!(finding.contains("the node group says 1.34"), "{finding}");
     let line: Value = document("--dry-run -o jsonl");
     assert_eq!(line, plan);
+}
+
+/// One node in each zone, and a database whose volumes cannot leave theirs.
+const LONELY: &str = "\
+name: lonely
+group:
+  nodegroup: { name: workers }
+zones:
+  - { name: a, old: 1 }
+  - { name: b, old: 1 }
+workloads:
+  - { kind: StatefulSet, name: db, namespace: shop, replicas: 2, anti-affinity: zone, zonal-volume: true }
+";
+
+#[test]
+fn a_zone_whose_volumes_will_wait_is_named_unless_an_extra_node_comes_first() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("lonely.yaml"), LONELY).unwrap();
+    let said = |line: &str| mngup_in(home.path(), &format!("upgrade --sandbox lonely.yaml --dry-run {line}"), &[]);
+    let told: Vec<_> = "ab".chars().map(|zone| format!("zone {zone} is without a Ready node")).collect();
+    let without = said("--max-surge 0");
+    assert!(told.iter().all(|told| without.contains(told)) && without.contains("--max-surge 1"), "{without}");
+    assert!(!told.iter().any(|told| said("").contains(told)));
 }

@@ -12,7 +12,7 @@ use mngup::{
     },
 };
 
-use crate::scene::{Scene, pdb, pod};
+use crate::scene::{Scene, no_surge, pdb, pod};
 
 fn scene(policy: Policy) -> Scene {
     Scene::new(&[("a", 1)], Policy { max_surge: Some(IntOrPercent::Int(0)), ..policy })
@@ -166,6 +166,19 @@ fn with_quarantine_the_node_stays_cordoned_and_the_others_are_done() {
     assert!(scene.log.contains(&"shrink by i-a1".to_owned()), "{:#?}", scene.log);
     let serving = scene.snapshot.nodes().values().filter(|node| node.is_ready() && !node.unschedulable);
     assert_eq!((scene.group.size.desired, serving.count()), (4, 3));
+}
+
+/// The one that is quarantined is all that may be out, and does not come back by itself.
+#[test]
+fn quarantine_without_room_for_another_ends_at_once() {
+    let policy = Policy { undrainable: Undrainable::Quarantine, max_quarantined: 5, ..no_surge() };
+    let mut scene = Scene::new(&[("a", 3)], policy);
+    scene.see(Change::Pod(Box::new(pod("web-1", "a1"))));
+    scene.see(Change::Pdb(Box::new(pdb("web", 0, 1, 1))));
+    let began = scene.now;
+    scene.play();
+    assert_eq!(scene.run.ended(), Some(&RunOutcome::EvictionFailed));
+    assert!(elapsed(began, scene.now) < Duration::from_secs(16 * 60), "{:?}", elapsed(began, scene.now));
 }
 
 #[test]

@@ -187,6 +187,15 @@ fn ctrl_c_after_an_eviction_failure_gives_back_what_drains() {
 }
 
 #[test]
+fn a_configmap_that_cannot_be_deleted_is_no_done() {
+    let mut scene = Scene::new(&[("a", 1)], no_surge());
+    scene.answers.insert("forget intent".to_owned(), failed(500, "etcd"));
+    scene.play();
+    let what = vec!["the run's ConfigMap".to_owned()];
+    assert_eq!(scene.run.ended(), Some(&RunOutcome::NotTakenBack { what }));
+}
+
+#[test]
 fn busy_when_all_is_done() {
     let mut scene = Scene::new(&[("a", 1)], no_surge());
     scene.settle();
