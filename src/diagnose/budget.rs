@@ -87,7 +87,7 @@ fn exhausted(scene: &Scene<'_>, pdb: &Pdb, verdicts: &mut Verdicts) -> Finding {
     let quiet = scene.unexplained_since(pdb).is_some_and(|since| scene.since(since) >= limits::QUIET_BUDGET);
     let (may, out) = (pdb.status.expected - pdb.status.desired, pdb.status.expected - pdb.status.current);
     let (who, moves) = match scene.counted(&pdb.id) {
-        Known::Is(pods) => (out_words(pods), pods.iter().any(|pod| is_leaving(scene, pod))),
+        Known::Is(pods) => (out_words(pods), is_moving(scene, pdb, pods)),
         Known::Unknown(lacking) => {
             verdicts.unknown.push(CannotTell { cause: Cause::PdbExhausted, object: object.clone(), lacking });
             // Who uses it up is not known: that somebody must act cannot be said.
@@ -100,6 +100,13 @@ fn exhausted(scene: &Scene<'_>, pdb: &Pdb, verdicts: &mut Verdicts) -> Finding {
         .by(By::Arithmetic, format!("{may} of {} may be out and {out}{who}", pdb.status.expected))
         .since(pdb.status.blocked_since)
         .remedies(remedy::exhausted(pdb))
+}
+
+/// Whether it will allow one again by itself: a pod is on its way out, or more are Ready than its status counts.
+fn is_moving(scene: &Scene<'_>, pdb: &Pdb, pods: &[Pod]) -> bool {
+    let ready = pods.iter().filter(|pod| pod.ready && pod.deletion.is_none()).count();
+    let more_than_counted = i32::try_from(ready).is_ok_and(|ready| ready > pdb.status.desired);
+    more_than_counted || pods.iter().any(|pod| is_leaving(scene, pod))
 }
 
 /// Whether it is on its way out and in time.

@@ -70,6 +70,11 @@ fn not_ready(scene: &Scene<'_>, pod: &Pod) -> Finding {
     let slowest = slowest_sibling(scene, pod);
     let patience = (slowest.unwrap_or_default() * 2).clamp(limits::PROBE, limits::PROBE_MOST);
     let words = pod.trouble.as_ref().map_or_else(|| "its Ready condition is not True".to_owned(), ToString::to_string);
+    let node = pod.node.as_ref().and_then(|name| scene.view.snapshot.node(name));
+    if node.is_some_and(|node| !node.is_ready()) {
+        // No pod is Ready there: that is about the node.
+        return starting(scene, pod).by(By::Status, "its node is not Ready");
+    }
     if scene.since(since) < patience {
         return starting(scene, pod).by(By::Status, words);
     }

@@ -20,8 +20,8 @@ fn the_help_names_the_commands() {
                    what
       diagnose     Say why nodes do not empty: each cause once, whom it holds, and the commands that
                    clear it away
-      explain      Explain a cause that diagnose or upgrade named: what it is, how it is told, fixed
-                   and prevented
+      explain      Explain a cause that diagnose or upgrade named: what it is, how it is told, fixed and
+                   prevented
       completions  Print a completion script for a shell
       help         Print this message or the help of the given subcommand(s)
 

@@ -58,6 +58,15 @@ fn a_pod_gets_twice_what_its_slowest_sibling_took() {
 }
 
 #[test]
+fn a_pod_on_a_node_that_is_not_ready_is_not_blamed_itself() {
+    let pods = [pod("cart-1", "n1"), not_ready(second(), 90, Trouble::default()), pod("cart-3", "n1")];
+    let mut cluster = Cluster::new().budget(budget(max_unavailable(1), 3, 2, 2), pods);
+    let silent = Node { ready: Readiness::NotReady("KubeletNotReady".to_owned()), ..node("n2", None) };
+    cluster.see(Change::Node(Box::new(silent)));
+    assert_eq!(cluster.found(), ["POD-STARTING pod/shop/cart-2 waits <- PDB-EXHAUSTED pdb/shop/cart"]);
+}
+
+#[test]
 fn a_pod_that_no_node_takes_gives_the_schedulers_words_and_waits_for_nodes_that_come() {
     let unscheduled = |seconds| {
         let message = Some("0/2 nodes are available: 1 Insufficient cpu, 1 node(s) were unschedulable.".to_owned());
