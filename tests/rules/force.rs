@@ -138,7 +138,8 @@ fn the_grace_that_was_ordered_is_the_grace_that_is_waited_for() {
     scene.settle();
     let stopping = Deletion { due: later(scene.now, 10 * MINUTE), grace_seconds: 600 };
     scene.see(Change::Pod(Box::new(Pod { deletion: Some(stopping), ..pod("web-1", "a1") })));
-    scene.after(10 * MINUTE);
+    // A minute beyond it is its kubelet's.
+    scene.after(10 * MINUTE + Duration::from_secs(50));
     scene.settle();
     assert!(!scene.events.iter().any(|event| matches!(event, Event::NodeDrained { .. })), "it may stop still");
     scene.play();
