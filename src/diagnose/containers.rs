@@ -26,7 +26,7 @@ pub(super) fn is_broken(scene: &Scene<'_>, pod: &Pod) -> bool {
 fn judge(scene: &Scene<'_>, pod: &Pod) -> Finding {
     let containers = pod.trouble.iter().flat_map(|trouble| &trouble.containers);
     let crashing = containers.clone().find(|container| container.crashes());
-    let lacking = containers.filter_map(|container| Some((container, container.lacks_image()?))).next();
+    let lacking = containers.clone().find_map(|container| Some((container, container.lacks_image()?)));
     let unscheduled = pod.trouble.as_ref().and_then(|trouble| trouble.unscheduled.as_ref());
     if let Some(unscheduled) = unscheduled {
         pending(scene, pod, unscheduled)

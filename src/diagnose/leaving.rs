@@ -30,9 +30,8 @@ fn find(scene: &Scene<'_>, verdicts: &mut Verdicts) {
     let found = &mut verdicts.found;
     for leaver in &scene.leavers {
         match leaver.fate {
-            Fate::Stays(_) => {}
+            Fate::Stays(_) | Fate::Stopping => {}
             Fate::Unmanaged => found.push(bare_pod(leaver.pod)),
-            Fate::Stopping => {}
             Fate::Leaves => found.extend(long_grace_ahead(scene, leaver.pod)),
         }
     }

@@ -133,14 +133,16 @@ impl<'a> Scene<'a> {
             let budgets: Vec<&Pdb> = budgets_of(snapshot, pod).collect();
             match budgets.as_slice() {
                 [] => {}
-                [pdb] if needs_token(pod, pdb) && allows_none(pdb) => {
-                    self.blocked.entry(pdb.id.clone()).or_insert_with(|| (pdb, Vec::new())).1.push(pod);
+                [pdb] => {
+                    if needs_token(pod, pdb) && allows_none(pdb) {
+                        self.blocked.entry(pdb.id.clone()).or_insert_with(|| (pdb, Vec::new())).1.push(pod);
+                    }
                 }
-                [_] => {}
-                _ if ignores_budgets(pod) => {}
                 several => {
-                    let ids = several.iter().map(|pdb| pdb.id.clone()).collect();
-                    self.doubled.entry(ids).or_default().push(pod);
+                    if !ignores_budgets(pod) {
+                        let ids = several.iter().map(|pdb| pdb.id.clone()).collect();
+                        self.doubled.entry(ids).or_default().push(pod);
+                    }
                 }
             }
         }
@@ -160,13 +162,8 @@ impl<'a> Scene<'a> {
 
     /// The pods that a budget counts.
     pub(super) fn counted(&self, pdb: &PdbRef) -> Known<&'a [Pod]> {
-        match self.view.snapshot.pods_of_pdb(pdb) {
-            Some(pods) => Known::Is(pods),
-            None => {
-                let lack = self.view.lacks.get(&Ask::PodsOf(pdb.clone()));
-                Known::Unknown(lack.cloned().unwrap_or(Lack::NotRead))
-            }
-        }
+        let lack = || self.view.lacks.get(&Ask::PodsOf(pdb.clone())).cloned().unwrap_or(Lack::NotRead);
+        self.view.snapshot.pods_of_pdb(pdb).map_or_else(|| Known::Unknown(lack()), Known::Is)
     }
 
     /// Since when its status is known to be behind.

@@ -93,7 +93,8 @@ impl Cluster {
 fn told(diagnosis: &Diagnosis) -> Vec<String> {
     let line = |finding: &Finding| {
         let folded = |how: &str, findings: &[Finding]| -> String {
-            findings.iter().map(|finding| format!(" {how} {} {}", finding.cause, finding.object)).collect()
+            let each = findings.iter().map(|finding| format!(" {how} {} {}", finding.cause, finding.object));
+            each.collect::<Vec<_>>().concat()
         };
         let grade = format!("{:?}", finding.grade).to_lowercase();
         let (under, because) = (folded("<-", &finding.under), folded("because", &finding.because));

@@ -1,7 +1,7 @@
 //! From what a run waits for to what was found about it.
 
 use crate::{
-    domain::{Diagnosis, Finding, Object},
+    domain::{Cause, Diagnosis, Finding, Object},
     engine::waiting::WaitingOn,
 };
 
@@ -10,14 +10,13 @@ pub(super) fn objects(on: &WaitingOn) -> Vec<Object> {
     match on {
         WaitingOn::Budget(view) => vec![Object::Pdb(view.pdb.clone())],
         WaitingOn::TwoBudgets { pdbs, .. } => vec![Object::Budgets(pdbs.clone())],
-        WaitingOn::Unmanaged { pod } => vec![Object::Pod(pod.clone())],
+        WaitingOn::Unmanaged { pod } | WaitingOn::LandsBack { pod, owner: None, .. } => vec![Object::Pod(pod.clone())],
         WaitingOn::PodsOverdue { pods, .. } | WaitingOn::PodsStopping { pods, .. } => {
             pods.iter().cloned().map(Object::Pod).collect()
         }
         WaitingOn::LandsBack { pod, owner: Some(owner), .. } => {
             vec![Object::Workload { namespace: pod.namespace.clone(), owner: owner.clone() }]
         }
-        WaitingOn::LandsBack { pod, owner: None, .. } => vec![Object::Pod(pod.clone())],
         WaitingOn::Refused { .. }
         | WaitingOn::Launch { .. }
         | WaitingOn::PodList { .. }
@@ -40,9 +39,9 @@ pub(super) fn objects(on: &WaitingOn) -> Vec<Object> {
 }
 
 /// The causes at the bottom of this wait, as the youngest diagnosis that knows it has them.
-pub(super) fn roots<'a>(diagnoses: impl Iterator<Item = &'a Diagnosis> + Clone, on: &WaitingOn) -> Vec<&'a Finding> {
+pub(super) fn roots<'a>(youngest_first: &[&'a Diagnosis], on: &WaitingOn) -> Vec<&'a Finding> {
     for object in objects(on) {
-        for diagnosis in diagnoses.clone() {
+        for diagnosis in youngest_first {
             let is_it = |root: &&Finding| {
                 root.object == object || root.under.iter().chain(&root.because).any(|folded| folded.object == object)
             };
@@ -57,10 +56,10 @@ pub(super) fn roots<'a>(diagnoses: impl Iterator<Item = &'a Diagnosis> + Clone, 
 
 /// The codes of a wait, what is seen first: `PDB-EXHAUSTED <- POD-CRASH-LOOP`.
 pub(super) fn codes(diagnosis: Option<&Diagnosis>, on: &WaitingOn) -> Option<String> {
-    let roots = roots(diagnosis.into_iter(), on);
+    let roots = roots(diagnosis.as_slice(), on);
     let own = objects(on).into_iter().find_map(|object| diagnosis?.at(&object).map(|found| found.cause));
     let mut codes: Vec<_> = own.into_iter().chain(roots.into_iter().map(|root| root.cause)).collect();
     codes.dedup();
-    let codes: Vec<_> = codes.into_iter().map(|cause| cause.code()).collect();
+    let codes: Vec<_> = codes.into_iter().map(Cause::code).collect();
     (!codes.is_empty()).then(|| codes.join(" <- "))
 }

@@ -246,7 +246,7 @@ fn names_of(diagnosis: &Diagnosis) -> Names {
 /// A branch of the tree and all below it.
 fn twig(branch: &Branch, names: &Names, depth: usize) -> Vec<String> {
     let indent = "  ".repeat(depth);
-    let causes: String = branch.causes.iter().map(|cause| format!("  {cause}")).collect();
+    let causes = branch.causes.iter().map(|cause| format!("  {cause}")).collect::<Vec<_>>().concat();
     let seen = if branch.seen_above { "  (as above)" } else { "" };
     let mut lines = vec![format!("{indent}{}{causes}{seen}", names.shorten(&branch.object.to_string()))];
     lines.extend(branch.below.iter().flat_map(|below| twig(below, names, depth + 1)));

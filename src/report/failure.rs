@@ -50,8 +50,9 @@ impl Failures<'_> {
         let mut told_before = false;
         let mut found: Vec<(&Finding, Vec<String>)> = Vec::new();
         let mut others = Vec::new();
+        let youngest_first: Vec<_> = self.diagnosed.iter().rev().collect();
         for block in blocks(stuck) {
-            let roots = codes::roots(self.diagnosed.iter().rev(), block.on);
+            let roots = codes::roots(&youngest_first, block.on);
             if roots.is_empty() {
                 others.push(block);
                 continue;
@@ -60,7 +61,7 @@ impl Failures<'_> {
             for root in roots {
                 match found.iter_mut().find(|(known, _)| known.cause == root.cause && known.object == root.object) {
                     Some((_, known)) => {
-                        known.extend(held.iter().filter(|pod| !known.contains(pod)).cloned().collect::<Vec<_>>())
+                        known.extend(held.iter().filter(|pod| !known.contains(pod)).cloned().collect::<Vec<_>>());
                     }
                     None => found.push((root, held.clone())),
                 }

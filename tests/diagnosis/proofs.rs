@@ -48,7 +48,7 @@ impl Proof {
 
 /// A cause without a proof does not compile.
 pub fn proof(cause: Cause) -> Proof {
-    let one_crash = |room| world(WorkloadSpec { trouble: first(TroubleKind::CrashLoop), ..cart(out(room)) });
+    let one_crash = |room| world(WorkloadSpec { trouble: Some(first(TroubleKind::CrashLoop)), ..cart(out(room)) });
     match cause {
         Cause::PdbNeverAllows => {
             let share =
@@ -115,7 +115,7 @@ pub fn proof(cause: Cause) -> Proof {
             Proof::new(slow(Duration::from_hours(1)), "pod/default/cart", slow(Duration::from_secs(20)))
         }
         Cause::StuckTerminating => {
-            let stuck = WorkloadSpec { trouble: first(TroubleKind::StuckTerminating), ..cart(out(1)) };
+            let stuck = WorkloadSpec { trouble: Some(first(TroubleKind::StuckTerminating)), ..cart(out(1)) };
             let slow = WorkloadSpec { stop: Duration::from_secs(28), ..cart(out(1)) };
             Proof::new(world(stuck), "pod/default/cart", world(slow))
         }
@@ -130,18 +130,19 @@ pub fn proof(cause: Cause) -> Proof {
                 name: "agent".to_owned(),
                 ..WorkloadSpec::new(WorkloadKind::DaemonSet, "agent")
             };
-            let mut with_daemon = world(WorkloadSpec { trouble: first(TroubleKind::StuckTerminating), ..cart(out(1)) });
+            let mut with_daemon =
+                world(WorkloadSpec { trouble: Some(first(TroubleKind::StuckTerminating)), ..cart(out(1)) });
             with_daemon.workloads.push(daemon);
             let proof = Proof::new(with_daemon, "node/", world(cart(out(1))));
             Proof { grade: Grade::Notes, about_a_node: true, ..proof }
         }
         Cause::PodCrashLoop => Proof::new(one_crash(1), "pod/default/cart", one_crash(2)),
         Cause::PodImagePull => {
-            let pull = |room| world(WorkloadSpec { trouble: first(TroubleKind::ImagePull), ..cart(out(room)) });
+            let pull = |room| world(WorkloadSpec { trouble: Some(first(TroubleKind::ImagePull)), ..cart(out(room)) });
             Proof::new(pull(1), "pod/default/cart", pull(2))
         }
         Cause::PodNotReady => {
-            let never = world(WorkloadSpec { trouble: first(TroubleKind::NeverReady), ..cart(out(1)) });
+            let never = world(WorkloadSpec { trouble: Some(first(TroubleKind::NeverReady)), ..cart(out(1)) });
             Proof::new(never, "pod/default/cart", starts_in(30))
         }
         Cause::PodStarting => {
@@ -178,8 +179,8 @@ fn out(count: u32) -> BudgetSpec {
     BudgetSpec { max_unavailable: Some(IntOrPercent::Int(count)), ..BudgetSpec::default() }
 }
 
-fn first(kind: TroubleKind) -> Option<Trouble> {
-    Some(Trouble { kind, with: TroubleWith::First })
+fn first(kind: TroubleKind) -> Trouble {
+    Trouble { kind, with: TroubleWith::First }
 }
 
 fn starts_in(seconds: u64) -> WorldSpec {

@@ -50,7 +50,7 @@ fn the_root_of_a_budget_is_found_from_the_budget() {
 fn the_tree_goes_from_the_node_down_to_the_cause() {
     fn lines(branches: &[Branch], depth: usize) -> Vec<String> {
         let line = |branch: &Branch| {
-            let codes: String = branch.causes.iter().map(|cause| format!(" {cause}")).collect();
+            let codes = branch.causes.iter().map(|cause| format!(" {cause}")).collect::<Vec<_>>().concat();
             let seen = if branch.seen_above { " (above)" } else { "" };
             format!("{}{}{codes}{seen}", "  ".repeat(depth), branch.object)
         };

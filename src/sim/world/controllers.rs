@@ -271,7 +271,7 @@ impl TroubleKind {
         let waiting = |reason: &str, message: Option<String>| {
             let state = ContainerState::Waiting { reason: reason.to_owned(), message };
             let image = format!("registry.example.com/{workload}:2");
-            let ended_before = (crashes > 0).then(|| Exit { code: 1, reason: None, message: None, at: None });
+            let ended_before = (crashes > 0).then_some(Exit { code: 1, reason: None, message: None, at: None });
             let restarts = i32::try_from(crashes).unwrap_or(i32::MAX);
             let name = workload.to_owned();
             vec![Container { name, image, init: false, state, ended_before, restarts, ready: false }]

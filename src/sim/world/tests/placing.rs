@@ -41,7 +41,7 @@ fn a_cordoned_node_takes_only_who_tolerates_it() {
     }
     wait(&mut world, seconds(60));
     assert!(pods(&world, "tolerant")[0].ready);
-    let trouble = said(&pods(&world, "web")[0]);
+    let trouble = said(pods(&world, "web")[0]);
     assert!(trouble.contains("1 node(s) were unschedulable"), "{trouble}");
 }
 
@@ -101,7 +101,7 @@ fn anti_affinity_holds_one_a_node_or_one_a_zone() {
     assert!(pods(&world, "by-node").iter().all(|pod| pod.node.is_some()));
     let waiting: Vec<_> = pods(&world, "by-zone").into_iter().filter(|pod| pod.node.is_none()).collect();
     assert_eq!(waiting.len(), 1);
-    assert!(said(&waiting[0]).contains("3 node(s) didn't match pod anti-affinity rules"));
+    assert!(said(waiting[0]).contains("3 node(s) didn't match pod anti-affinity rules"));
 }
 
 #[test]
