@@ -1,6 +1,6 @@
 //! `mngup diagnose`: why does it not move, for whoever asks, with a run or without one. Writes nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{
     driver::Ports,
@@ -8,8 +8,8 @@ use super::{
     upgrade::members,
 };
 use crate::{
-    diagnose::{Memory, Scene, View, examine, needs},
-    domain::{Ask, Diagnosis, Lack, NodeName, PodRef, Policy, Snapshot, Subject},
+    diagnose::{Memory, View, examine, limits},
+    domain::{Answer, Ask, Diagnosis, Dossier, Known, Lack, NodeName, Oracle, PodRef, Policy, Snapshot, Subject},
     plan,
     ports::{Clock, Cloud, Cluster, Lock, PortError, Watch},
 };
@@ -58,9 +58,6 @@ pub enum NotDiagnosed {
     Port(#[from] PortError),
 }
 
-/// Each round asks for what the one before showed to matter: the pods of the nodes, then those of the budgets.
-const ROUNDS: u32 = 4;
-
 /// Looks, and says what was found.
 ///
 /// # Errors
@@ -74,56 +71,73 @@ pub async fn diagnose<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     let mut watch = Watch::default();
     let subject = subject(ports, question, &mut snapshot, &mut watch).await?;
     let old = old(&snapshot, &policy);
-    let mut memory = Memory::default();
-    let mut lacks = BTreeMap::new();
-    for _ in 0..ROUNDS {
-        memory.note(&snapshot, ports.clock.now());
-        let view = view(ports, &snapshot, &memory, &policy, &subject, &old, &lacks);
-        let asks = needs(&Scene::of(view));
+    let (mut memory, mut dossier) = (Memory::default(), Dossier::default());
+    let look = |snapshot: &Snapshot, memory: &mut Memory, dossier: &Dossier| {
+        let now = ports.clock.now();
+        memory.note(snapshot, now);
+        examine(View { now, snapshot, run: None, memory, policy: &policy, subject: &subject, old: &old, dossier })
+    };
+    let mut examined = look(&snapshot, &mut memory, &dossier);
+    for _ in 0..limits::ROUNDS {
+        let asks = dossier.open(&examined.asks, ports.clock.now());
         if asks.is_empty() {
             break;
         }
-        answer(ports, &mut snapshot, &mut watch, asks, &mut lacks).await?;
+        answer(ports, &mut snapshot, &mut watch, asks, &mut dossier).await?;
+        examined = look(&snapshot, &mut memory, &dossier);
     }
-    Ok(examine(&Scene::of(view(ports, &snapshot, &memory, &policy, &subject, &old, &lacks))))
+    Ok(examined.diagnosis)
 }
 
-fn view<'a, C: Cluster, A: Cloud, K: Clock, L: Lock>(
-    ports: &Ports<C, A, K, L>,
-    snapshot: &'a Snapshot,
-    memory: &'a Memory,
-    policy: &'a Policy,
-    subject: &'a Subject,
-    old: &'a BTreeSet<NodeName>,
-    lacks: &'a BTreeMap<Ask, Lack>,
-) -> View<'a> {
-    View { now: ports.clock.now(), snapshot, run: None, memory, policy, subject, old, lacks }
-}
-
-/// Asks, and notes what is not told: without the pods of a node there is no answer, without those of a budget less of one.
+/// Asks, and notes what is not told: without the pods of a node there is no answer, without anything else less of one.
 async fn answer<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     ports: &Ports<C, A, K, L>,
     snapshot: &mut Snapshot,
     watch: &mut Watch,
     asks: BTreeSet<Ask>,
-    lacks: &mut BTreeMap<Ask, Lack>,
+    dossier: &mut Dossier,
 ) -> Result<(), NotDiagnosed> {
-    let mut needed = false;
-    for ask in &asks {
-        match ask {
-            Ask::PodsOn(node) => {
-                needed = true;
-                watch.pods_on.insert(node.clone());
-            }
-            Ask::PodsOf(pdb) => drop(watch.pods_of.insert(pdb.clone())),
-        }
-    }
-    match look_at_pods(ports, snapshot, watch).await {
-        Ok(()) => {}
-        Err(error) if needed => return Err(error.into()),
-        Err(error) => lacks.extend(asks.into_iter().map(|ask| (ask, Lack::Server(error.to_string())))),
+    let of = |oracle| -> BTreeSet<Ask> { asks.iter().filter(|ask| ask.oracle() == oracle).cloned().collect() };
+    let (cluster, cloud) = (of(Oracle::Cluster), of(Oracle::Cloud));
+    let (cluster, cloud, watched) = tokio::join!(
+        ports.cluster.look(&cluster),
+        ports.cloud.look(&cloud),
+        watch_more(ports, snapshot, watch, of(Oracle::Watch))
+    );
+    for answer in cluster.into_iter().chain(cloud).chain(watched?) {
+        dossier.apply(ports.clock.now(), answer);
     }
     Ok(())
+}
+
+/// Asks for pods that come as changes do.
+async fn watch_more<C: Cluster, A: Cloud, K: Clock, L: Lock>(
+    ports: &Ports<C, A, K, L>,
+    snapshot: &mut Snapshot,
+    watch: &mut Watch,
+    asks: BTreeSet<Ask>,
+) -> Result<Vec<Answer>, NotDiagnosed> {
+    let mut needed = false;
+    for ask in &asks {
+        if let Ask::PodsOn(node) = ask {
+            needed = true;
+            watch.pods_on.insert(node.clone());
+        }
+        if let Ask::PodsOf(pdb) = ask {
+            watch.pods_of.insert(pdb.clone());
+        }
+    }
+    if asks.is_empty() {
+        return Ok(Vec::new());
+    }
+    match look_at_pods(ports, snapshot, watch).await {
+        Ok(()) => Ok(Vec::new()),
+        Err(error) if needed => Err(error.into()),
+        Err(error) => {
+            let lack = Lack::Server(error.to_string());
+            Ok(asks.into_iter().map(|ask| (ask, Known::Unknown(lack.clone()))).collect())
+        }
+    }
 }
 
 fn old(snapshot: &Snapshot, policy: &Policy) -> BTreeSet<NodeName> {

@@ -207,7 +207,9 @@ mod tests {
     use super::*;
     use crate::{
         cli::{Consent, Where, World},
-        domain::{Change, Group, GroupName, InstanceId, Intent, NodegroupStatus, Operator, RunId, Settings},
+        domain::{
+            Answer, Ask, Change, Group, GroupName, InstanceId, Intent, NodegroupStatus, Operator, RunId, Settings,
+        },
         engine::effect::{CloudAct, Outcome},
         ports::{KubeAct, LockError, PortError, Watch},
         sim::{Sim, SimClock, SimCloud, SimCluster, SimLock, World as SimWorld, WorldSpec},
@@ -340,6 +342,10 @@ mod tests {
             self.cluster.without_node(instances).await
         }
 
+        async fn look(&self, asks: &BTreeSet<Ask>) -> Vec<Answer> {
+            self.cluster.look(asks).await
+        }
+
         async fn intent(&self) -> Result<Option<Intent>, PortError> {
             self.cluster.intent().await
         }
@@ -386,6 +392,10 @@ mod tests {
                 nodegroup.status = NodegroupStatus::Updating;
             }
             Ok(group)
+        }
+
+        async fn look(&self, asks: &BTreeSet<Ask>) -> Vec<Answer> {
+            self.cloud.look(asks).await
         }
 
         async fn act(&self, act: &CloudAct) -> Outcome {

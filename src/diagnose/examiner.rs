@@ -1,15 +1,12 @@
 //! Looks again and again while a run goes on, and speaks when there is something new to say.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{Memory, Scene, View, examine};
+use super::{Examined, Memory, View, examine};
 use crate::{
-    domain::{Diagnosis, Snapshot, Subject, elapsed},
+    domain::{Answer, Ask, Diagnosis, Dossier, Oracle, Snapshot, Subject, elapsed},
     engine::{Rollout, event::Event},
 };
 
@@ -20,6 +17,8 @@ const EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub struct Examiner {
     memory: Memory,
+    dossier: Dossier,
+    asks: BTreeSet<Ask>,
     looked_at: Option<Timestamp>,
     last: Option<Diagnosis>,
 }
@@ -44,25 +43,44 @@ impl Examiner {
         if waits { self.look(run, snapshot, now) } else { None }
     }
 
-    /// What was seen before.
+    /// What should be asked now to see more: facts that the last look lacked, or had from too long ago. What is watched
+    /// comes by itself.
     #[must_use]
-    pub fn memory(&self) -> &Memory {
-        &self.memory
+    pub fn open(&self, now: Timestamp) -> BTreeSet<Ask> {
+        let mut open = self.dossier.open(&self.asks, now);
+        open.retain(|ask| ask.oracle() != Oracle::Watch);
+        open
     }
 
-    fn look_now(&mut self, run: &Rollout, snapshot: &Snapshot, now: Timestamp) -> Option<Diagnosis> {
-        self.looked_at = Some(now);
-        self.memory.note(snapshot, now);
-        let mut found = examine(&Scene::of(View {
+    /// Takes in answers; the next look is not put off.
+    pub fn hear(&mut self, answers: Vec<Answer>, now: Timestamp) {
+        for answer in answers {
+            self.dossier.apply(now, answer);
+        }
+        self.looked_at = None;
+    }
+
+    /// All that can be found about this at this moment, what takes its time included.
+    #[must_use]
+    pub fn examine(&self, subject: &Subject, run: &Rollout, snapshot: &Snapshot, now: Timestamp) -> Examined {
+        examine(View {
             now,
             snapshot,
             run: Some(run),
             memory: &self.memory,
             policy: &run.intent().policy,
-            subject: &Subject::Run,
+            subject,
             old: &BTreeSet::new(),
-            lacks: &BTreeMap::new(),
-        }));
+            dossier: &self.dossier,
+        })
+    }
+
+    fn look_now(&mut self, run: &Rollout, snapshot: &Snapshot, now: Timestamp) -> Option<Diagnosis> {
+        self.looked_at = Some(now);
+        self.memory.note(snapshot, now);
+        let Examined { diagnosis: mut found, asks } = self.examine(&Subject::Run, run, snapshot, now);
+        self.dossier.keep_only(&asks);
+        self.asks = asks;
         found.findings = found.blocking().cloned().collect();
         found.unknown.clear();
         let news = match &self.last {

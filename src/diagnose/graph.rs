@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::scene::{Scene, behind};
-use crate::domain::{Family, Finding, Known, NodeName, Object, PodRef};
+use crate::domain::{Family, Finding, InstanceId, Known, NodeName, Object, PodRef};
 
 /// As what something is in it: a pod that is to leave and the same pod as one that its budget counts on are two things,
 /// else a pod that crashes under a budget of its own would wait for itself.
@@ -26,13 +26,30 @@ pub(super) struct Vertex {
 #[derive(Debug, Default)]
 pub(super) struct Graph {
     edges: BTreeMap<Vertex, BTreeSet<Vertex>>,
-    /// Pods that are to leave, and where they are.
-    pub(super) leavers: Vec<(NodeName, PodRef)>,
+    /// Where the waiting begins.
+    pub(super) sources: Vec<Source>,
+}
+
+/// Something that is to happen and whoever it is told of when it does not: a pod that is to leave its node, a node whose
+/// replacement is to come, an instance that is to go.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    pub(super) from: Vertex,
+    pub(super) node: Option<NodeName>,
+    pub(super) pod: Option<PodRef>,
+    pub(super) instance: Option<InstanceId>,
 }
 
 /// The graph of what this scene shows.
 pub(super) fn of(scene: &Scene<'_>) -> Graph {
     let mut graph = Graph::default();
+    leaving(scene, &mut graph);
+    budgets(scene, &mut graph);
+    graph
+}
+
+/// Pods wait to leave their nodes.
+fn leaving(scene: &Scene<'_>, graph: &mut Graph) {
     for leaver in &scene.leavers {
         let pod = Vertex::leaves(Object::Pod(leaver.pod.id.clone()));
         graph.edge(Vertex::leaves(Object::Node(leaver.node.name.clone())), pod.clone());
@@ -40,10 +57,15 @@ pub(super) fn of(scene: &Scene<'_>) -> Graph {
             graph.edge(pod.clone(), Vertex::leaves(workload));
         }
         if scene.is_about_a_pod() {
-            graph.edge(pod, Vertex::serves(Object::Pod(leaver.pod.id.clone())));
+            graph.edge(pod.clone(), Vertex::serves(Object::Pod(leaver.pod.id.clone())));
         }
-        graph.leavers.push((leaver.node.name.clone(), leaver.pod.id.clone()));
+        let (node, pod_id) = (Some(leaver.node.name.clone()), Some(leaver.pod.id.clone()));
+        graph.sources.push(Source { from: pod, node, pod: pod_id, instance: None });
     }
+}
+
+/// They wait for their budgets, and those for the pods that they count and that are not Ready.
+fn budgets(scene: &Scene<'_>, graph: &mut Graph) {
     for (ids, pods) in &scene.doubled {
         for pod in pods {
             graph.edge(Vertex::leaves(Object::Pod(pod.id.clone())), Vertex::leaves(Object::Budgets(ids.clone())));
@@ -66,7 +88,6 @@ pub(super) fn of(scene: &Scene<'_>) -> Graph {
             graph.edge(budget.clone(), Vertex::serves(object));
         }
     }
-    graph
 }
 
 impl Vertex {
@@ -74,15 +95,22 @@ impl Vertex {
         Self { object, role: Role::Leaves }
     }
 
-    fn serves(object: Object) -> Self {
+    pub(super) fn serves(object: Object) -> Self {
         Self { object, role: Role::Serves }
     }
 
     /// Where a finding hangs.
     pub(super) fn of(finding: &Finding) -> Self {
         let role = match finding.cause.family() {
-            Family::Budget | Family::Leaving => Role::Leaves,
-            Family::Container => Role::Serves,
+            Family::Budget | Family::Leaving | Family::Refused => Role::Leaves,
+            Family::Container
+            | Family::Pending
+            | Family::Volume
+            | Family::Node
+            | Family::Join
+            | Family::Launch
+            | Family::Group
+            | Family::Eks => Role::Serves,
         };
         Self { object: finding.object.clone(), role }
     }

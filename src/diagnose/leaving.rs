@@ -182,7 +182,7 @@ fn comes_back(scene: &Scene<'_>, leaver: &Leaver<'_>) -> Option<Grade> {
 fn stays_by_design(scene: &Scene<'_>) -> Vec<Finding> {
     let asked = match scene.view.subject {
         Subject::Nodes(_) | Subject::Pod(_) => true,
-        Subject::Run | Subject::Group | Subject::BeforeUpgrade => false,
+        Subject::Run | Subject::Group | Subject::BeforeUpgrade | Subject::Update(_) => false,
     };
     let mut by_node: BTreeMap<&NodeName, Vec<&str>> = BTreeMap::new();
     for stayer in scene.stayers.iter().filter(|_| asked) {

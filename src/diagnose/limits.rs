@@ -40,3 +40,7 @@ pub const SETTLES: Duration = Duration::from_secs(10);
 
 /// Most pods with a long grace period stop within seconds; one that has not by now is at its work.
 pub const STOPS_EARLY: Duration = Duration::from_secs(45);
+
+/// Each round of questions follows from the answers to the one before: pods, their budgets, those pods, their claims, the
+/// volumes, the nodes.
+pub const ROUNDS: usize = 6;

@@ -21,7 +21,8 @@ use std::collections::BTreeSet;
 
 pub use examiner::Examiner;
 pub use pages::page;
-pub use scene::{Memory, Scene, View};
+use scene::Scene;
+pub use scene::{Memory, View};
 
 use crate::domain::{Ask, CannotTell, Cause, Diagnosis, Finding};
 
@@ -43,24 +44,29 @@ struct Verdicts {
     unknown: Vec<CannotTell>,
 }
 
-/// What has to be asked before more can be told; nothing is asked twice.
-#[must_use]
-pub fn needs(scene: &Scene<'_>) -> BTreeSet<Ask> {
-    scene.asks()
+/// What was found, and what had to be known for it.
+#[derive(Clone, Debug)]
+pub struct Examined {
+    /// What was found.
+    pub diagnosis: Diagnosis,
+    /// All that rules asked for: whoever answers it and looks again sees more.
+    pub asks: BTreeSet<Ask>,
 }
 
 /// Looks for every cause, and puts the roots first.
 #[must_use]
-pub fn examine(scene: &Scene<'_>) -> Diagnosis {
+pub fn examine(view: View<'_>) -> Examined {
+    let scene = Scene::of(view);
     let mut verdicts = Verdicts::default();
     for rule in RULES {
         let before = verdicts.found.len();
-        (rule.find)(scene, &mut verdicts);
+        (rule.find)(&scene, &mut verdicts);
         debug_assert!(verdicts.found[before..].iter().all(|found| rule.causes.contains(&found.cause)));
     }
-    let graph = graph::of(scene);
-    let findings = rank::rank(scene, &graph, verdicts.found);
-    let tree = tree::tree(scene, &graph, &findings);
+    let graph = graph::of(&scene);
+    let findings = rank::rank(&scene, &graph, verdicts.found);
+    let tree = tree::tree(&scene, &graph, &findings);
     let subject = scene.view.subject.clone();
-    Diagnosis { at: scene.view.now, subject, findings, unknown: verdicts.unknown, tree }
+    let diagnosis = Diagnosis { at: scene.view.now, subject, findings, unknown: verdicts.unknown, tree };
+    Examined { diagnosis, asks: scene.asked() }
 }

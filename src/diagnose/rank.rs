@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    graph::{Graph, Vertex},
+    graph::{Graph, Source, Vertex},
     scene::Scene,
 };
 use crate::domain::{Finding, Grade, Held, Object, Stand};
@@ -14,8 +14,19 @@ use crate::domain::{Finding, Grade, Held, Object, Stand};
 /// Where each finding stands.
 struct Standing {
     holds: Held,
+    /// Whether somebody waits for it at all.
+    reached: bool,
     /// Whether somebody reaches it without passing a cause that stands by itself.
     direct: bool,
+}
+
+impl Standing {
+    fn hold(&mut self, source: &Source) {
+        self.reached = true;
+        self.holds.nodes.extend(source.node.clone());
+        self.holds.pods.extend(source.pod.clone());
+        self.holds.instances.extend(source.instance.clone());
+    }
 }
 
 /// Puts them in order.
@@ -36,18 +47,17 @@ pub(super) fn rank(scene: &Scene<'_>, graph: &Graph, mut found: Vec<Finding>) ->
 
 /// Whom each finding holds, and whether directly.
 fn stand(graph: &Graph, found: &[Finding], at: &BTreeMap<Vertex, Vec<usize>>) -> Vec<Standing> {
-    let mut standing: Vec<_> = found.iter().map(|_| Standing { holds: Held::default(), direct: false }).collect();
+    let mut standing: Vec<_> =
+        found.iter().map(|_| Standing { holds: Held::default(), reached: false, direct: false }).collect();
     let stops = |vertex: &Vertex| {
         let here = at.get(vertex).into_iter().flatten();
         here.copied().any(|index| found[index].grade == Grade::Blocks && found[index].cause.stand() == Stand::Root)
     };
-    for (node, pod) in &graph.leavers {
-        let from = Vertex::leaves(Object::Pod(pod.clone()));
-        for index in graph.reach(&from, |_| false).into_iter().filter_map(|vertex| at.get(vertex)).flatten() {
-            standing[*index].holds.nodes.insert(node.clone());
-            standing[*index].holds.pods.insert(pod.clone());
+    for source in &graph.sources {
+        for index in graph.reach(&source.from, |_| false).into_iter().filter_map(|vertex| at.get(vertex)).flatten() {
+            standing[*index].hold(source);
         }
-        for index in graph.reach(&from, stops).into_iter().filter_map(|vertex| at.get(vertex)).flatten() {
+        for index in graph.reach(&source.from, stops).into_iter().filter_map(|vertex| at.get(vertex)).flatten() {
             standing[*index].direct = true;
         }
     }
@@ -72,7 +82,8 @@ fn note_nodes(scene: &Scene<'_>, found: &mut [Finding]) {
     for finding in found.iter_mut().filter(|finding| finding.cause.stand() == Stand::Aside) {
         if let Object::Node(node) = &finding.object {
             let stayers = scene.stayers.iter().filter(|stayer| stayer.node.name == *node);
-            finding.holds = Held { nodes: [node.clone()].into(), pods: stayers.map(|s| s.pod.id.clone()).collect() };
+            let pods = stayers.map(|stayer| stayer.pod.id.clone()).collect();
+            finding.holds = Held { nodes: [node.clone()].into(), pods, ..Held::default() };
         }
     }
 }
@@ -103,7 +114,7 @@ fn fold(found: Vec<Finding>, standing: &[Standing], below: &[BTreeSet<usize>]) -
     }
     let mut ranked: Vec<_> = ranked.into_values().collect();
     ranked.sort_by_key(|finding| {
-        let Held { nodes, pods } = &finding.holds;
+        let Held { nodes, pods, instances: _ } = &finding.holds;
         (finding.grade, Reverse(nodes.len()), Reverse(pods.len()), finding.sure, finding.cause, finding.object.clone())
     });
     ranked
@@ -121,8 +132,7 @@ enum Home {
 
 fn home(index: usize, found: &[Finding], standing: &[Standing], below: &[BTreeSet<usize>]) -> Home {
     let is_symptom = |index: usize| found[index].cause.stand() == Stand::Symptom;
-    let held = !standing[index].holds.pods.is_empty();
-    if held && !standing[index].direct {
+    if standing[index].reached && !standing[index].direct {
         let blocks = |above: &usize| found[*above].grade == Grade::Blocks && !is_symptom(*above);
         let above = (0..found.len()).filter(|above| below[*above].contains(&index)).find(|above| {
             // One that itself lies below another only would be told there, and this with it would be lost.

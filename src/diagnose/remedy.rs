@@ -157,21 +157,13 @@ pub(super) fn finalizer(pod: &Pod) -> Vec<Remedy> {
 
 pub(super) fn lands_back(pod: &Pod, object: &Object) -> Vec<Remedy> {
     let ns = &pod.id.namespace;
-    match object {
-        Object::Workload { owner, .. } => {
-            let edit = kubectl(ns, &format!("edit {owner}"));
-            let risk = "rolls its pods; GitOps or an operator may put it back";
-            vec![Remedy::fix(
-                "take that toleration out of its template (spec.template.spec.tolerations)",
-                vec![edit],
-                risk,
-            )]
-        }
-        Object::Pod(_) | Object::Pdb(_) | Object::Budgets(_) | Object::Node(_) => {
-            let look = kubectl(ns, &format!("get pod/{} -o yaml", pod.id.name));
-            vec![Remedy::look("who makes it: metadata.ownerReferences", vec![look])]
-        }
-    }
+    let Object::Workload { owner, .. } = object else {
+        let look = kubectl(ns, &format!("get pod/{} -o yaml", pod.id.name));
+        return vec![Remedy::look("who makes it: metadata.ownerReferences", vec![look])];
+    };
+    let edit = kubectl(ns, &format!("edit {owner}"));
+    let risk = "rolls its pods; GitOps or an operator may put it back";
+    vec![Remedy::fix("take that toleration out of its template (spec.template.spec.tolerations)", vec![edit], risk)]
 }
 
 pub(super) fn crash_loop(pod: &Pod, container: &Container) -> Vec<Remedy> {

@@ -1,13 +1,16 @@
 //! What rules look at: the pods that are to leave, the budgets that hold them, and the pods that use those up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use jiff::Timestamp;
 
 use crate::{
     domain::{
-        Ask, Instance, Known, Lack, Lifecycle, Node, NodeName, Object, Pdb, PdbRef, Pod, Policy, Snapshot, Subject,
-        Uid, elapsed,
+        Ask, Dossier, Instance, Known, Lifecycle, Node, NodeName, Object, Pdb, PdbRef, Pod, Policy, Query, Snapshot,
+        Subject, Uid, elapsed,
     },
     drain::{Fate, fate, ignores_budgets, needs_token},
     engine::{Flight, Rollout, phase::NodePhase},
@@ -30,8 +33,8 @@ pub struct View<'a> {
     pub subject: &'a Subject,
     /// Nodes that an upgrade would replace.
     pub old: &'a BTreeSet<NodeName>,
-    /// What was asked for and not answered, and why.
-    pub lacks: &'a BTreeMap<Ask, Lack>,
+    /// What was asked, and answered.
+    pub dossier: &'a Dossier,
 }
 
 /// What only somebody knows who looked before.
@@ -74,7 +77,7 @@ pub(super) struct Leaver<'a> {
 
 /// What rules look at.
 #[derive(Debug)]
-pub struct Scene<'a> {
+pub(super) struct Scene<'a> {
     pub(super) view: View<'a>,
     /// Nodes that are looked at.
     pub(super) nodes: Vec<&'a Node>,
@@ -88,15 +91,21 @@ pub struct Scene<'a> {
     pub(super) doubled: BTreeMap<Vec<PdbRef>, Vec<&'a Pod>>,
     /// Pods that others wait for and that are not Ready, by uid.
     pub(super) unhealthy: BTreeMap<&'a Uid, &'a Pod>,
+    /// What had to be known while it was looked at: whoever answers that and looks again sees more.
+    asked: RefCell<BTreeSet<Ask>>,
 }
 
 impl<'a> Scene<'a> {
     /// Lays out what this view shows.
     #[must_use]
-    pub fn of(view: View<'a>) -> Self {
+    pub(super) fn of(view: View<'a>) -> Self {
         let nodes = targets(&view);
         let (mut leavers, mut stayers) = (Vec::new(), Vec::new());
+        let mut asked = BTreeSet::new();
         for node in &nodes {
+            if !view.snapshot.knows_pods_of(&node.name) {
+                asked.insert(Ask::PodsOn(node.name.clone()));
+            }
             let instance = node.instance.as_ref();
             let flight = view.run.and_then(|run| run.flights().get(instance?));
             for pod in view.snapshot.pods_on(&node.name).filter(|pod| is_asked_about(&view, pod)) {
@@ -116,6 +125,7 @@ impl<'a> Scene<'a> {
             blocked: BTreeMap::new(),
             doubled: BTreeMap::new(),
             unhealthy: BTreeMap::new(),
+            asked: RefCell::new(asked),
         };
         scene.ask_budgets();
         scene.look_at_the_unhealthy();
@@ -162,8 +172,14 @@ impl<'a> Scene<'a> {
 
     /// The pods that a budget counts.
     pub(super) fn counted(&self, pdb: &PdbRef) -> Known<&'a [Pod]> {
-        let lack = || self.view.lacks.get(&Ask::PodsOf(pdb.clone())).cloned().unwrap_or(Lack::NotRead);
-        self.view.snapshot.pods_of_pdb(pdb).map_or_else(|| Known::Unknown(lack()), Known::Is)
+        let watched = self.view.snapshot.pods_of_pdb(pdb);
+        watched.map_or_else(|| self.ask(&Ask::pods_of(pdb)).map(Vec::as_slice), Known::Is)
+    }
+
+    /// What was answered to this; else it will have been asked the next time.
+    pub(super) fn ask<T>(&self, query: &Query<T>) -> Known<&'a T> {
+        self.asked.borrow_mut().insert(query.ask.clone());
+        self.view.dossier.answer(query)
     }
 
     /// Since when its status is known to be behind.
@@ -194,13 +210,9 @@ impl<'a> Scene<'a> {
             || group.is_some_and(|group| group.missing() > 0 || group.instances.values().any(coming))
     }
 
-    /// What has to be known yet, and was not asked in vain.
-    pub(super) fn asks(&self) -> BTreeSet<Ask> {
-        let snapshot = self.view.snapshot;
-        let on = self.nodes.iter().map(|node| &node.name).filter(|name| !snapshot.knows_pods_of(name));
-        let of = self.blocked.keys().filter(|pdb| snapshot.pods_of_pdb(pdb).is_none());
-        let asks = on.cloned().map(Ask::PodsOn).chain(of.cloned().map(Ask::PodsOf));
-        asks.filter(|ask| !self.view.lacks.contains_key(ask)).collect()
+    /// All that had to be known so far.
+    pub(super) fn asked(&self) -> BTreeSet<Ask> {
+        self.asked.borrow().clone()
     }
 
     /// How long ago that was.
@@ -229,7 +241,7 @@ fn budgets_of<'a>(snapshot: &'a Snapshot, pod: &Pod) -> impl Iterator<Item = &'a
 fn is_asked_about(view: &View<'_>, pod: &Pod) -> bool {
     match view.subject {
         Subject::Pod(asked) => asked.uid == pod.id.uid,
-        Subject::Run | Subject::Group | Subject::Nodes(_) | Subject::BeforeUpgrade => true,
+        Subject::Run | Subject::Group | Subject::Nodes(_) | Subject::BeforeUpgrade | Subject::Update(_) => true,
     }
 }
 
@@ -249,5 +261,23 @@ fn targets<'a>(view: &View<'a>) -> Vec<&'a Node> {
             node.and_then(|name| snapshot.node(name)).into_iter().collect()
         }
         Subject::BeforeUpgrade => view.old.iter().filter_map(|name| snapshot.node(name)).collect(),
+        Subject::Update(id) => named_by_update(view, id),
     }
+}
+
+/// The nodes that the errors of an update name, as Nodes or as their instances; the cordoned ones where they name none.
+fn named_by_update<'a>(view: &View<'a>, id: &str) -> Vec<&'a Node> {
+    let snapshot = view.snapshot;
+    let update = view.dossier.answer(&Ask::update(Some(id))).known().and_then(Option::as_ref);
+    let named: BTreeSet<&str> = update
+        .iter()
+        .flat_map(|update| &update.errors)
+        .flat_map(|error| &error.resources)
+        .map(String::as_str)
+        .collect();
+    let is_named = |node: &&Node| {
+        named.contains(node.name.as_str()) || node.instance.as_ref().is_some_and(|id| named.contains(id.as_str()))
+    };
+    let nodes: Vec<_> = snapshot.nodes().values().filter(is_named).collect();
+    if nodes.is_empty() { snapshot.nodes().values().filter(|node| node.unschedulable).collect() } else { nodes }
 }

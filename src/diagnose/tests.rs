@@ -29,7 +29,7 @@ struct Cluster {
     snapshot: Snapshot,
     policy: Policy,
     memory: Memory,
-    lacks: BTreeMap<Ask, Lack>,
+    dossier: Dossier,
 }
 
 impl Cluster {
@@ -38,7 +38,7 @@ impl Cluster {
             snapshot: Snapshot::default(),
             policy: Policy::default(),
             memory: Memory::default(),
-            lacks: BTreeMap::new(),
+            dossier: Dossier::default(),
         };
         for (name, cordoned_at) in [("n1", Some(ago(3600))), ("n2", None)] {
             cluster.see(Change::Node(Box::new(node(name, cordoned_at))));
@@ -49,6 +49,12 @@ impl Cluster {
 
     fn see(&mut self, change: Change) {
         self.snapshot.apply(change);
+    }
+
+    /// With this answer.
+    fn told(mut self, answer: Answer) -> Self {
+        self.dossier.apply(now(), answer);
+        self
     }
 
     /// With these pods where they are.
@@ -78,9 +84,9 @@ impl Cluster {
             policy: &self.policy,
             subject,
             old: &old,
-            lacks: &self.lacks,
+            dossier: &self.dossier,
         };
-        examine(&Scene::of(view))
+        examine(view).diagnosis
     }
 
     /// What is found on the cordoned nodes, a line each.

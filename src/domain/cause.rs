@@ -13,8 +13,24 @@ pub enum Family {
     Budget,
     /// What keeps a pod that is to leave, budgets aside.
     Leaving,
+    /// What refuses an eviction, budgets aside.
+    Refused,
     /// What keeps a pod that others count on from being Ready.
     Container,
+    /// What keeps it from being placed on a node, or from being made at all.
+    Pending,
+    /// What keeps its volumes from it.
+    Volume,
+    /// What keeps a node from serving, or its Node from going.
+    Node,
+    /// What keeps an instance from becoming a node, or from leaving.
+    Join,
+    /// What keeps instances from being launched.
+    Launch,
+    /// What about the group stands in an upgrade's way.
+    Group,
+    /// What EKS says is wrong, and what its own updates left behind.
+    Eks,
 }
 
 /// How a cause stands to others.
@@ -99,7 +115,19 @@ impl Cause {
 
 impl Family {
     /// All of them, in the order in which they are told.
-    pub const ALL: &[Self] = &[Self::Budget, Self::Leaving, Self::Container];
+    pub const ALL: &[Self] = &[
+        Self::Budget,
+        Self::Leaving,
+        Self::Refused,
+        Self::Container,
+        Self::Pending,
+        Self::Volume,
+        Self::Node,
+        Self::Join,
+        Self::Launch,
+        Self::Group,
+        Self::Eks,
+    ];
 
     /// What its causes have in common.
     #[must_use]
@@ -107,7 +135,15 @@ impl Family {
         match self {
             Self::Budget => "a PodDisruptionBudget refuses",
             Self::Leaving => "a pod that is to leave does not",
+            Self::Refused => "the server refuses an eviction for another reason",
             Self::Container => "a pod that others wait for is not Ready",
+            Self::Pending => "a pod that others wait for has no node, or is not made",
+            Self::Volume => "a volume is not where it is needed",
+            Self::Node => "a node does not serve, or stays after its instance",
+            Self::Join => "an instance does not become a node, or does not go",
+            Self::Launch => "the group launches no instance",
+            Self::Group => "the group is not fit for an upgrade",
+            Self::Eks => "EKS itself says so, or left it behind",
         }
     }
 }

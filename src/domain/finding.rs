@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Lack, NodeName, Object, PodRef};
+use super::{Cause, InstanceId, Lack, NodeName, Object, PodRef};
 
 /// One cause at one object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +82,16 @@ pub enum By {
     Arithmetic,
     /// What this run saw happen.
     Seen,
+    /// An Event about an object.
+    Event,
+    /// What the server answered to an eviction.
+    Refusal,
+    /// A scaling activity of the group.
+    Activity,
+    /// An update that EKS keeps, or what EKS says of the node group's health.
+    Eks,
+    /// Something is not there that should be.
+    Absence,
 }
 
 impl By {
@@ -93,6 +103,11 @@ impl By {
             Self::Spec => "spec",
             Self::Arithmetic => "arithmetic",
             Self::Seen => "seen by this run",
+            Self::Event => "event",
+            Self::Refusal => "the server's refusal",
+            Self::Activity => "scaling activity",
+            Self::Eks => "EKS",
+            Self::Absence => "not there",
         }
     }
 }
@@ -104,6 +119,9 @@ pub struct Held {
     pub nodes: BTreeSet<NodeName>,
     /// Pods that do not leave them.
     pub pods: BTreeSet<PodRef>,
+    /// Instances that do not become nodes, or do not go.
+    #[serde(default)]
+    pub instances: BTreeSet<InstanceId>,
 }
 
 /// One way out.
@@ -143,6 +161,8 @@ pub enum Command {
     Kubectl(String),
     /// `mngup upgrade` of the same group, with these flags.
     Upgrade(String),
+    /// `aws …`, without region and profile.
+    Aws(String),
 }
 
 /// A cause that nobody can tell whether it is one.
@@ -170,6 +190,8 @@ pub enum Subject {
     Pod(PodRef),
     /// All nodes that an upgrade would replace, as if they were to be emptied.
     BeforeUpgrade,
+    /// An update of the managed node group by its id: the nodes that its errors name, or the group.
+    Update(String),
 }
 
 /// One line of the tree from what waits down to what it waits for.

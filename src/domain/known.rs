@@ -4,8 +4,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{NodeName, PdbRef};
-
 /// A fact, or why there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Known<T> {
@@ -21,24 +19,39 @@ pub enum Known<T> {
 pub enum Lack {
     /// It was not looked at, or the answer is still under way.
     NotRead,
+    /// No right to read it: the right, as `list events in namespace shop`.
+    Right(String),
     /// The server did not tell: its words.
     Server(String),
+    /// Nobody is asked, or can answer: why.
+    NotOffered(String),
 }
 
 impl fmt::Display for Lack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotRead => f.write_str("not read yet"),
-            Self::Server(words) => f.write_str(words),
+            Self::Right(right) => write!(f, "lacking the right to {right}"),
+            Self::Server(words) | Self::NotOffered(words) => f.write_str(words),
         }
     }
 }
 
-/// Something that a diagnosis has to know and that no list brings: asked only about what matters to it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Ask {
-    /// The pods on a node.
-    PodsOn(NodeName),
-    /// The pods that a budget counts, wherever they run.
-    PodsOf(PdbRef),
+impl<T> Known<T> {
+    /// The same, made into something else where it is known.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Known<U> {
+        match self {
+            Self::Is(it) => Known::Is(make(it)),
+            Self::Unknown(lack) => Known::Unknown(lack),
+        }
+    }
+
+    /// It, where it is known.
+    #[must_use]
+    pub fn known(self) -> Option<T> {
+        match self {
+            Self::Is(it) => Some(it),
+            Self::Unknown(_) => None,
+        }
+    }
 }

@@ -4,6 +4,8 @@
 
 mod budget;
 mod cause;
+mod dossier;
+mod facts;
 mod finding;
 mod group;
 mod ids;
@@ -25,6 +27,11 @@ mod trouble;
 
 pub use budget::{Pdb, PdbRule, PdbStatus, UnhealthyPolicy};
 pub use cause::{Cause, Family, Stand};
+pub use dossier::{Answer, Ask, Dossier, Fact, Oracle, Query};
+pub use facts::{
+    Attachment, Claim, ClusterNode, EksUpdate, KubeEvent, LifecycleHook, Namespace, NodeManagerRole, Quota, Strategy,
+    Subnet, UpdateError, Webhook, Workload,
+};
 pub use finding::{
     Branch, By, CannotTell, Command, Diagnosis, Finding, Grade, Held, Proof, Remedy, RemedyKind, Subject, Sure,
 };
@@ -38,7 +45,7 @@ pub use ids::{
 };
 pub use int_or_percent::{IntOrPercent, Rounding};
 pub use intent::{INTENT_SCHEMA, Intent, IntentState, Operator};
-pub use known::{Ask, Known, Lack};
+pub use known::{Known, Lack};
 pub use marks::{
     CLUSTER_AUTOSCALER_SHIELD, EXCLUDE_FROM_LOAD_BALANCERS, Marks, NodeMark, NodePatch, PENDING_TAINT, TaintKey, key,
 };

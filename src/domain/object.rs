@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{NodeName, Owner, PdbRef, PodRef};
+use super::{AsgName, InstanceId, NodeName, NodegroupName, Owner, PdbRef, PodRef};
 
 /// A thing in the cluster that a finding is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -25,6 +25,39 @@ pub enum Object {
         /// Which.
         owner: Owner,
     },
+    /// An instance.
+    Instance(InstanceId),
+    /// The Auto Scaling group: what it launches, and that it does.
+    Asg(AsgName),
+    /// The managed node group.
+    Nodegroup(NodegroupName),
+    /// An update of it that EKS keeps.
+    Update(String),
+    /// A `PersistentVolumeClaim`.
+    Claim {
+        /// Where.
+        namespace: String,
+        /// Which.
+        name: String,
+    },
+    /// A namespace.
+    Namespace(String),
+    /// A `ResourceQuota`.
+    Quota {
+        /// Where.
+        namespace: String,
+        /// Which.
+        name: String,
+    },
+    /// A webhook of the API server, by its name, and the configuration that it stands in where that is known.
+    Webhook {
+        /// `validatingwebhookconfiguration/guard`
+        config: Option<String>,
+        /// `guard.example.com`
+        name: String,
+    },
+    /// A right that is missing, as `create pods/eviction in namespace shop`.
+    Right(String),
 }
 
 impl fmt::Display for Object {
@@ -40,6 +73,15 @@ impl fmt::Display for Object {
             Self::Workload { namespace, owner } => {
                 write!(f, "{}/{namespace}/{}", owner.kind.to_lowercase(), owner.name)
             }
+            Self::Instance(instance) => write!(f, "instance/{instance}"),
+            Self::Asg(asg) => write!(f, "asg/{asg}"),
+            Self::Nodegroup(nodegroup) => write!(f, "nodegroup/{nodegroup}"),
+            Self::Update(id) => write!(f, "update/{id}"),
+            Self::Claim { namespace, name } => write!(f, "persistentvolumeclaim/{namespace}/{name}"),
+            Self::Namespace(name) => write!(f, "namespace/{name}"),
+            Self::Quota { namespace, name } => write!(f, "resourcequota/{namespace}/{name}"),
+            Self::Webhook { name, .. } => write!(f, "webhook/{name}"),
+            Self::Right(right) => write!(f, "the right to {right}"),
         }
     }
 }

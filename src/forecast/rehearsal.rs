@@ -1,15 +1,12 @@
 //! An upgrade of a simulated group, moment by moment: see, decide, act, jump to whatever comes next.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    time::Duration,
-};
+use std::{collections::VecDeque, time::Duration};
 
 use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::{
-    diagnose::{self, Examiner, Scene, View},
+    diagnose::{self, Examiner},
     domain::{
         Diagnosis, GroupName, INTENT_SCHEMA, Intent, IntentState, Limits, LimitsError, Operator, Policy, Process,
         Snapshot, Subject, later,
@@ -119,9 +116,7 @@ impl Rehearsal {
         }
         let decision = self.settle()?;
         let now = self.world.now();
-        if let Some(found) = self.examiner.look(&self.run, &self.snapshot, now) {
-            self.tell(Event::Diagnosed { diagnosis: Box::new(found) });
-        }
+        self.diagnose();
         self.watch = decision.watch;
         for Act { effect, notes } in decision.acts {
             invariants::check(&self.run, &self.snapshot, &effect, now)
@@ -133,6 +128,22 @@ impl Rehearsal {
             self.answers.push_back((effect, outcome));
         }
         Ok(decision.wake.map(|(moment, _)| moment))
+    }
+
+    /// Looks, and asks the world what it then wants to know.
+    fn diagnose(&mut self) {
+        for _ in 0..diagnose::limits::ROUNDS {
+            let now = self.world.now();
+            if let Some(found) = self.examiner.look(&self.run, &self.snapshot, now) {
+                self.tell(Event::Diagnosed { diagnosis: Box::new(found) });
+            }
+            let open = self.examiner.open(now);
+            if open.is_empty() {
+                return;
+            }
+            let answers = open.into_iter().map(|ask| self.world.answer(ask)).collect();
+            self.examiner.hear(answers, now);
+        }
     }
 
     fn settle(&mut self) -> Result<Decision, NoRehearsal> {
@@ -182,16 +193,7 @@ impl Rehearsal {
     /// All that can be found at this moment, what takes its time included.
     #[must_use]
     pub fn examine(&self, subject: &Subject) -> Diagnosis {
-        diagnose::examine(&Scene::of(View {
-            now: self.world.now(),
-            snapshot: &self.snapshot,
-            run: Some(&self.run),
-            memory: self.examiner.memory(),
-            policy: &self.run.intent().policy,
-            subject,
-            old: &BTreeSet::new(),
-            lacks: &BTreeMap::new(),
-        }))
+        self.examiner.examine(subject, &self.run, &self.snapshot, self.world.now()).diagnosis
     }
 
     /// How it ended, once it has.

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, future::Future, time::Duration};
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::domain::{Change, Group, InstanceId, Intent, Operator};
+use crate::domain::{Answer, Ask, Change, Group, InstanceId, Intent, Operator};
 pub use crate::engine::{
     effect::{CloudAct, Effect, EffectKey, KubeAct, Outcome, Refusal, Step, Watch},
     event::{Event, Record},
@@ -40,6 +40,9 @@ pub trait Cluster: Send + Sync + 'static {
         instances: &BTreeSet<InstanceId>,
     ) -> impl Future<Output = Result<BTreeSet<InstanceId>, PortError>> + Send;
 
+    /// Reads what a diagnosis asks. Never fails: what cannot be had is an answer.
+    fn look(&self, asks: &BTreeSet<Ask>) -> impl Future<Output = Vec<Answer>> + Send;
+
     /// Reads the intent of an earlier run of this group.
     ///
     /// # Errors
@@ -54,6 +57,9 @@ pub trait Cloud: Send + Sync + 'static {
     /// # Errors
     /// When it cannot be read; throttling has been retried inside.
     fn read(&self, activities: bool) -> impl Future<Output = Result<Group, PortError>> + Send;
+
+    /// Reads what a diagnosis asks. Never fails: what cannot be had is an answer.
+    fn look(&self, asks: &BTreeSet<Ask>) -> impl Future<Output = Vec<Answer>> + Send;
 
     /// Acts. Throttling is retried inside; `Outcome::Unknown` when no answer came.
     fn act(&self, act: &CloudAct) -> impl Future<Output = Outcome> + Send;

@@ -95,6 +95,7 @@ impl Findings<'_> {
         match command {
             Command::Kubectl(rest) => self.commands.kubectl(rest),
             Command::Upgrade(flags) => self.commands.begin(flags),
+            Command::Aws(rest) => self.commands.aws(rest),
         }
     }
 
@@ -210,13 +211,16 @@ fn headline(diagnosis: &Diagnosis, group: &str) -> String {
         Subject::Run | Subject::Group | Subject::BeforeUpgrade => group.to_owned(),
         Subject::Nodes(nodes) => nodes.iter().map(|node| format!("node/{node}")).collect::<Vec<_>>().join(", "),
         Subject::Pod(pod) => pod.to_string(),
+        Subject::Update(id) => format!("{group}, update {id}"),
     };
     let causes = diagnosis.blocking().count();
     if causes == 0 {
         return match diagnosis.subject {
             Subject::BeforeUpgrade => format!("{of}: nothing that can be seen now would stand in an upgrade's way"),
             Subject::Group => format!("{of}: nothing stands in the way on its cordoned nodes"),
-            Subject::Run | Subject::Nodes(_) | Subject::Pod(_) => format!("{of}: nothing stands in the way"),
+            Subject::Run | Subject::Nodes(_) | Subject::Pod(_) | Subject::Update(_) => {
+                format!("{of}: nothing stands in the way")
+            }
         };
     }
     let nodes: BTreeSet<_> = diagnosis.blocking().flat_map(|finding| &finding.holds.nodes).collect();

@@ -16,7 +16,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{Observer, World};
 use crate::{
-    domain::{Change, Group, InstanceId, Intent, Operator, elapsed, later},
+    domain::{Answer, Ask, Change, Group, InstanceId, Intent, Operator, elapsed, later},
     ports::{Clock, Cloud, CloudAct, Cluster, Effect, KubeAct, Lock, LockError, Outcome, PortError, Watch},
 };
 
@@ -135,6 +135,10 @@ impl Sim {
         result
     }
 
+    fn answer(&self, asks: &BTreeSet<Ask>) -> Vec<Answer> {
+        self.look(|world| asks.iter().map(|ask| world.answer(ask.clone())).collect())
+    }
+
     fn wake(&self) {
         self.shared.acts.send_modify(|acts| *acts += 1);
     }
@@ -208,6 +212,10 @@ impl Cluster for SimCluster {
         }))
     }
 
+    async fn look(&self, asks: &BTreeSet<Ask>) -> Vec<Answer> {
+        self.sim.answer(asks)
+    }
+
     async fn intent(&self) -> Result<Option<Intent>, PortError> {
         Ok(self.sim.look(|world| world.intent().cloned()))
     }
@@ -221,6 +229,10 @@ impl Cloud for SimCloud {
             instance.no_node = false;
         }
         Ok(group)
+    }
+
+    async fn look(&self, asks: &BTreeSet<Ask>) -> Vec<Answer> {
+        self.sim.answer(asks)
     }
 
     async fn act(&self, act: &CloudAct) -> Outcome {

@@ -1,7 +1,7 @@
 //! One group of one cluster, read and acted upon through [`Cloud`].
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
@@ -19,7 +19,10 @@ use super::{
     target::Templates,
 };
 use crate::{
-    domain::{AsgName, ClusterName, Group, Nodegroup, NodegroupName, NodegroupStatus, ScalingActivity, Size},
+    domain::{
+        Answer, AsgName, Ask, ClusterName, Group, Known, Lack, Nodegroup, NodegroupName, NodegroupStatus,
+        ScalingActivity, Size,
+    },
     ports::{Cloud, CloudAct, Outcome, PortError},
 };
 
@@ -188,6 +191,11 @@ impl AwsCloud {
 impl Cloud for AwsCloud {
     async fn read(&self, activities: bool) -> Result<Group, PortError> {
         self.describe(activities).await
+    }
+
+    async fn look(&self, asks: &BTreeSet<Ask>) -> Vec<Answer> {
+        let unknown = || Known::Unknown(Lack::NotOffered("it is not read".to_owned()));
+        asks.iter().map(|ask| (ask.clone(), unknown())).collect()
     }
 
     async fn act(&self, act: &CloudAct) -> Outcome {

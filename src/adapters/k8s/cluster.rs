@@ -25,7 +25,7 @@ use super::{
     volumes,
 };
 use crate::{
-    domain::{Change, GroupName, InstanceId, Intent, PdbRef},
+    domain::{Answer, Ask, Change, GroupName, InstanceId, Intent, Known, Lack, PdbRef},
     ports::{Cluster, KubeAct, Outcome, PortError, Watch},
 };
 
@@ -244,6 +244,11 @@ impl Cluster for KubeCluster {
         let (joined, _) = nodes.map_err(|failure| failure.port(self.connection.server(), "list nodes"))?;
         let joined: BTreeSet<InstanceId> = joined.into_iter().flatten().collect();
         Ok(instances.difference(&joined).cloned().collect())
+    }
+
+    async fn look(&self, asks: &BTreeSet<Ask>) -> Vec<Answer> {
+        let unknown = || Known::Unknown(Lack::NotOffered("it is not read".to_owned()));
+        asks.iter().map(|ask| (ask.clone(), unknown())).collect()
     }
 
     async fn intent(&self) -> Result<Option<Intent>, PortError> {

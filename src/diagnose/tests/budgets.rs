@@ -143,7 +143,8 @@ fn who_uses_a_budget_up_cannot_be_told_without_its_pods() {
     let pdb = PdbRef { namespace: "shop".to_owned(), name: "cart".to_owned() };
     let view = cluster.examine(&Subject::Group);
     assert_eq!(told(&view), ["PDB-EXHAUSTED pdb/shop/cart waits"]);
-    cluster.lacks.insert(Ask::PodsOf(pdb), Lack::Server("you may not list pods in namespace shop".to_owned()));
+    let cluster =
+        cluster.told((Ask::PodsOf(pdb), Known::Unknown(Lack::Right("list pods in namespace shop".to_owned()))));
     let unknown = &cluster.examine(&Subject::Group).unknown[0];
-    assert_eq!(unknown.lacking.to_string(), "you may not list pods in namespace shop");
+    assert_eq!(unknown.lacking.to_string(), "lacking the right to list pods in namespace shop");
 }

@@ -57,7 +57,7 @@ impl World {
             last_pod: 0,
             workloads: Vec::new(),
             budgets: Vec::new(),
-            terminating_namespaces: BTreeSet::new(),
+            terminating_namespaces: BTreeMap::new(),
             timers: BTreeMap::new(),
             last_timer: 0,
             to_reconcile: BTreeSet::new(),

@@ -14,7 +14,7 @@ impl World {
     /// Compares a workload with what it should be, and makes or removes pods.
     pub(super) fn reconcile(&mut self, index: usize) {
         let workload = &self.workloads[index];
-        if self.terminating_namespaces.contains(&workload.spec.namespace) {
+        if self.terminating_namespaces.contains_key(&workload.spec.namespace) {
             return;
         }
         match workload.spec.kind {
@@ -98,7 +98,7 @@ impl World {
                     self.pods.get(pod).is_some_and(|pod| pod.pinned == Some(key) && !pod.object.is_finished())
                 };
                 wants_daemon(workload, node)
-                    && !self.terminating_namespaces.contains(&workload.spec.namespace)
+                    && !self.terminating_namespaces.contains_key(&workload.spec.namespace)
                     && !workload.pods.iter().any(there)
             })
             .collect();

@@ -65,10 +65,15 @@ impl World {
         }
     }
 
+    /// What an eviction of this pod would be refused for now.
+    pub(super) fn would_refuse(&mut self, pod: &PodRef) -> Option<Refusal> {
+        self.find(pod).and_then(|key| self.may_evict(key)).err()
+    }
+
     fn may_evict(&mut self, key: PodKey) -> Result<(), Refusal> {
         let Some(pod) = self.pods.get(&key) else { return Err(Refusal::Gone) };
         let workload = &self.workloads[pod.workload];
-        if self.terminating_namespaces.contains(&workload.spec.namespace) {
+        if self.terminating_namespaces.contains_key(&workload.spec.namespace) {
             return Err(Refusal::NamespaceTerminating);
         }
         // Admission comes before the storage that knows of budgets.

@@ -221,7 +221,7 @@ impl World {
     }
 
     fn namespace_goes(&mut self, namespace: &str) {
-        self.terminating_namespaces.insert(namespace.to_owned());
+        self.terminating_namespaces.insert(namespace.to_owned(), self.now);
         let here = |pod: &super::SimPod| pod.object.id.namespace == namespace;
         let pods: Vec<PodKey> = self.pods.iter().filter(|(_, pod)| here(pod)).map(|(key, _)| *key).collect();
         for key in pods {

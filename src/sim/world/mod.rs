@@ -8,6 +8,7 @@
 //! updates of workloads, restarts by liveness probes, graceful node shutdown, and what EKS itself does in the
 //! termination hook of a managed group (here the hook only waits).
 
+mod answer;
 mod apply;
 mod build;
 mod controllers;
@@ -57,7 +58,8 @@ pub struct World {
     last_pod: PodKey,
     workloads: Vec<Workload>,
     budgets: Vec<Budget>,
-    terminating_namespaces: BTreeSet<String>,
+    /// Since when each is being deleted.
+    terminating_namespaces: BTreeMap<String, Timestamp>,
     timers: BTreeMap<(Timestamp, u64), Timer>,
     last_timer: u64,
     to_reconcile: BTreeSet<usize>,

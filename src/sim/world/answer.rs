@@ -1,0 +1,113 @@
+//! What a world tells a diagnosis that asks.
+
+use super::{World, state::Workload as SimWorkload};
+use crate::{
+    domain::{Answer, Ask, Fact, Known, Lack, Namespace, NodeName, Owner, PdbRef, Pod, Strategy, Workload},
+    sim::spec::WorkloadKind,
+};
+
+impl World {
+    /// Answers as the API server or AWS would at this moment; nothing changes by it.
+    #[must_use]
+    pub fn answer(&self, ask: Ask) -> Answer {
+        let known = match &ask {
+            Ask::PodsOn(node) => Known::Is(Fact::Pods(self.pods_on_node(node))),
+            Ask::PodsOf(pdb) => Known::Is(Fact::Pods(self.pods_counted_by(pdb))),
+            Ask::Workload { namespace, owner } => Known::Is(Fact::Workload(self.controller(namespace, owner))),
+            Ask::Namespace(name) => Known::Is(Fact::Namespace(self.namespace(name))),
+            Ask::TryEviction(pod) => Known::Is(Fact::Eviction(self.clone().would_refuse(pod))),
+            Ask::Events(_)
+            | Ask::DaemonPods { .. }
+            | Ask::AllNodes
+            | Ask::Claim { .. }
+            | Ask::Attachments
+            | Ask::Quotas(_)
+            | Ask::Webhooks
+            | Ask::Endpoints { .. }
+            | Ask::NodeManagerRole
+            | Ask::AwsAuth
+            | Ask::Hooks
+            | Ask::Subnets
+            | Ask::Update(_)
+            | Ask::AccessEntries => Known::Unknown(Lack::NotOffered("this world does not play it".to_owned())),
+        };
+        (ask, known)
+    }
+
+    fn pods_on_node(&self, node: &NodeName) -> Vec<Pod> {
+        let pods = self.pods.values().map(|pod| &pod.object);
+        pods.filter(|pod| pod.node.as_ref() == Some(node)).cloned().collect()
+    }
+
+    fn pods_counted_by(&self, pdb: &PdbRef) -> Vec<Pod> {
+        let is_it = |index: &usize| self.budgets[*index].object.id == *pdb && !self.budgets[*index].deleted;
+        let index = (0..self.budgets.len()).find(is_it);
+        index.into_iter().flat_map(|index| self.pods_of_budget(index)).map(|pod| pod.object.clone()).collect()
+    }
+
+    fn controller(&self, namespace: &str, owner: &Owner) -> Option<Workload> {
+        let workload = self.workloads.iter().find(|workload| workload.is(namespace, owner))?;
+        let pods = workload.pods.iter().filter_map(|key| self.pods.get(key));
+        let ready = pods.filter(|pod| pod.object.ready).count();
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let spec = &workload.spec;
+        let (strategy, above) = match (spec.kind, owner.kind.as_str()) {
+            (WorkloadKind::Deployment, "ReplicaSet") => {
+                (Strategy::Never, Some(Owner { kind: "Deployment".to_owned(), name: spec.name.clone() }))
+            }
+            (WorkloadKind::Deployment, _) => (Strategy::Surges, None),
+            (WorkloadKind::StatefulSet | WorkloadKind::DaemonSet, _) => (Strategy::Rolls, None),
+            (WorkloadKind::Job | WorkloadKind::Pod, _) => (Strategy::Never, None),
+        };
+        Some(Workload {
+            replicas: (spec.kind != WorkloadKind::DaemonSet).then_some(workload.replicas),
+            current: count(workload.pods.len()),
+            ready: count(ready),
+            strategy,
+            revision: Some(1),
+            owner: above,
+            managed_by: None,
+            template: serde_json::json!({ "tolerations": tolerations(workload) }),
+        })
+    }
+
+    fn namespace(&self, name: &str) -> Option<Namespace> {
+        let lives = self.workloads.iter().any(|workload| workload.spec.namespace == name);
+        let deleting_since = self.terminating_namespaces.get(name).copied();
+        lives.then_some(Namespace { deleting_since, remains: Vec::new() })
+    }
+}
+
+impl SimWorkload {
+    /// Whether it is called so, as itself or as the `ReplicaSet` of a Deployment.
+    fn is(&self, namespace: &str, owner: &Owner) -> bool {
+        let itself = match self.spec.kind {
+            WorkloadKind::Deployment => "Deployment",
+            WorkloadKind::StatefulSet => "StatefulSet",
+            WorkloadKind::DaemonSet => "DaemonSet",
+            WorkloadKind::Job => "Job",
+            WorkloadKind::Pod => return false,
+        };
+        let is_itself = owner.kind == itself && owner.name == self.spec.name;
+        let is_its_set = self.spec.kind.owner() == Some(&owner.kind) && owner.name == self.owner_name;
+        self.spec.namespace == namespace && (is_itself || is_its_set)
+    }
+}
+
+/// As they stand in a pod template.
+fn tolerations(workload: &SimWorkload) -> Vec<serde_json::Value> {
+    let toleration = |toleration: &crate::domain::Toleration| {
+        let mut written = serde_json::json!({ "operator": format!("{:?}", toleration.operator) });
+        if let Some(key) = &toleration.key {
+            written["key"] = key.as_str().into();
+        }
+        if !toleration.value.is_empty() {
+            written["value"] = toleration.value.as_str().into();
+        }
+        if let Some(effect) = toleration.effect {
+            written["effect"] = format!("{effect:?}").into();
+        }
+        written
+    };
+    workload.tolerations.iter().map(toleration).collect()
+}
