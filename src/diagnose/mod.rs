@@ -13,6 +13,7 @@ mod pages;
 mod rank;
 mod remedy;
 mod scene;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod tree;
