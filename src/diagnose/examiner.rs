@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Examined, Memory, View, examine};
 use crate::{
-    domain::{Answer, Ask, Diagnosis, Dossier, Oracle, Snapshot, Subject, elapsed},
+    domain::{Answer, Ask, Cause, Diagnosis, Dossier, Oracle, Snapshot, Subject, elapsed},
     engine::{Rollout, event::Event},
 };
 
@@ -78,11 +78,15 @@ impl Examiner {
     fn look_now(&mut self, run: &Rollout, snapshot: &Snapshot, now: Timestamp) -> Option<Diagnosis> {
         self.looked_at = Some(now);
         self.memory.note(snapshot, now);
-        let Examined { diagnosis: mut found, asks } = self.examine(&Subject::Run, run, snapshot, now);
+        let Examined { diagnosis: mut found, asks, unexplained } = self.examine(&Subject::Run, run, snapshot, now);
         self.dossier.keep_only(&asks);
         self.asks = asks;
+        self.memory.note_unexplained(unexplained, now);
         found.findings = found.blocking().cloned().collect();
-        found.unknown.clear();
+        // What could not be read matters where it is what would explain.
+        if found.findings.iter().all(|finding| finding.cause != Cause::Unexplained) {
+            found.unknown.clear();
+        }
         let news = match &self.last {
             None => !found.findings.is_empty(),
             Some(last) => !found.same_as(last),

@@ -44,3 +44,6 @@ pub const STOPS_EARLY: Duration = Duration::from_secs(45);
 /// Each round of questions follows from the answers to the one before: pods, their budgets, those pods, their claims, the
 /// volumes, the nodes.
 pub const ROUNDS: usize = 6;
+
+/// A pod that nothing holds leaves within seconds; one for which that is not so for this long is told within the minute.
+pub const UNEXPLAINED: Duration = Duration::from_secs(45);

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::scene::behind;
 use crate::domain::{
-    Command, Container, IntOrPercent, Object, Owner, Pdb, PdbRef, PdbRule, Pod, Remedy, UnhealthyPolicy, later, short,
+    Command, Container, IntOrPercent, NodeName, Object, Owner, Pdb, PdbRef, PdbRule, Pod, Remedy, UnhealthyPolicy,
+    later, short,
 };
 
 pub(super) fn never_allows(pdb: &Pdb, pods: &[&Pod]) -> Vec<Remedy> {
@@ -203,6 +204,12 @@ pub(super) fn pending(pod: &Pod, words: &str) -> Vec<Remedy> {
         )
     });
     std::iter::once(look).chain(surge).collect()
+}
+
+pub(super) fn unexplained(node: &NodeName, pods: &[&Pod]) -> Vec<Remedy> {
+    let describe = pods.iter().take(1).map(|pod| kubectl(&pod.id.namespace, &format!("describe pod/{}", pod.id.name)));
+    let node = Command::Kubectl(format!("describe node/{node}"));
+    vec![Remedy::look("what Kubernetes itself says of them", describe.chain([node]).collect())]
 }
 
 /// The former template, where something keeps one.

@@ -45,9 +45,22 @@ pub struct Memory {
     /// Since when a budget allows none although all of its pods that there are are Ready: a status that lags and a pod that
     /// is made anew look so for a moment.
     unexplained: BTreeMap<PdbRef, Timestamp>,
+    /// Since when a pod that is to leave stays although nothing that was found holds it.
+    unexplained_pods: BTreeMap<Uid, Timestamp>,
 }
 
 impl Memory {
+    /// Takes note of pods that nothing holds at this moment; whoever is not among them is explained, or gone.
+    pub fn note_unexplained(&mut self, pods: BTreeSet<Uid>, now: Timestamp) {
+        let since = |uid: &Uid| self.unexplained_pods.get(uid).copied().unwrap_or(now);
+        self.unexplained_pods = pods.into_iter().map(|uid| (uid.clone(), since(&uid))).collect();
+    }
+
+    /// Since when this pod stays although nothing holds it.
+    pub(super) fn unexplained_pod_since(&self, pod: &Uid) -> Option<Timestamp> {
+        self.unexplained_pods.get(pod).copied()
+    }
+
     /// Takes note of what is seen at this moment.
     pub fn note(&mut self, snapshot: &Snapshot, now: Timestamp) {
         let behind = snapshot.pdbs().values().filter(|pdb| !pdb.is_observed());

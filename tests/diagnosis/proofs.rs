@@ -124,6 +124,11 @@ pub fn proof(cause: Cause) -> Proof {
             let gone = FaultKind::RemoveFinalizers { workload: "default/cart".to_owned() };
             Proof::new(world(kept()), "pod/default/cart", faulty(cart(out(1)), vec![(1, gone)]))
         }
+        Cause::Unexplained => {
+            let refused = Some("etcdserver: mvcc: database space exceeded".to_owned());
+            let full = WorkloadSpec { refused, budgets: Vec::new(), ..cart(out(1)) };
+            Proof::new(world(full), "node/", world(cart(out(1))))
+        }
         Cause::StaysByDesign => {
             let daemon = WorkloadSpec {
                 kind: WorkloadKind::DaemonSet,
