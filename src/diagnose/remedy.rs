@@ -19,11 +19,9 @@ pub(super) fn never_allows(pdb: &Pdb, pods: &[&Pod]) -> Vec<Remedy> {
         let risk = "restarts all of its pods; with strategy Recreate they go before new ones come";
         Remedy::fix("new pods elsewhere: a rollout does not ask the budget", vec![restart], risk)
     });
-    let relax = Remedy::fix(
-        "let one pod leave at a time",
-        vec![patch(&pdb.id, &json!({ "spec": { field: enough } }))],
-        "one pod less for a while",
-    );
+    let risk = if pdb.status.expected == 1 { "no pod at all for a while" } else { "one pod less for a while" };
+    let relax = vec![patch(&pdb.id, &json!({ "spec": { field: enough } }))];
+    let relax = Remedy::fix("let one pod leave at a time", relax, risk);
     let relax = relax.back(vec![patch(&pdb.id, &json!({ "spec": { field: was } }))]);
     restart.into_iter().chain([relax, force()]).collect()
 }
