@@ -11,6 +11,7 @@ mod leaving;
 pub mod limits;
 mod pages;
 mod rank;
+mod refused;
 mod remedy;
 mod scene;
 #[cfg(test)]
@@ -35,7 +36,7 @@ struct Rule {
 }
 
 /// Every rule; each cause is in one.
-const RULES: &[Rule] = &[budget::RULE, leaving::RULE, containers::RULE];
+const RULES: &[Rule] = &[budget::RULE, leaving::RULE, refused::RULE, containers::RULE];
 
 /// What rules say.
 #[derive(Debug, Default)]

@@ -1,5 +1,7 @@
 //! A world for each cause, and one beside it that only looks like it.
 
+mod refused;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use mngup::{
@@ -136,6 +138,11 @@ pub fn proof(cause: Cause) -> Proof {
             let proof = Proof::new(with_daemon, "node/", world(cart(out(1))));
             Proof { grade: Grade::Notes, about_a_node: true, ..proof }
         }
+        Cause::WebhookDenies => refused::webhook_denies(),
+        Cause::WebhookDown => refused::webhook_down(),
+        Cause::NamespaceTerminating => refused::namespace_terminating(),
+        Cause::RightsEvict => refused::rights_evict(),
+        Cause::ApiBusy => refused::api_busy(),
         Cause::PodCrashLoop => Proof::new(one_crash(1), "pod/default/cart", one_crash(2)),
         Cause::PodImagePull => {
             let pull = |room| world(WorkloadSpec { trouble: Some(first(TroubleKind::ImagePull)), ..cart(out(room)) });
