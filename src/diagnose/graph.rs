@@ -1,5 +1,7 @@
 //! Who waits for whom, made of facts alone: what rules found plays no part in it.
 
+mod pending;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::scene::{Scene, behind};
@@ -45,6 +47,8 @@ pub(super) fn of(scene: &Scene<'_>) -> Graph {
     let mut graph = Graph::default();
     leaving(scene, &mut graph);
     budgets(scene, &mut graph);
+    pending::pending(scene, &mut graph);
+    pending::volumes(scene, &mut graph);
     graph
 }
 

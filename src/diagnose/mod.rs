@@ -10,12 +10,17 @@ mod graph;
 mod leaving;
 pub mod limits;
 mod pages;
+mod pending;
+mod placing;
 mod rank;
 mod remedy;
+mod requests;
 mod scene;
+mod scheduler_words;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod volumes;
 
 use std::collections::BTreeSet;
 
@@ -35,7 +40,7 @@ struct Rule {
 }
 
 /// Every rule; each cause is in one.
-const RULES: &[Rule] = &[budget::RULE, leaving::RULE, containers::RULE];
+const RULES: &[Rule] = &[budget::RULE, leaving::RULE, containers::RULE, pending::RULE, volumes::RULE];
 
 /// What rules say.
 #[derive(Debug, Default)]

@@ -205,8 +205,14 @@ impl<'a> Scene<'a> {
                 Lifecycle::Terminating(_) | Lifecycle::Apart(_) => false,
             }
         };
+        // An empty node is about to be replaced, unless the group shrinks by it.
+        let leaves = |flight: &Flight| match flight.phase {
+            NodePhase::Settling { .. } | NodePhase::Replacing { .. } => true,
+            NodePhase::Terminating { decrement, .. } => !decrement,
+            NodePhase::Cordoning | NodePhase::Draining { .. } | NodePhase::Releasing | NodePhase::Quarantined => false,
+        };
         let group = self.view.snapshot.group();
-        self.view.run.is_some_and(Rollout::awaits_nodes)
+        self.view.run.is_some_and(|run| run.awaits_nodes() || run.flights().values().any(leaves))
             || group.is_some_and(|group| group.missing() > 0 || group.instances.values().any(coming))
     }
 

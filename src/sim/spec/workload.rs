@@ -60,6 +60,9 @@ pub struct WorkloadSpec {
     /// No two of its pods in one of these: required pod anti-affinity.
     #[serde(default)]
     pub anti_affinity: Option<Topology>,
+    /// Its pods are as many in each of these, give or take one: a topology spread that is required.
+    #[serde(default)]
+    pub spread: Option<Topology>,
     /// Each pod has a volume that cannot leave its zone.
     #[serde(default)]
     pub zonal_volume: bool,
@@ -181,6 +184,12 @@ pub enum TroubleKind {
     ImagePull,
     /// It does not go when it is told to, whatever its grace period says.
     StuckTerminating,
+    /// It has a scheduling gate that nobody takes away.
+    SchedulingGated,
+    /// It names a scheduler that does not run.
+    NoScheduler,
+    /// It has a claim for which nobody makes a volume.
+    UnboundClaim,
 }
 
 /// Which pods of a workload are in trouble.
@@ -239,6 +248,7 @@ impl WorkloadSpec {
             node_selector: BTreeMap::new(),
             zones: Vec::new(),
             anti_affinity: None,
+            spread: None,
             zonal_volume: false,
             local_data: false,
             finalizers: Vec::new(),

@@ -1,6 +1,6 @@
 //! What a world tells a diagnosis that asks.
 
-use super::{World, state::Workload as SimWorkload};
+use super::{World, state::Workload as SimWorkload, template::template};
 use crate::{
     domain::{Answer, Ask, Fact, Known, Lack, Namespace, NodeName, Owner, PdbRef, Pod, Strategy, Workload},
     sim::spec::WorkloadKind,
@@ -16,11 +16,11 @@ impl World {
             Ask::Workload { namespace, owner } => Known::Is(Fact::Workload(self.controller(namespace, owner))),
             Ask::Namespace(name) => Known::Is(Fact::Namespace(self.namespace(name))),
             Ask::TryEviction(pod) => Known::Is(Fact::Eviction(self.clone().would_refuse(pod))),
-            Ask::Events(_)
-            | Ask::DaemonPods { .. }
-            | Ask::AllNodes
-            | Ask::Claim { .. }
-            | Ask::Attachments
+            Ask::Events(object) => Known::Is(Fact::Events(self.placing_events(object))),
+            Ask::AllNodes => Known::Is(Fact::Nodes(self.all_nodes())),
+            Ask::Claim { namespace, name } => Known::Is(Fact::Claim(self.claim_called(namespace, name))),
+            Ask::Attachments => Known::Is(Fact::Attachments(self.attachments())),
+            Ask::DaemonPods { .. }
             | Ask::Quotas(_)
             | Ask::Webhooks
             | Ask::Endpoints { .. }
@@ -67,7 +67,7 @@ impl World {
             revision: Some(1),
             owner: above,
             managed_by: None,
-            template: serde_json::json!({ "tolerations": tolerations(workload) }),
+            template: template(workload),
         })
     }
 
@@ -92,22 +92,4 @@ impl SimWorkload {
         let is_its_set = self.spec.kind.owner() == Some(&owner.kind) && owner.name == self.owner_name;
         self.spec.namespace == namespace && (is_itself || is_its_set)
     }
-}
-
-/// As they stand in a pod template.
-fn tolerations(workload: &SimWorkload) -> Vec<serde_json::Value> {
-    let toleration = |toleration: &crate::domain::Toleration| {
-        let mut written = serde_json::json!({ "operator": format!("{:?}", toleration.operator) });
-        if let Some(key) = &toleration.key {
-            written["key"] = key.as_str().into();
-        }
-        if !toleration.value.is_empty() {
-            written["value"] = toleration.value.as_str().into();
-        }
-        if let Some(effect) = toleration.effect {
-            written["effect"] = format!("{effect:?}").into();
-        }
-        written
-    };
-    workload.tolerations.iter().map(toleration).collect()
 }
