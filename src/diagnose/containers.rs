@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use super::{Rule, Verdicts, limits, pending, remedy, scene::Scene};
+use super::{Rule, Verdicts, limits, pending, remedy, scene::Scene, volumes};
 use crate::domain::{By, Cause, Container, Finding, Grade, Known, Object, Pod, PodPhase, Sure, elapsed};
 
-pub(super) const RULE: Rule = Rule {
-    causes: &[Cause::PodCrashLoop, Cause::PodImagePull, Cause::PodNotReady, Cause::PodStarting],
-    find,
-};
+pub(super) const RULE: Rule =
+    Rule { causes: &[Cause::PodCrashLoop, Cause::PodImagePull, Cause::PodNotReady, Cause::PodStarting], find };
 
 fn find(scene: &Scene<'_>, verdicts: &mut Verdicts) {
-    // One that was told to stop is not expected to become Ready, and one without a node not to start.
-    for pod in scene.unhealthy.values().filter(|pod| pod.deletion.is_none() && !pending::is_unplaced(pod)) {
+    // One that was told to stop is not expected to become Ready, and one without node or volume not to start.
+    let starts = |pod: &&&Pod| !pending::is_unplaced(pod) && !volumes::is_kept(scene, pod);
+    for pod in scene.unhealthy.values().filter(|pod| pod.deletion.is_none()).filter(starts) {
         verdicts.found.push(judge(scene, pod));
     }
 }

@@ -1,5 +1,6 @@
 //! Who waits for whom, made of facts alone: what rules found plays no part in it.
 
+mod group;
 mod pending;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -47,6 +48,7 @@ pub(super) fn of(scene: &Scene<'_>) -> Graph {
     let mut graph = Graph::default();
     leaving(scene, &mut graph);
     budgets(scene, &mut graph);
+    group::edges(scene, &mut graph);
     pending::pending(scene, &mut graph);
     pending::volumes(scene, &mut graph);
     graph
@@ -123,6 +125,12 @@ impl Vertex {
 impl Graph {
     fn edge(&mut self, from: Vertex, to: Vertex) {
         self.edges.entry(from).or_default().insert(to);
+    }
+
+    /// Waiting begins here, and holds what is filled in.
+    fn begin(&mut self, from: Option<Vertex>, hold: impl FnOnce(Source) -> Source) {
+        let source = |from| Source { from, node: None, pod: None, instance: None };
+        self.sources.extend(from.map(source).map(hold));
     }
 
     /// What this waits for.

@@ -47,3 +47,10 @@ pub const STOPS_EARLY: Duration = Duration::from_secs(45);
 /// Each round of questions follows from the answers to the one before: pods, their budgets, those pods, their claims, the
 /// volumes, the nodes.
 pub const ROUNDS: usize = 6;
+
+/// A pod that nothing holds leaves within seconds; one for which that is not so for this long is told within the minute.
+pub const UNEXPLAINED: Duration = Duration::from_secs(45);
+
+/// So many questions go out at once: what holds two hundred pods takes about two for each, and an API server answers that
+/// many reads of single objects within seconds. What is left is asked with the next round.
+pub const ASKS: usize = 500;

@@ -10,8 +10,8 @@ use super::{
     scene::{Scene, behind},
 };
 use crate::domain::{
-    Ask, By, CannotTell, Cause, Finding, Grade, Known, NodeName, Object, SelectorOperator, PdbRule, Pod, PodPhase, Requirement, Selector, Sure,
-    Taint,
+    Ask, By, CannotTell, Cause, Finding, Grade, Known, NodeName, Object, PdbRule, Pod, PodPhase, Requirement, Selector,
+    SelectorOperator, Sure, Taint,
 };
 
 pub(super) const RULE: Rule = Rule {
@@ -127,14 +127,15 @@ fn unbound(scene: &Scene<'_>, pod: &Pod, name: &str) -> Finding {
         }
         None => None,
     };
-    let found = Finding::new(Cause::ClaimPending, object.clone(), format!("{object} has no volume, and {} waits", pod.id));
+    let found =
+        Finding::new(Cause::ClaimPending, object.clone(), format!("{object} has no volume, and {} waits", pod.id));
     let found = status.into_iter().fold(found, |found, (by, says)| found.by(by, says));
     let said = scene.ask(&Ask::events(&object)).known().and_then(|events| {
         events.iter().rev().find(|event| matches!(event.reason.as_str(), "ProvisioningFailed" | "FailedBinding"))
     });
-    let found = said.into_iter().fold(found, |found, event| {
-        found.by(By::Event, format!("{}: {}", event.reason, event.message))
-    });
+    let found = said
+        .into_iter()
+        .fold(found, |found, event| found.by(By::Event, format!("{}: {}", event.reason, event.message)));
     found.remedies(remedy::unbound(pod, name))
 }
 
@@ -164,7 +165,11 @@ fn larger_than_all(pod: &Pod, placing: &Placing<'_>, too_large: &TooLarge) -> Fi
         By::Arithmetic,
         format!("it asks for {asks} {resource}, and the largest node that it may go to offers {most} in all"),
     );
-    let found = if larger.is_empty() { found } else { found.by(By::Spec, format!("large enough, and cordoned: {}", listed(larger))) };
+    let found = if larger.is_empty() {
+        found
+    } else {
+        found.by(By::Spec, format!("large enough, and cordoned: {}", listed(larger)))
+    };
     found.remedies(remedy::too_large(pod, placing.template, too_large))
 }
 
@@ -186,13 +191,15 @@ fn no_room(scene: &Scene<'_>, pod: &Pod, placing: &Placing<'_>) -> Finding {
 }
 
 fn all_out(pod: &Pod, nodes: &[NodeName]) -> Finding {
-    let found = finding(Cause::NoCapacity, pod, format!("the nodes that {} may go to are cordoned or not Ready", pod.id));
+    let found =
+        finding(Cause::NoCapacity, pod, format!("the nodes that {} may go to are cordoned or not Ready", pod.id));
     let found = if nodes.is_empty() { found } else { found.by(By::Spec, format!("it may go to {}", listed(nodes))) };
     found.remedies(remedy::no_room(pod, None))
 }
 
 fn apart(scene: &Scene<'_>, pod: &Pod, placing: &Placing<'_>, short: Option<(u32, usize)>) -> Finding {
-    let found = finding(Cause::PodAntiAffinity, pod, format!("{} must not share a node with the pods that are there", pod.id));
+    let found =
+        finding(Cause::PodAntiAffinity, pod, format!("{} must not share a node with the pods that are there", pod.id));
     let found = match short {
         Some((replicas, places)) => found.by(
             By::Arithmetic,
@@ -244,7 +251,8 @@ fn unclear(pod: &Pod) -> Finding {
 /// One replica less lets a budget that counts how many may be out allow again; one that counts how many must stay does not.
 fn fewer(scene: &Scene<'_>, pod: &Pod, placing: &Placing<'_>) -> Option<(Object, u32)> {
     let replicas = placing.workload?.replicas.filter(|replicas| *replicas > 1)?;
-    let counts_it = |pdb| matches!(scene.counted(pdb), Known::Is(pods) if pods.iter().any(|other| other.id.uid == pod.id.uid));
+    let counts_it =
+        |pdb| matches!(scene.counted(pdb), Known::Is(pods) if pods.iter().any(|other| other.id.uid == pod.id.uid));
     let mut over = scene.blocked.iter().filter(|(id, _)| counts_it(id));
     let helps = over.all(|(_, (pdb, _))| matches!(pdb.rule, PdbRule::MaxUnavailable(_)));
     let workload = behind(pod);
@@ -256,7 +264,15 @@ fn fewer(scene: &Scene<'_>, pod: &Pod, placing: &Placing<'_>) -> Option<(Object,
 fn demand(requirement: &Requirement) -> String {
     match (requirement.operator, requirement.values.as_slice()) {
         (SelectorOperator::In, [only]) => format!("{}={only}", requirement.key),
-        (SelectorOperator::In | SelectorOperator::NotIn | SelectorOperator::Exists | SelectorOperator::DoesNotExist | SelectorOperator::Gt | SelectorOperator::Lt, _) => {
+        (
+            SelectorOperator::In
+            | SelectorOperator::NotIn
+            | SelectorOperator::Exists
+            | SelectorOperator::DoesNotExist
+            | SelectorOperator::Gt
+            | SelectorOperator::Lt,
+            _,
+        ) => {
             let requirements = vec![requirement.clone()];
             Selector { requirements, absent: false }.to_query()
         }

@@ -13,7 +13,7 @@ use super::{
     scheduler_words::{self, Reason, Sentence, is_condition},
 };
 use crate::domain::{
-    Ask, Cause, Claim, ClusterNode, Known, Lack, NodeName, SelectorOperator, Pod, Query, Requirement, Selector, Taint,
+    Ask, Cause, Claim, ClusterNode, Known, Lack, NodeName, Pod, Query, Requirement, Selector, SelectorOperator, Taint,
     TaintEffect, Unscheduled, Workload, Zone,
 };
 
@@ -161,7 +161,8 @@ impl<'a> Seeker<'_, 'a> {
         let mut of = |reason: &Reason<'a>| match reason {
             Reason::NoClaim(name) => Some(*name),
             Reason::Unbound => {
-                let is_bound = |name: &str| matches!(self.claim(name), Known::Is(Some(claim)) if claim.phase == "Bound");
+                let is_bound =
+                    |name: &str| matches!(self.claim(name), Known::Is(Some(claim)) if claim.phase == "Bound");
                 claims.clone().find(|name| !is_bound(name)).or_else(|| claims.next())
             }
             Reason::Cordoned

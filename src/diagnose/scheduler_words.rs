@@ -81,11 +81,13 @@ impl<'a> Reason<'a> {
         if let Some(resource) = words.strip_prefix("Insufficient ") {
             return Self::Room(resource);
         }
-        if let Some(claim) = words.strip_prefix("persistentvolumeclaim \"").and_then(|rest| rest.strip_suffix("\" not found"))
+        if let Some(claim) =
+            words.strip_prefix("persistentvolumeclaim \"").and_then(|rest| rest.strip_suffix("\" not found"))
         {
             return Self::NoClaim(claim);
         }
-        let taint = ["node(s) had untolerated taint", "node(s) had taint"].iter().find_map(|said| words.strip_prefix(said));
+        let taint =
+            ["node(s) had untolerated taint", "node(s) had taint"].iter().find_map(|said| words.strip_prefix(said));
         if let Some(taint) = taint {
             return Self::Tainted(taint.trim().strip_prefix('{').and_then(|named| named.split(':').next()));
         }
@@ -143,8 +145,7 @@ impl Sentence<'_> {
 
 /// Whether this taint is a node's own condition, or a cordon: it goes by itself, or by whoever set it there.
 pub(super) fn is_condition(taint: &Taint) -> bool {
-    taint.key.starts_with("node.kubernetes.io/")
-        || taint.key.starts_with("node.cloudprovider.kubernetes.io/")
+    taint.key.starts_with("node.kubernetes.io/") || taint.key.starts_with("node.cloudprovider.kubernetes.io/")
 }
 
 #[cfg(test)]
@@ -201,11 +202,7 @@ mod tests {
                 3,
                 &[(3, Unbound)],
             ),
-            (
-                "0/1 nodes are available: 1 pod has unbound immediate PersistentVolumeClaims.",
-                1,
-                &[(1, Unbound)],
-            ),
+            ("0/1 nodes are available: 1 pod has unbound immediate PersistentVolumeClaims.", 1, &[(1, Unbound)]),
             (
                 "0/9 nodes are available: 1 Too many pods, 2 Insufficient nvidia.com/gpu, 3 node(s) didn't match pod \
                  anti-affinity rules, 3 node(s) didn't satisfy existing pods anti-affinity rules.",
@@ -230,9 +227,11 @@ mod tests {
 
     #[test]
     fn what_it_says_of_preemption_is_left_out_and_what_is_no_such_sentence_is_left_alone() {
-        let message = "0/2 nodes are available: 2 Insufficient cpu. preemption: not eligible due to preemptionPolicy=Never.";
+        let message =
+            "0/2 nodes are available: 2 Insufficient cpu. preemption: not eligible due to preemptionPolicy=Never.";
         assert_eq!(parse(message).unwrap().words, "0/2 nodes are available: 2 Insufficient cpu");
-        for other in ["", "no nodes available to schedule pods", "nominated node was deleted", "0/x nodes are available: 1 a"]
+        for other in
+            ["", "no nodes available to schedule pods", "nominated node was deleted", "0/x nodes are available: 1 a"]
         {
             assert_eq!(parse(other), None, "{other}");
         }

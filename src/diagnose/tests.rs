@@ -3,7 +3,9 @@
 mod budgets;
 mod containers;
 mod leaving;
+mod pending;
 mod ranking;
+mod volumes;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -117,6 +119,7 @@ fn node(name: &str, cordoned_at: Option<Timestamp>) -> Node {
         zone: Some("a".into()),
         created_at: Timestamp::UNIX_EPOCH,
         ready: Readiness::Ready,
+        ready_since: None,
         unschedulable: cordoned_at.is_some(),
         cordoned_at,
         taints: Vec::new(),

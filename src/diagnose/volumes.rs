@@ -1,10 +1,6 @@
 //! Volumes that are not where they are needed.
 
-use super::{
-    Rule, Verdicts, limits,
-    remedy::volumes as remedy,
-    scene::Scene,
-};
+use super::{Rule, Verdicts, limits, remedy::volumes as remedy, scene::Scene};
 use crate::{
     domain::{
         Ask, Attachment, By, CannotTell, Cause, Finding, Grade, Known, KubeEvent, Lack, Node, NodeName, Object, Pod,
@@ -43,10 +39,14 @@ pub(super) fn may_wait_for_volumes(pod: &Pod) -> bool {
     pod.node.is_some() && pod.deletion.is_none() && pod.phase == PodPhase::Pending && !pod.claims.is_empty()
 }
 
+/// Whether it is known that it waits for a volume.
+pub(super) fn is_kept(scene: &Scene<'_>, pod: &Pod) -> bool {
+    may_wait_for_volumes(pod) && matches!(held_elsewhere(scene, pod), Known::Is(Some(_)))
+}
+
 /// The volume of this pod that another node still has: by the attachment, or by what the kubelet's controller says.
 pub(super) fn held_elsewhere<'a>(scene: &Scene<'a>, pod: &Pod) -> Known<Option<Elsewhere<'a>>> {
-    let (attachments, events) =
-        (scene.ask(&Ask::attachments()), scene.ask(&Ask::events(&Object::Pod(pod.id.clone()))));
+    let (attachments, events) = (scene.ask(&Ask::attachments()), scene.ask(&Ask::events(&Object::Pod(pod.id.clone()))));
     let claim = |name: &str| scene.ask(&Ask::claim(&pod.id.namespace, name)).known().and_then(Option::as_ref);
     let claims: Vec<_> = pod.claims.iter().map(|name| (name, claim(name))).collect();
     let event = match &events {
@@ -57,7 +57,8 @@ pub(super) fn held_elsewhere<'a>(scene: &Scene<'a>, pod: &Pod) -> Known<Option<E
         let volume = claim.as_ref()?.volume.as_ref()?;
         let Known::Is(attachments) = &attachments else { return None };
         let other = |it: &&Attachment| it.volume == *volume && it.attached && Some(&it.node) != pod.node.as_ref();
-        let here = attachments.iter().any(|it| it.volume == *volume && it.attached && Some(&it.node) == pod.node.as_ref());
+        let here =
+            attachments.iter().any(|it| it.volume == *volume && it.attached && Some(&it.node) == pod.node.as_ref());
         let attachment = attachments.iter().find(other).filter(|_| !here)?;
         Some(Elsewhere { claim: (*name).clone(), attachment: Some(attachment), event })
     });
@@ -66,7 +67,10 @@ pub(super) fn held_elsewhere<'a>(scene: &Scene<'a>, pod: &Pod) -> Known<Option<E
         // What the event said was so then: where the attachments can be read, they are what is so now.
         (None, Some(event), Known::Unknown(_), _) => {
             let said = claims.iter().find(|(_, claim)| {
-                claim.as_ref().and_then(|claim| claim.volume.as_ref()).is_some_and(|volume| event.message.contains(volume))
+                claim
+                    .as_ref()
+                    .and_then(|claim| claim.volume.as_ref())
+                    .is_some_and(|volume| event.message.contains(volume))
             });
             let claim = said.or(claims.first()).map(|(name, _)| (*name).clone()).unwrap_or_default();
             Known::Is(Some(Elsewhere { claim, attachment: None, event: Some(event) }))
@@ -86,7 +90,8 @@ fn is_multi_attach(event: &KubeEvent) -> bool {
 fn attached(scene: &Scene<'_>, pod: &Pod, held: &Elsewhere<'_>) -> Finding {
     let object = Object::Claim { namespace: pod.id.namespace.clone(), name: held.claim.clone() };
     let since = held.event.and_then(|event| event.first).unwrap_or(pod.created_at);
-    let on = held.attachment.map_or_else(|| "another node".to_owned(), |attachment| format!("node/{}", attachment.node));
+    let on =
+        held.attachment.map_or_else(|| "another node".to_owned(), |attachment| format!("node/{}", attachment.node));
     let found = Finding::new(
         Cause::VolumeAttached,
         object.clone(),
@@ -106,12 +111,15 @@ fn attached(scene: &Scene<'_>, pod: &Pod, held: &Elsewhere<'_>) -> Finding {
         None => found,
     };
     let long = scene.since(since) >= limits::ATTACH;
-    let mut users = held.attachment.into_iter().flat_map(|attachment| users_of(scene, pod, &held.claim, &attachment.node));
+    let mut users =
+        held.attachment.into_iter().flat_map(|attachment| users_of(scene, pod, &held.claim, &attachment.node));
     let node = held.attachment.and_then(|attachment| scene.view.snapshot.node(&attachment.node));
-    found
-        .graded(if long { Grade::Blocks } else { Grade::Waits })
-        .since(Some(since))
-        .remedies(remedy::attached(pod, held.attachment, node, users.next()))
+    found.graded(if long { Grade::Blocks } else { Grade::Waits }).since(Some(since)).remedies(remedy::attached(
+        pod,
+        held.attachment,
+        node,
+        users.next(),
+    ))
 }
 
 /// Pods on that node that use the claim too, as far as they are watched.
@@ -127,8 +135,7 @@ fn users_of<'s, 'a>(
 
 /// Nodes that are empty and still have volumes.
 pub(super) fn settling<'s, 'a>(scene: &'s Scene<'a>) -> impl Iterator<Item = &'a Node> + use<'s, 'a> {
-    let flights = scene.view.run.into_iter().flat_map(|run| run.flights().values());
-    let settling = flights.filter(|flight| matches!(flight.phase, NodePhase::Settling { .. }));
+    let settling = scene.empty.iter().filter(|flight| matches!(flight.phase, NodePhase::Settling { .. }));
     let nodes = settling.filter_map(|flight| scene.view.snapshot.node(flight.member.node.as_ref()?));
     nodes.filter(|node| !node.volumes.is_empty())
 }

@@ -7,12 +7,13 @@ use super::{
         scene::Scene,
         volumes::{held_elsewhere, may_wait_for_volumes, settling},
     },
-    Graph, Source, Vertex,
+    Graph, Vertex,
+    group::asg,
 };
 use crate::domain::{Known, Object, Pod};
 
 pub(super) fn pending(scene: &Scene<'_>, graph: &mut Graph) {
-    let group = scene.view.snapshot.group().map(|group| Vertex::serves(Object::Asg(group.asg.clone())));
+    let group = asg(scene);
     let mut waits = false;
     for pod in unplaced(scene) {
         let placing = placing(scene, pod);
@@ -46,10 +47,8 @@ pub(super) fn volumes(scene: &Scene<'_>, graph: &mut Graph) {
         }
     }
     for node in settling(scene) {
-        let (object, name) = (Object::Node(node.name.clone()), Some(node.name.clone()));
-        let from = Vertex::leaves(object.clone());
-        graph.edge(from.clone(), Vertex::serves(object));
-        graph.sources.push(Source { from, node: name, pod: None, instance: None });
+        let node = Object::Node(node.name.clone());
+        graph.edge(Vertex::leaves(node.clone()), Vertex::serves(node));
     }
 }
 

@@ -4,14 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::super::{
-    pending::taint_words,
-    placing::TooLarge,
-    requests,
-    scene::behind,
-};
+use super::super::{pending::taint_words, placing::TooLarge, requests, scene::behind};
 use super::{kubectl, surge};
-use crate::domain::{Command, Node, NodeName, Object, SelectorOperator, Owner, Pod, Remedy, Requirement, Taint};
+use crate::domain::{Command, Node, NodeName, Object, Owner, Pod, Remedy, Requirement, SelectorOperator, Taint};
 
 pub(in super::super) fn no_room(pod: &Pod, fewer: Option<(Object, u32)>) -> Vec<Remedy> {
     [surge(1)].into_iter().chain(scale(fewer)).chain([describe(pod)]).collect()
@@ -171,16 +166,14 @@ fn softer(pod: &Pod, template: &Value) -> Option<Remedy> {
     let rules = &template["affinity"]["podAntiAffinity"][REQUIRED];
     let (to, back): (Value, Value) = if rules.is_array() {
         let path = format!("/spec/template/spec/affinity/podAntiAffinity/{REQUIRED}");
-        (
-            json!([{ "op": "remove", "path": path }]),
-            json!([{ "op": "add", "path": path, "value": rules }]),
-        )
+        (json!([{ "op": "remove", "path": path }]), json!([{ "op": "add", "path": path, "value": rules }]))
     } else {
         let hard = template["topologySpreadConstraints"].as_array()?.iter().enumerate();
         let hard = hard.filter(|(_, rule)| rule["whenUnsatisfiable"] != "ScheduleAnyway").map(|(index, _)| index);
         let hard: Vec<_> = hard.collect();
         let set = |value: &str| -> Value {
-            let path = |index: &usize| format!("/spec/template/spec/topologySpreadConstraints/{index}/whenUnsatisfiable");
+            let path =
+                |index: &usize| format!("/spec/template/spec/topologySpreadConstraints/{index}/whenUnsatisfiable");
             hard.iter().map(|index| json!({ "op": "replace", "path": path(index), "value": value })).collect()
         };
         if hard.is_empty() {
@@ -198,7 +191,9 @@ fn label(node: &Node, lacking: &[Requirement]) -> Option<Remedy> {
         let value = match demand.operator {
             SelectorOperator::In => demand.values.first()?.clone(),
             SelectorOperator::Exists => String::new(),
-            SelectorOperator::NotIn | SelectorOperator::DoesNotExist | SelectorOperator::Gt | SelectorOperator::Lt => return None,
+            SelectorOperator::NotIn | SelectorOperator::DoesNotExist | SelectorOperator::Gt | SelectorOperator::Lt => {
+                return None;
+            }
         };
         let domain = demand.key.split_once('/').map_or("", |(domain, _)| domain);
         let is_aws_or_kubernetes =
@@ -215,8 +210,10 @@ fn label(node: &Node, lacking: &[Requirement]) -> Option<Remedy> {
         None => format!("'{key}-'"),
     });
     let overwrite = if labels.iter().any(|(key, _)| node.labels.contains_key(key)) { " --overwrite" } else { "" };
-    let line = |words: Vec<String>| vec![Command::Kubectl(format!("label node/{} {}{overwrite}", node.name, words.join(" ")))];
-    let risk = "other pods go there too that ask for it; it holds for this node only, so put it into the node group as well";
+    let line =
+        |words: Vec<String>| vec![Command::Kubectl(format!("label node/{} {}{overwrite}", node.name, words.join(" ")))];
+    let risk =
+        "other pods go there too that ask for it; it holds for this node only, so put it into the node group as well";
     Some(Remedy::fix("give a node what is asked for", line(set), risk).back(line(unset.collect())))
 }
 
@@ -245,9 +242,9 @@ fn tolerate_them(pod: &Pod, template: &Value, taints: &[&Taint]) -> Option<Remed
     const PATH: &str = "/spec/template/spec/tolerations";
     let owner = template_owner(pod)?;
     let patch = |steps: Value| vec![kubectl(&pod.id.namespace, &format!("patch {owner} --type=json -p '{steps}'"))];
-    let more = taints.iter().map(|taint| {
-        json!({ "key": taint.key, "operator": "Exists", "effect": taint.effect.to_string() })
-    });
+    let more = taints
+        .iter()
+        .map(|taint| json!({ "key": taint.key, "operator": "Exists", "effect": taint.effect.to_string() }));
     let before = template["tolerations"].as_array().filter(|list| !list.is_empty());
     let all: Vec<Value> = before.into_iter().flatten().cloned().chain(more).collect();
     let to = patch(json!([{ "op": "add", "path": PATH, "value": all }]));

@@ -9,7 +9,8 @@ pub(in super::super) fn attached(
     node: Option<&Node>,
     user: Option<&Pod>,
 ) -> Vec<Remedy> {
-    let wait = Remedy::wait("a volume that is to be detached from a node that is not healthy is detached by force after 6m");
+    let wait =
+        Remedy::wait("a volume that is to be detached from a node that is not healthy is detached by force after 6m");
     let end = user.map(|user| {
         let delete = kubectl(&user.id.namespace, &format!("delete pod/{}", user.id.name));
         Remedy::fix("let the pod go that still uses it there", vec![delete], "its grace period has to pass")

@@ -63,6 +63,9 @@ pub struct WorkloadSpec {
     /// Its pods are as many in each of these, give or take one: a topology spread that is required.
     #[serde(default)]
     pub spread: Option<Topology>,
+    /// Its pods take a port of their node, so that no two of them can be on one.
+    #[serde(default)]
+    pub host_port: bool,
     /// Each pod has a volume that cannot leave its zone.
     #[serde(default)]
     pub zonal_volume: bool,
@@ -81,6 +84,9 @@ pub struct WorkloadSpec {
     /// An admission webhook that denies their eviction.
     #[serde(default)]
     pub webhook: Option<WebhookSpec>,
+    /// What the server says to their eviction with a 500, in words that nobody foresaw.
+    #[serde(default)]
+    pub refused: Option<String>,
 }
 
 /// Which controller makes the pods.
@@ -249,12 +255,14 @@ impl WorkloadSpec {
             zones: Vec::new(),
             anti_affinity: None,
             spread: None,
+            host_port: false,
             zonal_volume: false,
             local_data: false,
             finalizers: Vec::new(),
             budgets: Vec::new(),
             trouble: None,
             webhook: None,
+            refused: None,
         }
     }
 }

@@ -138,7 +138,8 @@ impl World {
         workload.made += 1;
         let unbound = trouble == Some(TroubleKind::UnboundClaim);
         let claims = (spec.zonal_volume || unbound).then(|| format!("data-{name}"));
-        let said = trouble.filter(|kind| *kind == TroubleKind::SchedulingGated).and_then(|kind| kind.words(&spec.name, 0));
+        let said =
+            trouble.filter(|kind| *kind == TroubleKind::SchedulingGated).and_then(|kind| kind.words(&spec.name, 0));
         let object = Pod {
             id: PodRef { namespace: spec.namespace.clone(), name, uid: uid.clone() },
             node: None,

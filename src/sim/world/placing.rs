@@ -20,7 +20,11 @@ impl World {
     pub(super) fn claim_called(&self, namespace: &str, name: &str) -> Option<Claim> {
         let pod = self.pods.values().find(|pod| pod.object.id.namespace == namespace && has(pod, name))?;
         if pod.trouble == Some(TroubleKind::UnboundClaim) {
-            return Some(Claim { phase: "Pending".to_owned(), class_exists: Some(false), ..claim(MISSING_CLASS, None) });
+            return Some(Claim {
+                phase: "Pending".to_owned(),
+                class_exists: Some(false),
+                ..claim(MISSING_CLASS, None)
+            });
         }
         let volume = self.workloads[pod.workload].volumes.get(&pod.ordinal);
         Some(claim("gp3", volume))
@@ -47,14 +51,19 @@ impl World {
         match object {
             Object::Pod(id) => {
                 let pod = self.pod_uids.get(&id.uid).and_then(|key| self.pods.get(key));
-                pod.into_iter().flat_map(|pod| [self.failed_scheduling(pod), self.failed_attach(pod)]).flatten().collect()
+                pod.into_iter()
+                    .flat_map(|pod| [self.failed_scheduling(pod), self.failed_attach(pod)])
+                    .flatten()
+                    .collect()
             }
             Object::Claim { namespace, name } => {
                 let here = |pod: &&SimPod| pod.object.id.namespace == *namespace && has(pod, name);
                 let lacks = |pod: &&SimPod| pod.trouble == Some(TroubleKind::UnboundClaim);
                 let pod = self.pods.values().find(here).filter(lacks);
                 let said = format!("storageclass.storage.k8s.io \"{MISSING_CLASS}\" not found");
-                pod.map(|pod| said_of(pod, "ProvisioningFailed", said, "persistentvolume-controller")).into_iter().collect()
+                pod.map(|pod| said_of(pod, "ProvisioningFailed", said, "persistentvolume-controller"))
+                    .into_iter()
+                    .collect()
             }
             Object::Node(_)
             | Object::Pdb(_)

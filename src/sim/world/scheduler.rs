@@ -17,6 +17,7 @@ enum Unfit<'a> {
     Unschedulable,
     Taint,
     Affinity,
+    Ports,
     AntiAffinity,
     Spread,
     Volume,
@@ -32,6 +33,7 @@ impl Unfit<'_> {
             Self::Unschedulable => "node(s) were unschedulable",
             Self::Taint => "node(s) had untolerated taint(s)",
             Self::Affinity => "node(s) didn't match Pod's node affinity/selector",
+            Self::Ports => "node(s) didn't have free ports for the requested pod ports",
             Self::AntiAffinity => "node(s) didn't match pod anti-affinity rules",
             Self::Spread => "node(s) didn't match pod topology spread constraints",
             Self::Volume => "node(s) didn't match PersistentVolume's node affinity",
@@ -157,6 +159,9 @@ fn fits<'a>(workload: &'a Workload, pod: &SimPod, key: NodeKey, node: &SimNode) 
     }
     if !wants(workload, node) {
         return Err(Unfit::Affinity);
+    }
+    if workload.spec.host_port && workload.per_node.contains_key(&key) {
+        return Err(Unfit::Ports);
     }
     let (asks, used, capacity) = (&workload.request, &node.used, &node.capacity);
     if used.cpu + asks.cpu > capacity.cpu {

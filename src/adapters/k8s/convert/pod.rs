@@ -42,7 +42,11 @@ pub(in crate::adapters::k8s) fn pod(pod: core::Pod) -> Pod {
         finalizers: meta.finalizers.unwrap_or_default(),
         local_data: spec.volumes.iter().flatten().any(is_on_disk),
         claims: spec.volumes.iter().flatten().filter_map(|volume| claim(&name, volume)).collect(),
-        trouble: if is_ready || finished { None } else { trouble(&status, spec.scheduling_gates.as_deref().unwrap_or_default()) },
+        trouble: if is_ready || finished {
+            None
+        } else {
+            trouble(&status, spec.scheduling_gates.as_deref().unwrap_or_default())
+        },
         tolerations: tolerations(spec.tolerations),
         id: PodRef { namespace: meta.namespace.unwrap_or_default(), name, uid: Uid::new(meta.uid.unwrap_or_default()) },
     }
