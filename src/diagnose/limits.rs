@@ -45,6 +45,9 @@ pub const PROBE_MOST: Duration = Duration::from_mins(5);
 /// A pod that no node takes waits so long for the next one to have room: what moves in a cluster does so within seconds.
 pub const PENDING: Duration = Duration::from_secs(45);
 
+/// A volume is unmounted and detached within seconds once its pod has ended; by force only after six minutes.
+pub const ATTACH: Duration = Duration::from_secs(30);
+
 /// An image of some gigabytes and a volume take minutes; after ten something else is the matter.
 pub const CREATING: Duration = Duration::from_mins(10);
 

@@ -10,15 +10,20 @@ mod graph;
 mod leaving;
 pub mod limits;
 mod pages;
+mod pending;
+mod placing;
 mod rank;
 mod refused;
 mod remedy;
+mod requests;
 mod scene;
+mod scheduler_words;
 mod targets;
 #[cfg(test)]
 mod tests;
 mod tree;
 mod unexplained;
+mod volumes;
 
 use std::collections::BTreeSet;
 
@@ -38,7 +43,8 @@ struct Rule {
 }
 
 /// Every rule; each cause is in one.
-const RULES: &[Rule] = &[budget::RULE, leaving::RULE, refused::RULE, containers::RULE, unexplained::RULE];
+const RULES: &[Rule] =
+    &[budget::RULE, leaving::RULE, refused::RULE, containers::RULE, pending::RULE, volumes::RULE, unexplained::RULE];
 
 /// What rules say.
 #[derive(Debug, Default)]

@@ -30,7 +30,18 @@ pub fn page(cause: Cause) -> &'static str {
         Cause::PodImagePull => include_str!("../../docs/causes/POD-IMAGE-PULL.md"),
         Cause::PodNotReady => include_str!("../../docs/causes/POD-NOT-READY.md"),
         Cause::PodStarting => include_str!("../../docs/causes/POD-STARTING.md"),
+        Cause::NoCapacity => include_str!("../../docs/causes/NO-CAPACITY.md"),
+        Cause::PodTooLarge => include_str!("../../docs/causes/POD-TOO-LARGE.md"),
+        Cause::PodAffinity => include_str!("../../docs/causes/POD-AFFINITY.md"),
+        Cause::PodAntiAffinity => include_str!("../../docs/causes/POD-ANTI-AFFINITY.md"),
+        Cause::PodTaints => include_str!("../../docs/causes/POD-TAINTS.md"),
+        Cause::SchedulingGated => include_str!("../../docs/causes/SCHEDULING-GATED.md"),
+        Cause::NoScheduler => include_str!("../../docs/causes/NO-SCHEDULER.md"),
+        Cause::ClaimPending => include_str!("../../docs/causes/CLAIM-PENDING.md"),
         Cause::PodPending => include_str!("../../docs/causes/POD-PENDING.md"),
+        Cause::VolumeZone => include_str!("../../docs/causes/VOLUME-ZONE.md"),
+        Cause::VolumeAttached => include_str!("../../docs/causes/VOLUME-ATTACHED.md"),
+        Cause::VolumeDetaching => include_str!("../../docs/causes/VOLUME-DETACHING.md"),
     }
 }
 

@@ -3,8 +3,10 @@
 mod budgets;
 mod containers;
 mod leaving;
+mod pending;
 mod ranking;
 mod refused;
+mod volumes;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

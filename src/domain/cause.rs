@@ -107,7 +107,18 @@ catalogue! {
     PodImagePull, "POD-IMAGE-PULL", Container, Root, "an image that the node cannot get";
     PodNotReady, "POD-NOT-READY", Container, Root, "a pod that runs and does not become Ready";
     PodStarting, "POD-STARTING", Container, Root, "a pod that still takes its normal time to start";
-    PodPending, "POD-PENDING", Container, Root, "a pod that no node takes";
+    NoCapacity, "NO-CAPACITY", Pending, Symptom, "no node has room for a replacement";
+    PodTooLarge, "POD-TOO-LARGE", Pending, Root, "a pod that fits on no node, not even an empty one";
+    PodAffinity, "POD-AFFINITY", Pending, Root, "no node has what the pod's affinity asks for";
+    PodAntiAffinity, "POD-ANTI-AFFINITY", Pending, Symptom, "pods that must not share a node, and no node to themselves";
+    PodTaints, "POD-TAINTS", Pending, Root, "every node that is left has a taint the pod does not tolerate";
+    SchedulingGated, "SCHEDULING-GATED", Pending, Root, "a pod that the scheduler may not look at yet";
+    NoScheduler, "NO-SCHEDULER", Pending, Root, "a pod that no scheduler cares for";
+    ClaimPending, "CLAIM-PENDING", Pending, Root, "a pod whose volume does not exist yet";
+    PodPending, "POD-PENDING", Pending, Root, "a pod that no node takes";
+    VolumeZone, "VOLUME-ZONE", Pending, Symptom, "a volume that cannot leave its zone, and no node there";
+    VolumeAttached, "VOLUME-ATTACHED", Volume, Root, "a volume that is still attached to another node";
+    VolumeDetaching, "VOLUME-DETACHING", Volume, Root, "volumes of a node are still being detached";
 }
 
 impl Cause {

@@ -1,5 +1,6 @@
 //! A world for each cause, and one beside it that only looks like it.
 
+mod pending;
 mod refused;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -194,11 +195,18 @@ pub fn proof(cause: Cause) -> Proof {
             let proof = Proof::new(starts_in(30), "pod/default/cart", starts_in(1));
             Proof { grade: Grade::Waits, ..proof }
         }
-        Cause::PodPending => {
-            let apart =
-                |replicas| world(WorkloadSpec { replicas, anti_affinity: Some(Topology::Hostname), ..cart(out(1)) });
-            Proof::new(apart(5), "pod/default/cart", apart(4)).alone()
-        }
+        Cause::NoCapacity => pending::no_capacity(),
+        Cause::PodTooLarge => pending::too_large(),
+        Cause::PodAffinity => pending::affinity(),
+        Cause::PodAntiAffinity => pending::anti_affinity(),
+        Cause::PodTaints => pending::taints(),
+        Cause::SchedulingGated => pending::gated(),
+        Cause::NoScheduler => pending::no_scheduler(),
+        Cause::ClaimPending => pending::claim_pending(),
+        Cause::PodPending => pending::unclear(),
+        Cause::VolumeZone => pending::zone(),
+        Cause::VolumeAttached => pending::attached(),
+        Cause::VolumeDetaching => pending::detaching(),
     }
 }
 
@@ -241,6 +249,7 @@ fn move_to(namespace: &str, what: &mut FaultKind) {
     if let FaultKind::DeletePod { workload: object }
     | FaultKind::Scale { workload: object, .. }
     | FaultKind::RemoveFinalizers { workload: object }
+    | FaultKind::AttachmentsStick { workload: object }
     | FaultKind::ChangeBudget { budget: object, .. }
     | FaultKind::DeleteBudget { budget: object }
     | FaultKind::DisruptedSticks { budget: object } = what
