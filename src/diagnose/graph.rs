@@ -1,5 +1,7 @@
 //! Who waits for whom, made of facts alone: what rules found plays no part in it.
 
+mod aws;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::scene::{Scene, behind};
@@ -45,6 +47,7 @@ pub(super) fn of(scene: &Scene<'_>) -> Graph {
     let mut graph = Graph::default();
     leaving(scene, &mut graph);
     budgets(scene, &mut graph);
+    aws::aws(scene, &mut graph);
     graph
 }
 

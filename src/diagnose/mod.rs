@@ -5,8 +5,13 @@
 
 mod budget;
 mod containers;
+mod eks;
+mod eks_codes;
 mod examiner;
 mod graph;
+mod group;
+mod launch_words;
+mod launches;
 mod leaving;
 pub mod limits;
 mod pages;
@@ -35,7 +40,7 @@ struct Rule {
 }
 
 /// Every rule; each cause is in one.
-const RULES: &[Rule] = &[budget::RULE, leaving::RULE, containers::RULE];
+const RULES: &[Rule] = &[budget::RULE, leaving::RULE, containers::RULE, launches::RULE, group::RULE, eks::RULE];
 
 /// What rules say.
 #[derive(Debug, Default)]

@@ -1,5 +1,10 @@
 //! Ways out as commands to paste, the least drastic first, each with what it risks.
 
+mod aws;
+pub(super) mod eks;
+pub(super) mod group;
+pub(super) mod launches;
+
 use serde_json::json;
 
 use super::scene::behind;

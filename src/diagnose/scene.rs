@@ -45,6 +45,8 @@ pub struct Memory {
     /// Since when a budget allows none although all of its pods that there are are Ready: a status that lags and a pod that
     /// is made anew look so for a moment.
     unexplained: BTreeMap<PdbRef, Timestamp>,
+    /// Since when the group has fewer members than it should.
+    short: Option<Timestamp>,
 }
 
 impl Memory {
@@ -63,6 +65,8 @@ impl Memory {
         let unexplained =
             unexplained.map(|pdb| (pdb.id.clone(), self.unexplained.get(&pdb.id).copied().unwrap_or(now)));
         self.unexplained = unexplained.collect();
+        let short = snapshot.group().is_some_and(|group| group.missing() > 0);
+        self.short = short.then(|| self.short.unwrap_or(now));
     }
 }
 
@@ -193,6 +197,11 @@ impl<'a> Scene<'a> {
             Some(_) => self.view.memory.unexplained.get(&pdb.id).copied(),
             None => pdb.status.blocked_since,
         }
+    }
+
+    /// Since when the group is seen to have fewer members than it should.
+    pub(super) fn short_since(&self) -> Option<Timestamp> {
+        self.view.memory.short
     }
 
     /// Whether nodes are on their way that may take what no node takes now.

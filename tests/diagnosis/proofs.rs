@@ -1,8 +1,11 @@
 //! A world for each cause, and one beside it that only looks like it.
 
+mod aws;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use mngup::{
+    app::Question,
     domain::{Cause, Grade, IntOrPercent, Subject, UnhealthyPolicy},
     forecast::Rehearsal,
     sim::{
@@ -28,12 +31,26 @@ pub struct Proof {
     pub by_nature: Duration,
     /// Whether a node is asked about, not the run.
     pub about_a_node: bool,
+    /// What is asked by somebody without a run; none asks in the middle of an upgrade.
+    pub outside: Option<Question>,
+    /// Whether the block begins with an instance that is owed, not with a cordon.
+    pub owed: bool,
     pub near_miss: WorldSpec,
 }
 
 impl Proof {
     fn new(world: WorldSpec, object: &'static str, near_miss: WorldSpec) -> Self {
-        Self { world, object, grade: BLOCKS, under: None, by_nature: Duration::ZERO, about_a_node: false, near_miss }
+        Self {
+            world,
+            object,
+            grade: BLOCKS,
+            under: None,
+            by_nature: Duration::ZERO,
+            about_a_node: false,
+            outside: None,
+            owed: false,
+            near_miss,
+        }
     }
 
     pub fn subject(&self, rehearsal: &Rehearsal) -> Subject {
@@ -154,6 +171,46 @@ pub fn proof(cause: Cause) -> Proof {
                 |replicas| world(WorkloadSpec { replicas, anti_affinity: Some(Topology::Hostname), ..cart(out(1)) });
             Proof::new(apart(5), "pod/default/cart", apart(4))
         }
+        Cause::LaunchNoCapacity
+        | Cause::LaunchQuota
+        | Cause::LaunchNoAddresses
+        | Cause::LaunchTemplate
+        | Cause::LaunchAmi
+        | Cause::LaunchKeyPair
+        | Cause::LaunchKms
+        | Cause::LaunchSpotPrice
+        | Cause::LaunchSecurityGroup
+        | Cause::LaunchUnsupported
+        | Cause::LaunchDevice
+        | Cause::LaunchRights
+        | Cause::LaunchSuspended
+        | Cause::LaunchAtMax
+        | Cause::LaunchSilent
+        | Cause::LaunchFails => aws::launch(cause),
+        Cause::GroupUpdating
+        | Cause::GroupNotActive
+        | Cause::GroupSuspended
+        | Cause::GroupInstanceRefresh
+        | Cause::GroupOperated
+        | Cause::GroupNoTemplate
+        | Cause::GroupWeights => aws::group(cause),
+        Cause::NodeManagerRights
+        | Cause::EksTemplateMismatch
+        | Cause::EksTemplateGone
+        | Cause::EksGroupChanged
+        | Cause::EksRoleGone
+        | Cause::EksSecurityGroupGone
+        | Cause::EksSubnet
+        | Cause::EksLimit
+        | Cause::EksClusterUnreachable
+        | Cause::EksLabel
+        | Cause::EksAccessDenied
+        | Cause::EksDeletionStuck
+        | Cause::EksAwsInternal
+        | Cause::EksLeftCordoned
+        | Cause::EksLeftSize
+        | Cause::EksMixedVersions
+        | Cause::EksIssue => aws::eks(cause),
     }
 }
 

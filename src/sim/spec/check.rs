@@ -207,6 +207,8 @@ fn check_fault(spec: &WorldSpec, fault: &FaultKind, field: &str) -> Result<(), W
             one_of(field, "zone", zone, &spec.zones.iter().map(|zone| zone.name.clone()).collect::<Vec<_>>())
         }
         FaultKind::LaunchesFail { zone: None, .. }
+        | FaultKind::LaunchesStall { .. }
+        | FaultKind::Suspend { .. }
         | FaultKind::SpotLoss { .. }
         | FaultKind::NotReady { .. }
         | FaultKind::KubeletDead { .. }

@@ -16,6 +16,9 @@ impl World {
             Ask::Workload { namespace, owner } => Known::Is(Fact::Workload(self.controller(namespace, owner))),
             Ask::Namespace(name) => Known::Is(Fact::Namespace(self.namespace(name))),
             Ask::TryEviction(pod) => Known::Is(Fact::Eviction(self.clone().would_refuse(pod))),
+            Ask::NodeManagerRole => Known::Is(Fact::NodeManagerRole(self.node_manager_role())),
+            Ask::Subnets => Known::Is(Fact::Subnets(self.group_subnets())),
+            Ask::Update(id) => Known::Is(Fact::Update(self.eks_update(id.as_deref()))),
             Ask::Events(_)
             | Ask::DaemonPods { .. }
             | Ask::AllNodes
@@ -24,11 +27,8 @@ impl World {
             | Ask::Quotas(_)
             | Ask::Webhooks
             | Ask::Endpoints { .. }
-            | Ask::NodeManagerRole
             | Ask::AwsAuth
             | Ask::Hooks
-            | Ask::Subnets
-            | Ask::Update(_)
             | Ask::AccessEntries => Known::Unknown(Lack::NotOffered("this world does not play it".to_owned())),
         };
         (ask, known)

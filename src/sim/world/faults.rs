@@ -148,6 +148,10 @@ impl World {
                     reason,
                 });
             }
+            FaultKind::LaunchesStall { lasts } => {
+                self.asg.stall(until(lasts).unwrap_or(jiff::Timestamp::MAX));
+            }
+            FaultKind::Suspend { process } => self.asg.suspend(&[Process::parse(process)], now),
             FaultKind::NeverJoin { lasts } => {
                 self.joins_fail_until = Some(until(lasts).unwrap_or(jiff::Timestamp::MAX));
             }
