@@ -1,5 +1,6 @@
 //! Who waits for whom, made of facts alone: what rules found plays no part in it.
 
+mod aws;
 mod group;
 mod pending;
 
@@ -55,6 +56,7 @@ pub(super) fn of(scene: &Scene<'_>) -> Graph {
     refused(scene, &mut graph);
     pending::pending(scene, &mut graph);
     pending::volumes(scene, &mut graph);
+    aws::aws(scene, &mut graph);
     graph
 }
 

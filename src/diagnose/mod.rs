@@ -5,8 +5,13 @@
 
 mod budget;
 mod containers;
+mod eks;
+mod eks_codes;
 mod examiner;
 mod graph;
+mod group;
+mod launch_words;
+mod launches;
 mod leaving;
 pub mod limits;
 mod pages;
@@ -43,8 +48,18 @@ struct Rule {
 }
 
 /// Every rule; each cause is in one.
-const RULES: &[Rule] =
-    &[budget::RULE, leaving::RULE, refused::RULE, containers::RULE, pending::RULE, volumes::RULE, unexplained::RULE];
+const RULES: &[Rule] = &[
+    budget::RULE,
+    leaving::RULE,
+    refused::RULE,
+    containers::RULE,
+    pending::RULE,
+    volumes::RULE,
+    launches::RULE,
+    group::RULE,
+    eks::RULE,
+    unexplained::RULE,
+];
 
 /// What rules say.
 #[derive(Debug, Default)]

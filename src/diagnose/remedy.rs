@@ -1,5 +1,9 @@
 //! Ways out as commands to paste, the least drastic first, each with what it risks.
 
+mod aws;
+pub(super) mod eks;
+pub(super) mod group;
+pub(super) mod launches;
 pub(super) mod pending;
 pub(super) mod refused;
 pub(super) mod volumes;

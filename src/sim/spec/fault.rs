@@ -52,6 +52,17 @@ pub enum FaultKind {
         #[serde(default)]
         reason: Option<String>,
     },
+    /// The group does not see that instances are missing.
+    LaunchesStall {
+        /// How long; none for ever.
+        #[serde(default, with = "optional_span")]
+        lasts: Option<Duration>,
+    },
+    /// Somebody suspends a process of the group.
+    Suspend {
+        /// `Launch`, `Terminate`, …
+        process: String,
+    },
     /// Nodes of instances that are launched from now on never register.
     NeverJoin {
         /// How long; none for ever.

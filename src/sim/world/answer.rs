@@ -27,14 +27,12 @@ impl World {
             Ask::AllNodes => Known::Is(Fact::Nodes(self.all_nodes())),
             Ask::Claim { namespace, name } => Known::Is(Fact::Claim(self.claim_called(namespace, name))),
             Ask::Attachments => Known::Is(Fact::Attachments(self.attachments())),
-            Ask::DaemonPods { .. }
-            | Ask::Quotas(_)
-            | Ask::NodeManagerRole
-            | Ask::AwsAuth
-            | Ask::Hooks
-            | Ask::Subnets
-            | Ask::Update(_)
-            | Ask::AccessEntries => Known::Unknown(Lack::NotOffered("this world does not play it".to_owned())),
+            Ask::NodeManagerRole => Known::Is(Fact::NodeManagerRole(self.node_manager_role())),
+            Ask::Subnets => Known::Is(Fact::Subnets(self.group_subnets())),
+            Ask::Update(id) => Known::Is(Fact::Update(self.eks_update(id.as_deref()))),
+            Ask::DaemonPods { .. } | Ask::Quotas(_) | Ask::AwsAuth | Ask::Hooks | Ask::AccessEntries => {
+                Known::Unknown(Lack::NotOffered("this world does not play it".to_owned()))
+            }
         };
         (ask, known)
     }

@@ -171,6 +171,10 @@ impl World {
                     self.workloads[index].attachments_stick = true;
                 }
             }
+            FaultKind::LaunchesStall { lasts } => {
+                self.asg.stall(until(lasts).unwrap_or(jiff::Timestamp::MAX));
+            }
+            FaultKind::Suspend { process } => self.asg.suspend(&[Process::parse(process)], now),
             FaultKind::NeverJoin { lasts } => {
                 self.joins_fail_until = Some(until(lasts).unwrap_or(jiff::Timestamp::MAX));
             }

@@ -13,6 +13,7 @@ mod apply;
 mod build;
 mod controllers;
 mod disruption;
+mod eks;
 mod eviction;
 mod facts;
 mod faults;
