@@ -16,6 +16,20 @@ pub const DISRUPTED: Duration = Duration::from_secs(130);
 /// What the kubelet may take beyond the grace period to say that it is done; the drain allows the same.
 pub const OVERDUE: Duration = Duration::from_secs(10);
 
+/// Drain cleaners take a denied eviction as a sign and let the pod go after some seconds, and a webhook whose only pod
+/// moves is back within as many; it is asked again every ten seconds, so three answers have said no by then.
+pub const ADMISSION: Duration = Duration::from_secs(30);
+
+/// A namespace with ordinary pods is empty after their grace of 30 seconds; what is there after that is kept.
+pub const NAMESPACE: Duration = Duration::from_secs(45);
+
+/// So many evictions are tried at most by somebody who only looks: each is a request, and one webhook, namespace or
+/// right keeps many pods alike.
+pub const TRIES: usize = 200;
+
+/// So many of the server's refusals are told word for word: they differ in the names of the pods.
+pub const WORDS: usize = 2;
+
 /// The scheduler may bind what it saw before the cordon a moment after it.
 pub const CORDON_SEEN: Duration = Duration::from_secs(5);
 

@@ -12,6 +12,7 @@ mod leaving;
 pub mod limits;
 mod pages;
 mod rank;
+mod refused;
 mod remedy;
 mod scene;
 mod targets;
@@ -39,7 +40,7 @@ struct Rule {
 }
 
 /// Every rule; each cause is in one.
-const RULES: &[Rule] = &[budget::RULE, leaving::RULE, containers::RULE, unexplained::RULE];
+const RULES: &[Rule] = &[budget::RULE, leaving::RULE, refused::RULE, containers::RULE, unexplained::RULE];
 
 /// What rules say.
 #[derive(Debug, Default)]

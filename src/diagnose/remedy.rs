@@ -1,5 +1,7 @@
 //! Ways out as commands to paste, the least drastic first, each with what it risks.
 
+pub(super) mod refused;
+
 use serde_json::json;
 
 use super::scene::behind;
@@ -252,6 +254,11 @@ fn rule_field(rule: PdbRule) -> (&'static str, serde_json::Value) {
 
 fn patch(pdb: &PdbRef, patch: &serde_json::Value) -> Command {
     kubectl(&pdb.namespace, &format!("patch pdb/{} --type=merge -p '{patch}'", pdb.name))
+}
+
+/// As one word of a shell, whatever is in it.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 fn kubectl(namespace: &str, rest: &str) -> Command {

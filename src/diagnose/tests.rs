@@ -4,6 +4,7 @@ mod budgets;
 mod containers;
 mod leaving;
 mod ranking;
+mod refused;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -98,6 +98,11 @@ catalogue! {
     Finalizer, "FINALIZER", Leaving, Root, "a pod that somebody else must let go of first";
     Unexplained, "UNEXPLAINED", Leaving, Root, "something holds, and mngup cannot say why";
     StaysByDesign, "STAYS-BY-DESIGN", Leaving, Aside, "a pod that belongs to its node and goes with it";
+    WebhookDenies, "WEBHOOK-DENIES", Refused, Root, "an admission webhook says no to the eviction";
+    WebhookDown, "WEBHOOK-DOWN", Refused, Root, "an admission webhook that does not answer";
+    NamespaceTerminating, "NAMESPACE-TERMINATING", Refused, Root, "a namespace that is being deleted and does not get done";
+    RightsEvict, "RIGHTS-EVICT", Refused, Root, "mngup may not evict";
+    ApiBusy, "API-BUSY", Refused, Root, "a server that asks to come back later";
     PodCrashLoop, "POD-CRASH-LOOP", Container, Root, "a container that ends again and again";
     PodImagePull, "POD-IMAGE-PULL", Container, Root, "an image that the node cannot get";
     PodNotReady, "POD-NOT-READY", Container, Root, "a pod that runs and does not become Ready";

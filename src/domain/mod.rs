@@ -56,7 +56,7 @@ pub use notice::{News, Notice};
 pub use object::Object;
 pub use pod::{Deletion, Owner, Pod, PodPhase, Toleration, TolerationOperator};
 pub use policy::{Contradiction, Limits, LimitsError, Order, Policy, Source, Undrainable};
-pub use refusal::Refusal;
+pub use refusal::{Forbidden, Refusal, forbidden};
 pub use selector::{Operator as SelectorOperator, Requirement, Selector};
 pub use settings::Settings;
 pub use snapshot::{Change, Gap, Snapshot};

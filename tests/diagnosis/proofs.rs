@@ -1,5 +1,7 @@
 //! A world for each cause, and one beside it that only looks like it.
 
+mod refused;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use mngup::{
@@ -174,6 +176,11 @@ pub fn proof(cause: Cause) -> Proof {
             Proof { grade: Grade::Notes, about_a_node: true, ..proof }
         }
         Cause::PodCrashLoop => Proof::new(new_crash(), "pod/default/cart", one_crash()),
+        Cause::WebhookDenies => refused::webhook_denies(),
+        Cause::WebhookDown => refused::webhook_down(),
+        Cause::NamespaceTerminating => refused::namespace_terminating(),
+        Cause::RightsEvict => refused::rights_evict(),
+        Cause::ApiBusy => refused::api_busy(),
         Cause::PodImagePull => {
             let pull = |trouble, room| world(WorkloadSpec { trouble: Some(trouble), ..cart(out(room)) });
             let kind = TroubleKind::ImagePull;

@@ -215,6 +215,7 @@ fn check_fault(spec: &WorldSpec, fault: &FaultKind, field: &str) -> Result<(), W
         | FaultKind::Uncordon { .. }
         | FaultKind::Cordon { .. }
         | FaultKind::DeleteNamespace { .. }
+        | FaultKind::NamespaceHangs { .. }
         | FaultKind::Terminate { .. }
         | FaultKind::Grow { .. }
         | FaultKind::NewTemplate

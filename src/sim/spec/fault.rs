@@ -112,6 +112,13 @@ pub enum FaultKind {
         /// Which.
         namespace: String,
     },
+    /// Somebody deletes a namespace, and what is in it stays.
+    NamespaceHangs {
+        /// Which.
+        namespace: String,
+        /// What its controller says.
+        says: String,
+    },
     /// Somebody takes the finalizers off the pods of a workload.
     RemoveFinalizers {
         /// Namespace and name, `shop/cart`.

@@ -1,8 +1,12 @@
 //! What a world tells a diagnosis that asks.
 
-use super::{World, state::Workload as SimWorkload};
+use super::{
+    World,
+    eviction::{WEBHOOK_NAMESPACE, WEBHOOK_SERVICE},
+    state::Workload as SimWorkload,
+};
 use crate::{
-    domain::{Answer, Ask, Fact, Known, Lack, Namespace, NodeName, Owner, PdbRef, Pod, Strategy, Workload},
+    domain::{Answer, Ask, Fact, Known, Lack, Namespace, NodeName, Owner, PdbRef, Pod, Strategy, Webhook, Workload},
     sim::spec::WorkloadKind,
 };
 
@@ -15,6 +19,8 @@ impl World {
             Ask::PodsOf(pdb) => Known::Is(Fact::Pods(self.pods_counted_by(pdb))),
             Ask::Workload { namespace, owner } => Known::Is(Fact::Workload(self.controller(namespace, owner))),
             Ask::Namespace(name) => Known::Is(Fact::Namespace(self.namespace(name))),
+            Ask::Webhooks => Known::Is(Fact::Webhooks(self.webhooks())),
+            Ask::Endpoints { namespace, service } => Known::Is(Fact::Endpoints(self.endpoints(namespace, service))),
             Ask::TryEviction(pod) => Known::Is(Fact::Eviction(self.clone().would_refuse(pod))),
             Ask::Events(_)
             | Ask::DaemonPods { .. }
@@ -22,8 +28,6 @@ impl World {
             | Ask::Claim { .. }
             | Ask::Attachments
             | Ask::Quotas(_)
-            | Ask::Webhooks
-            | Ask::Endpoints { .. }
             | Ask::NodeManagerRole
             | Ask::AwsAuth
             | Ask::Hooks
@@ -73,8 +77,34 @@ impl World {
 
     fn namespace(&self, name: &str) -> Option<Namespace> {
         let lives = self.workloads.iter().any(|workload| workload.spec.namespace == name);
-        let deleting_since = self.terminating_namespaces.get(name).copied();
-        lives.then_some(Namespace { deleting_since, remains: Vec::new() })
+        let deleted = self.terminating_namespaces.get(name).cloned();
+        deleted.or_else(|| lives.then_some(Namespace { deleting_since: None, remains: Vec::new() }))
+    }
+
+    /// One configuration for each webhook, all with the same service behind them.
+    fn webhooks(&self) -> Vec<Webhook> {
+        let mut hooks: Vec<Webhook> = Vec::new();
+        for hook in self.workloads.iter().filter_map(|workload| workload.spec.webhook.as_ref()) {
+            if hooks.iter().all(|known| known.name != hook.name) {
+                let config = hook.name.split('.').next().unwrap_or(&hook.name);
+                hooks.push(Webhook {
+                    config: format!("validatingwebhookconfiguration/{config}"),
+                    index: 0,
+                    name: hook.name.clone(),
+                    fails_closed: true,
+                    service: Some((WEBHOOK_NAMESPACE.to_owned(), WEBHOOK_SERVICE.to_owned())),
+                    url: None,
+                    namespaces: serde_json::json!({}),
+                });
+            }
+        }
+        hooks
+    }
+
+    /// How many answer behind the webhooks; no other service is played.
+    fn endpoints(&self, namespace: &str, service: &str) -> Option<u32> {
+        let down = self.workloads.iter().filter_map(|workload| workload.spec.webhook.as_ref()).any(|hook| hook.down);
+        (namespace == WEBHOOK_NAMESPACE && service == WEBHOOK_SERVICE).then_some(u32::from(!down))
     }
 }
 

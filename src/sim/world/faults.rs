@@ -7,7 +7,7 @@ use super::{
     state::{Key, Kubelet, NodeKey, PodKey, Timer},
 };
 use crate::{
-    domain::{InstanceId, NodeName, PdbRef, PdbRule, Process, Readiness, Uid, Zone, later},
+    domain::{InstanceId, Namespace, NodeName, PdbRef, PdbRule, Process, Readiness, Uid, Zone, later},
     sim::{
         asg::{AutoScalingGroup, FailureReason, LaunchFailure, TemplateUse, VersionUse},
         spec::{FaultKind, Target},
@@ -186,6 +186,10 @@ impl World {
                 }
             }
             FaultKind::DeleteNamespace { namespace } => self.namespace_goes(namespace),
+            FaultKind::NamespaceHangs { namespace, says } => {
+                let remains = vec![says.clone()];
+                self.terminating_namespaces.insert(namespace.clone(), Namespace { deleting_since: Some(now), remains });
+            }
             FaultKind::RemoveFinalizers { workload } => self.finalizers_go(workload),
             FaultKind::Grow { by } => {
                 let size = self.asg.size();
@@ -221,7 +225,8 @@ impl World {
     }
 
     fn namespace_goes(&mut self, namespace: &str) {
-        self.terminating_namespaces.insert(namespace.to_owned(), self.now);
+        let deleted = Namespace { deleting_since: Some(self.now), remains: Vec::new() };
+        self.terminating_namespaces.insert(namespace.to_owned(), deleted);
         let here = |pod: &super::SimPod| pod.object.id.namespace == namespace;
         let pods: Vec<PodKey> = self.pods.iter().filter(|(_, pod)| here(pod)).map(|(key, _)| *key).collect();
         for key in pods {
