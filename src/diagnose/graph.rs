@@ -48,6 +48,12 @@ pub(super) fn of(scene: &Scene<'_>) -> Graph {
     leaving(scene, &mut graph);
     budgets(scene, &mut graph);
     group::edges(scene, &mut graph);
+    graph.sources.extend(scene.placeless().map(|pod| Source {
+        from: Vertex::serves(Object::Pod(pod.id.clone())),
+        node: None,
+        pod: Some(pod.id.clone()),
+        instance: None,
+    }));
     graph
 }
 

@@ -9,7 +9,7 @@ use super::{
     graph::{Graph, Source, Vertex},
     scene::Scene,
 };
-use crate::domain::{Finding, Grade, Held, Object, Stand};
+use crate::domain::{Finding, Grade, Held, Lacking, Object, Stand};
 
 /// Where each finding stands.
 struct Standing {
@@ -42,6 +42,7 @@ pub(super) fn rank(scene: &Scene<'_>, graph: &Graph, mut found: Vec<Finding>) ->
         finding.holds = standing.holds.clone();
     }
     note_nodes(scene, &mut found);
+    note_group(scene, &mut found);
     fold(found, &standing, &below)
 }
 
@@ -88,6 +89,16 @@ fn note_nodes(scene: &Scene<'_>, found: &mut [Finding]) {
     }
 }
 
+/// What is the matter with the group holds all of it, also where nobody waits by name.
+fn note_group(scene: &Scene<'_>, found: &mut [Finding]) {
+    let Some(group) = scene.view.snapshot.group() else { return };
+    for finding in found.iter_mut().filter(|finding| finding.cause.stand() != Stand::Aside) {
+        if matches!(finding.object, Object::Asg(_) | Object::Nodegroup(_) | Object::Update(_)) {
+            finding.holds.group = Some(Lacking { missing: group.missing(), of: group.size.desired });
+        }
+    }
+}
+
 fn fold(found: Vec<Finding>, standing: &[Standing], below: &[BTreeSet<usize>]) -> Vec<Finding> {
     // Where each goes: none stands by itself.
     let homes: Vec<Home> = (0..found.len()).map(|index| home(index, &found, standing, below)).collect();
@@ -118,8 +129,9 @@ fn fold(found: Vec<Finding>, standing: &[Standing], below: &[BTreeSet<usize>]) -
 /// The worst first: what somebody must act on, and of that what holds most.
 pub(super) fn sort(findings: &mut [Finding]) {
     findings.sort_by_key(|finding| {
-        let Held { nodes, pods, instances: _ } = &finding.holds;
-        (finding.grade, Reverse(nodes.len()), Reverse(pods.len()), finding.sure, finding.cause, finding.object.clone())
+        let Held { nodes, pods, instances, group: _ } = &finding.holds;
+        let held = (Reverse(nodes.len()), Reverse(pods.len()), Reverse(instances.len()));
+        (finding.grade, held, finding.sure, finding.cause, finding.object.clone())
     });
 }
 
