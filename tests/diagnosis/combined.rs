@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Worlds in a plain `cargo test`.
-const WORLDS: u64 = 200;
+const WORLDS: u64 = 1000;
 
 /// Longer than a node is given to empty.
 const WATCHED: Duration = Duration::from_mins(18);

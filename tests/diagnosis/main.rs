@@ -1,6 +1,6 @@
 //! Every cause, made in a simulated world: found by its code and object within a minute, and its near miss not.
 //!
-//! `cargo test --test diagnosis score -- --nocapture` prints the score; `MNGUP_WORLDS=1000` plays more healthy worlds,
+//! `cargo test --test diagnosis score -- --nocapture` prints the score; `MNGUP_WORLDS=10000` plays more worlds,
 //! `MNGUP_SEED=7` one.
 #![allow(
     missing_docs,
