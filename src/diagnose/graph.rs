@@ -57,6 +57,12 @@ pub(super) fn of(scene: &Scene<'_>) -> Graph {
     pending::pending(scene, &mut graph);
     pending::volumes(scene, &mut graph);
     aws::aws(scene, &mut graph);
+    graph.sources.extend(scene.placeless().map(|pod| Source {
+        from: Vertex::serves(Object::Pod(pod.id.clone())),
+        node: None,
+        pod: Some(pod.id.clone()),
+        instance: None,
+    }));
     graph
 }
 

@@ -214,7 +214,8 @@ impl<'a> Scene<'a> {
         let snapshot = self.view.snapshot;
         let counted = self.blocked.keys().filter_map(|pdb| snapshot.pods_of_pdb(pdb)).flatten();
         let asked_about = self.leavers.iter().map(|leaver| leaver.pod).filter(|_| self.is_about_a_pod());
-        let unhealthy = counted.chain(asked_about).filter(|pod| !pod.ready && !pod.is_finished());
+        let unhealthy =
+            counted.chain(asked_about).chain(self.placeless()).filter(|pod| !pod.ready && !pod.is_finished());
         let nodes = self.comers.iter().filter_map(|comer| comer.node);
         let daemons: Vec<_> = nodes.flat_map(|node| self.daemons_that_lack(node)).collect();
         self.unhealthy = unhealthy.chain(daemons).map(|pod| (&pod.id.uid, pod)).collect();
@@ -239,6 +240,14 @@ impl<'a> Scene<'a> {
         let sets = self.view.snapshot.daemon_sets_for(node).filter(|set| node.is_ready() || set.is_network_plugin());
         let pods = sets.flat_map(|set| self.daemon_pods(set, node).known().into_iter().flatten());
         pods.filter(|pod| !pod.ready && pod.deletion.is_none()).collect()
+    }
+
+    /// The pod that is asked about, where no node has it.
+    pub(super) fn placeless(&self) -> Option<&'a Pod> {
+        match self.view.subject {
+            Subject::Pod(id) => self.view.snapshot.pod(&id.uid).filter(|pod| pod.node.is_none()),
+            Subject::Run | Subject::Group | Subject::Nodes(_) | Subject::BeforeUpgrade | Subject::Update(_) => None,
+        }
     }
 
     pub(super) fn is_about_a_pod(&self) -> bool {

@@ -35,7 +35,7 @@ pub use facts::{
     Subnet, UpdateError, Webhook, Workload,
 };
 pub use finding::{
-    Branch, By, CannotTell, Command, Diagnosis, Finding, Grade, Held, Proof, Remedy, RemedyKind, Subject, Sure,
+    Branch, By, CannotTell, Command, Diagnosis, Finding, Grade, Held, Lacking, Proof, Remedy, RemedyKind, Subject, Sure,
 };
 pub use group::{
     Counts, Group, HealthIssue, Instance, LaunchTarget, LaunchTemplate, Lifecycle, Nodegroup, NodegroupStatus, Process,

@@ -14,6 +14,8 @@ pub(super) const UPDATE_NODEGROUP_CONFIG: &str = "eks:UpdateNodegroupConfig";
 pub(super) const DESCRIBE_UPDATE: &str = "eks:DescribeUpdate";
 /// Reads the group and its instances.
 pub(super) const DESCRIBE_GROUPS: &str = "autoscaling:DescribeAutoScalingGroups";
+/// Finds the group of a node whose labels do not tell it.
+pub(super) const DESCRIBE_INSTANCES: &str = "autoscaling:DescribeAutoScalingInstances";
 /// Reads why a launch failed.
 pub(super) const DESCRIBE_ACTIVITIES: &str = "autoscaling:DescribeScalingActivities";
 /// Reads whether somebody else rolls the group.
@@ -34,7 +36,7 @@ pub(super) const DESCRIBE_TEMPLATES: &str = "ec2:DescribeLaunchTemplates";
 /// Every action that needs a right; `docs/iam-policy.json` grants exactly these.
 ///
 /// The bearer token is a signed `sts:GetCallerIdentity`, which every identity may call without being granted it.
-pub const ACTIONS: [&str; 15] = [
+pub const ACTIONS: [&str; 16] = [
     DESCRIBE_CLUSTER,
     LIST_CLUSTERS,
     DESCRIBE_NODEGROUP,
@@ -42,6 +44,7 @@ pub const ACTIONS: [&str; 15] = [
     UPDATE_NODEGROUP_CONFIG,
     DESCRIBE_UPDATE,
     DESCRIBE_GROUPS,
+    DESCRIBE_INSTANCES,
     DESCRIBE_ACTIVITIES,
     DESCRIBE_REFRESHES,
     TERMINATE,

@@ -18,6 +18,7 @@ impl World {
         let known = match &ask {
             Ask::PodsOn(node) => Known::Is(Fact::Pods(self.pods_on_node(node))),
             Ask::PodsOf(pdb) => Known::Is(Fact::Pods(self.pods_counted_by(pdb))),
+            Ask::Pod { namespace, name } => Known::Is(Fact::Pod(self.pod_called(namespace, name).map(Box::new))),
             Ask::Workload { namespace, owner } => Known::Is(Fact::Workload(self.controller(namespace, owner))),
             Ask::Namespace(name) => Known::Is(Fact::Namespace(self.namespace(name))),
             Ask::Webhooks => Known::Is(Fact::Webhooks(self.webhooks())),
@@ -40,6 +41,11 @@ impl World {
     fn pods_on_node(&self, node: &NodeName) -> Vec<Pod> {
         let pods = self.pods.values().map(|pod| &pod.object);
         pods.filter(|pod| pod.node.as_ref() == Some(node)).cloned().collect()
+    }
+
+    fn pod_called(&self, namespace: &str, name: &str) -> Option<Pod> {
+        let mut pods = self.pods.values().map(|pod| &pod.object);
+        pods.find(|pod| pod.id.namespace == namespace && pod.id.name == name).cloned()
     }
 
     fn pods_counted_by(&self, pdb: &PdbRef) -> Vec<Pod> {
