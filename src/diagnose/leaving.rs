@@ -158,7 +158,7 @@ fn lands_back(scene: &Scene<'_>) -> Vec<Finding> {
             Grade::Blocks => finding.by(By::Seen, format!("{} was made after the cordon and runs there", pod.id)),
             Grade::Waits | Grade::Notes => finding.sure(Sure::Possible),
         };
-        seen.remedies(remedy::lands_back(pod, &object))
+        seen.remedies(remedy::leaving::lands_back(scene, pod, &object))
     });
     found.collect()
 }

@@ -58,3 +58,20 @@ pub const STOPS_EARLY: Duration = Duration::from_secs(45);
 /// Each round of questions follows from the answers to the one before: pods, their budgets, those pods, their claims, the
 /// volumes, the nodes.
 pub const ROUNDS: usize = 6;
+
+/// A pod that nothing holds leaves within seconds; one for which that is not so for this long is told within the minute.
+pub const UNEXPLAINED: Duration = Duration::from_secs(45);
+
+/// So many questions go out at once: what holds two hundred pods takes about two for each, and an API server answers that
+/// many reads of single objects within seconds. What is left is asked with the next round.
+pub const ASKS: usize = 500;
+
+/// A pod that is made for this long has been seen by its kubelet, which by then has said what is in its way.
+pub const SPEAKS: Duration = Duration::from_secs(10);
+
+/// A new node's network agent may refuse the first pods; the kubelet tries again every few seconds, and what it still says
+/// after this long is no beginning.
+pub const SANDBOX: Duration = Duration::from_secs(30);
+
+/// Older events explain nothing that is so now: the kubelet repeats what still holds at least every five minutes.
+pub const EVENT_AGE: Duration = Duration::from_mins(10);

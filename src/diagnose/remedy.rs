@@ -1,12 +1,14 @@
 //! Ways out as commands to paste, the least drastic first, each with what it risks.
 
+mod amount;
+pub(super) mod containers;
+pub(super) mod leaving;
 pub(super) mod refused;
 
 use serde_json::json;
 
-use super::scene::behind;
 use crate::domain::{
-    Command, Container, IntOrPercent, Object, Owner, Pdb, PdbRef, PdbRule, Pod, Remedy, UnhealthyPolicy, later, short,
+    Command, IntOrPercent, NodeName, Owner, Pdb, PdbRef, PdbRule, Pod, Remedy, UnhealthyPolicy, later, short,
 };
 
 pub(super) fn never_allows(pdb: &Pdb, pods: &[&Pod]) -> Vec<Remedy> {
@@ -20,11 +22,9 @@ pub(super) fn never_allows(pdb: &Pdb, pods: &[&Pod]) -> Vec<Remedy> {
         let risk = "restarts all of its pods; with strategy Recreate they go before new ones come";
         Remedy::fix("new pods elsewhere: a rollout does not ask the budget", vec![restart], risk)
     });
-    let relax = Remedy::fix(
-        "let one pod leave at a time",
-        vec![patch(&pdb.id, &json!({ "spec": { field: enough } }))],
-        "one pod less for a while",
-    );
+    let risk = if pdb.status.expected == 1 { "no pod at all for a while" } else { "one pod less for a while" };
+    let relax = vec![patch(&pdb.id, &json!({ "spec": { field: enough } }))];
+    let relax = Remedy::fix("let one pod leave at a time", relax, risk);
     let relax = relax.back(vec![patch(&pdb.id, &json!({ "spec": { field: was } }))]);
     restart.into_iter().chain([relax, force()]).collect()
 }
@@ -157,44 +157,6 @@ pub(super) fn finalizer(pod: &Pod) -> Vec<Remedy> {
     ]
 }
 
-pub(super) fn lands_back(pod: &Pod, object: &Object) -> Vec<Remedy> {
-    let ns = &pod.id.namespace;
-    let Object::Workload { owner, .. } = object else {
-        let look = kubectl(ns, &format!("get pod/{} -o yaml", pod.id.name));
-        return vec![Remedy::look("who makes it: metadata.ownerReferences", vec![look])];
-    };
-    let edit = kubectl(ns, &format!("edit {owner}"));
-    let risk = "rolls its pods; GitOps or an operator may put it back";
-    vec![Remedy::fix("take that toleration out of its template (spec.template.spec.tolerations)", vec![edit], risk)]
-}
-
-pub(super) fn crash_loop(pod: &Pod, container: &Container) -> Vec<Remedy> {
-    let (ns, name) = (&pod.id.namespace, &pod.id.name);
-    let logs = kubectl(ns, &format!("logs pod/{name} -c {} --previous", container.name));
-    let look = Remedy::look("why it ends", vec![logs, kubectl(ns, &format!("describe pod/{name}"))]);
-    std::iter::once(look).chain(undo(pod)).collect()
-}
-
-pub(super) fn image_pull(pod: &Pod) -> Vec<Remedy> {
-    let describe = kubectl(&pod.id.namespace, &format!("describe pod/{}", pod.id.name));
-    let look = Remedy::look("what the registry answers", vec![describe]);
-    std::iter::once(look).chain(undo(pod)).collect()
-}
-
-pub(super) fn not_ready(pod: &Pod) -> Vec<Remedy> {
-    let (ns, name) = (&pod.id.namespace, &pod.id.name);
-    let look =
-        vec![kubectl(ns, &format!("describe pod/{name}")), kubectl(ns, &format!("logs pod/{name} --all-containers"))];
-    let look = Remedy::look("what its readiness probe says", look);
-    let again = pod.owner.is_some().then(|| delete(pod, "helps where only this one is stuck"));
-    std::iter::once(look).chain(again).chain(undo(pod)).collect()
-}
-
-pub(super) fn starting(pod: &Pod) -> Vec<Remedy> {
-    let describe = kubectl(&pod.id.namespace, &format!("describe pod/{}", pod.id.name));
-    vec![Remedy::wait("it takes its time"), Remedy::look("how far it is", vec![describe])]
-}
-
 pub(super) fn pending(pod: &Pod, words: &str) -> Vec<Remedy> {
     let describe = kubectl(&pod.id.namespace, &format!("describe pod/{}", pod.id.name));
     let look = Remedy::look("what the scheduler says", vec![describe]);
@@ -209,14 +171,10 @@ pub(super) fn pending(pod: &Pod, words: &str) -> Vec<Remedy> {
     std::iter::once(look).chain(surge).collect()
 }
 
-/// The former template, where something keeps one.
-fn undo(pod: &Pod) -> Option<Remedy> {
-    let Object::Workload { owner, .. } = behind(pod) else { return None };
-    if !matches!(owner.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet") {
-        return None;
-    }
-    let undo = kubectl(&pod.id.namespace, &format!("rollout undo {owner}"));
-    Some(Remedy::fix("go back to its template before the last change", vec![undo], "the old version of all its pods"))
+pub(super) fn unexplained(node: &NodeName, pods: &[&Pod]) -> Vec<Remedy> {
+    let describe = pods.iter().take(1).map(|pod| kubectl(&pod.id.namespace, &format!("describe pod/{}", pod.id.name)));
+    let node = Command::Kubectl(format!("describe node/{node}"));
+    vec![Remedy::look("what Kubernetes itself says of them", describe.chain([node]).collect())]
 }
 
 fn delete(pod: &Pod, risk: &str) -> Remedy {

@@ -96,6 +96,7 @@ catalogue! {
     LongGrace, "LONG-GRACE", Leaving, Root, "a pod that may take longer to stop than its node waits";
     StuckTerminating, "STUCK-TERMINATING", Leaving, Root, "a pod that should be gone and is not";
     Finalizer, "FINALIZER", Leaving, Root, "a pod that somebody else must let go of first";
+    Unexplained, "UNEXPLAINED", Leaving, Root, "something holds, and mngup cannot say why";
     StaysByDesign, "STAYS-BY-DESIGN", Leaving, Aside, "a pod that belongs to its node and goes with it";
     WebhookDenies, "WEBHOOK-DENIES", Refused, Root, "an admission webhook says no to the eviction";
     WebhookDown, "WEBHOOK-DOWN", Refused, Root, "an admission webhook that does not answer";
@@ -104,6 +105,11 @@ catalogue! {
     ApiBusy, "API-BUSY", Refused, Root, "a server that asks to come back later";
     PodCrashLoop, "POD-CRASH-LOOP", Container, Root, "a container that ends again and again";
     PodImagePull, "POD-IMAGE-PULL", Container, Root, "an image that the node cannot get";
+    PodConfigMissing, "POD-CONFIG-MISSING", Container, Root, "a container that lacks something its spec names";
+    PodInitFails, "POD-INIT-FAILS", Container, Root, "an init container that does not get done";
+    PodNoAddress, "POD-NO-ADDRESS", Container, Root, "no address for a pod";
+    PodSandbox, "POD-SANDBOX", Container, Root, "a pod whose sandbox cannot be made";
+    PodProbeGate, "POD-PROBE-GATE", Container, Root, "a readiness gate that stays shut";
     PodNotReady, "POD-NOT-READY", Container, Root, "a pod that runs and does not become Ready";
     PodStarting, "POD-STARTING", Container, Root, "a pod that still takes its normal time to start";
     PodPending, "POD-PENDING", Container, Root, "a pod that no node takes";

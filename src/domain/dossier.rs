@@ -208,6 +208,12 @@ impl Dossier {
         asks.iter().filter(|ask| !is_answered(ask)).cloned().collect()
     }
 
+    /// When this was answered last, if it was.
+    #[must_use]
+    pub fn answered_at(&self, ask: &Ask) -> Option<Timestamp> {
+        self.answers.get(ask).map(|(at, _)| *at)
+    }
+
     /// Forgets answers that nobody asks for any more.
     pub fn keep_only(&mut self, asks: &BTreeSet<Ask>) {
         self.answers.retain(|ask, _| asks.contains(ask));

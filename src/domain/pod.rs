@@ -148,11 +148,7 @@ impl Pod {
     /// The toleration that lets it land on a cordoned node again, if it has one.
     #[must_use]
     pub fn tolerates_cordon(&self) -> Option<&Toleration> {
-        let cordon = Taint {
-            key: "node.kubernetes.io/unschedulable".to_owned(),
-            value: String::new(),
-            effect: TaintEffect::NoSchedule,
-        };
+        let cordon = Taint::cordon();
         self.tolerations.iter().find(|toleration| toleration.tolerates(&cordon))
     }
 }

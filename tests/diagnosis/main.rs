@@ -11,8 +11,10 @@
     reason = "tests"
 )]
 
+mod combined;
 mod healthy;
 mod proofs;
+mod worlds;
 
 use std::time::Duration;
 
@@ -85,7 +87,7 @@ fn find(cause: Cause, proof: &Proof) -> Option<(Duration, String)> {
 /// Where the cause is told as it should be: at this object, of this grade, as a root or under one.
 fn told<'a>(found: &'a Diagnosis, cause: Cause, proof: &Proof) -> Option<&'a Finding> {
     let is_it = |finding: &&Finding| {
-        finding.cause == cause && finding.grade == proof.grade && finding.object.to_string().starts_with(proof.object)
+        finding.cause == cause && finding.grade == proof.grade && finding.object.to_string().starts_with(&proof.object)
     };
     let roots = found.findings.iter();
     match proof.under {

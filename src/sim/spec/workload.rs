@@ -78,6 +78,9 @@ pub struct WorkloadSpec {
     /// An admission webhook that denies their eviction.
     #[serde(default)]
     pub webhook: Option<WebhookSpec>,
+    /// What the server says to their eviction with a 500, in words that nobody foresaw.
+    #[serde(default)]
+    pub refused: Option<String>,
 }
 
 /// Which controller makes the pods.
@@ -179,6 +182,16 @@ pub enum TroubleKind {
     CrashLoop,
     /// Its image cannot be had.
     ImagePull,
+    /// It names a Secret that does not exist.
+    ConfigMissing,
+    /// Its init container ends again and again.
+    InitFails,
+    /// The network plugin has no address for it.
+    NoAddress,
+    /// Its sandbox cannot be made.
+    Sandbox,
+    /// It runs, and a readiness gate stays shut.
+    Gate,
     /// It does not go when it is told to, whatever its grace period says.
     StuckTerminating,
 }
@@ -248,6 +261,7 @@ impl WorkloadSpec {
             budgets: Vec::new(),
             trouble: None,
             webhook: None,
+            refused: None,
         }
     }
 }

@@ -22,8 +22,8 @@ impl World {
             Ask::Webhooks => Known::Is(Fact::Webhooks(self.webhooks())),
             Ask::Endpoints { namespace, service } => Known::Is(Fact::Endpoints(self.endpoints(namespace, service))),
             Ask::TryEviction(pod) => Known::Is(Fact::Eviction(self.clone().would_refuse(pod))),
-            Ask::Events(_)
-            | Ask::DaemonPods { .. }
+            Ask::Events(object) => Known::Is(Fact::Events(self.events(object))),
+            Ask::DaemonPods { .. }
             | Ask::AllNodes
             | Ask::Claim { .. }
             | Ask::Attachments

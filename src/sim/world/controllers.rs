@@ -6,8 +6,8 @@ use super::{
     state::{Key, NodeKey, PodKey, SimPod, Timer, Volume},
 };
 use crate::{
-    domain::{self, Container, ContainerState, Exit, Owner, Pod, PodPhase, PodRef, Uid, Zone},
-    sim::spec::{TroubleKind, TroubleWith, WorkloadKind},
+    domain::{Owner, Pod, PodPhase, PodRef, Uid, Zone},
+    sim::spec::{TroubleWith, WorkloadKind},
 };
 
 impl World {
@@ -262,36 +262,6 @@ impl World {
             (low >> 48) & 0x3fff | 0x8000,
             low & 0xffff_ffff_ffff
         ))
-    }
-}
-
-impl TroubleKind {
-    /// What the kubelet says of such a pod.
-    pub(super) fn words(self, workload: &str, crashes: u32) -> Option<Box<domain::Trouble>> {
-        let waiting = |reason: &str, message: Option<String>| {
-            let state = ContainerState::Waiting { reason: reason.to_owned(), message };
-            let image = format!("registry.example.com/{workload}:2");
-            let ended_before = (crashes > 0).then_some(Exit { code: 1, reason: None, message: None, at: None });
-            let restarts = i32::try_from(crashes).unwrap_or(i32::MAX);
-            let name = workload.to_owned();
-            vec![Container { name, image, init: false, state, ended_before, restarts, ready: false }]
-        };
-        let trouble = match self {
-            Self::NeverReady => domain::Trouble {
-                not_ready: Some("Readiness probe failed: HTTP probe failed with statuscode: 503".to_owned()),
-                ..Default::default()
-            },
-            Self::CrashLoop => domain::Trouble { containers: waiting("CrashLoopBackOff", None), ..Default::default() },
-            Self::ImagePull => domain::Trouble {
-                containers: waiting(
-                    "ImagePullBackOff",
-                    Some(format!("Back-off pulling image \"registry.example.com/{workload}:2\": not found")),
-                ),
-                ..Default::default()
-            },
-            Self::StuckTerminating => return None,
-        };
-        Some(Box::new(trouble))
     }
 }
 

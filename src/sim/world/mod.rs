@@ -23,6 +23,7 @@ mod scheduler;
 mod state;
 #[cfg(test)]
 mod tests;
+mod troubles;
 
 use std::collections::{BTreeMap, BTreeSet};
 
