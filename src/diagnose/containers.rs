@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub(super) use image::Answer;
+pub(super) use image::Registry;
 
 use super::{Rule, Verdicts, limits, remedy, remedy::containers as ways, scene::Scene};
 use crate::domain::{By, Cause, Container, Finding, Grade, Known, Node, Object, Pod, PodPhase, Unscheduled, elapsed};

@@ -9,6 +9,7 @@ mod examiner;
 mod graph;
 mod leaving;
 pub mod limits;
+mod missing;
 mod pages;
 mod rank;
 mod refused;
@@ -38,7 +39,8 @@ struct Rule {
 }
 
 /// Every rule; each cause is in one.
-const RULES: &[Rule] = &[budget::RULE, leaving::RULE, refused::RULE, containers::RULE, unexplained::RULE];
+const RULES: &[Rule] =
+    &[budget::RULE, leaving::RULE, refused::RULE, containers::RULE, missing::RULE, unexplained::RULE];
 
 /// What rules say.
 #[derive(Debug, Default)]

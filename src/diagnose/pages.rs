@@ -21,6 +21,7 @@ pub fn page(cause: Cause) -> &'static str {
         Cause::Finalizer => include_str!("../../docs/causes/FINALIZER.md"),
         Cause::Unexplained => include_str!("../../docs/causes/UNEXPLAINED.md"),
         Cause::StaysByDesign => include_str!("../../docs/causes/STAYS-BY-DESIGN.md"),
+        Cause::AutoscalerKeeps => include_str!("../../docs/causes/AUTOSCALER-KEEPS.md"),
         Cause::WebhookDenies => include_str!("../../docs/causes/WEBHOOK-DENIES.md"),
         Cause::WebhookDown => include_str!("../../docs/causes/WEBHOOK-DOWN.md"),
         Cause::NamespaceTerminating => include_str!("../../docs/causes/NAMESPACE-TERMINATING.md"),
@@ -36,6 +37,8 @@ pub fn page(cause: Cause) -> &'static str {
         Cause::PodNotReady => include_str!("../../docs/causes/POD-NOT-READY.md"),
         Cause::PodStarting => include_str!("../../docs/causes/POD-STARTING.md"),
         Cause::PodPending => include_str!("../../docs/causes/POD-PENDING.md"),
+        Cause::Quota => include_str!("../../docs/causes/QUOTA.md"),
+        Cause::CreateRefused => include_str!("../../docs/causes/CREATE-REFUSED.md"),
     }
 }
 

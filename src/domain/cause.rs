@@ -98,6 +98,7 @@ catalogue! {
     Finalizer, "FINALIZER", Leaving, Root, "a pod that somebody else must let go of first";
     Unexplained, "UNEXPLAINED", Leaving, Root, "something holds, and mngup cannot say why";
     StaysByDesign, "STAYS-BY-DESIGN", Leaving, Aside, "a pod that belongs to its node and goes with it";
+    AutoscalerKeeps, "AUTOSCALER-KEEPS", Leaving, Aside, "a pod that an autoscaler must not move";
     WebhookDenies, "WEBHOOK-DENIES", Refused, Root, "an admission webhook says no to the eviction";
     WebhookDown, "WEBHOOK-DOWN", Refused, Root, "an admission webhook that does not answer";
     NamespaceTerminating, "NAMESPACE-TERMINATING", Refused, Root, "a namespace that is being deleted and does not get done";
@@ -113,6 +114,8 @@ catalogue! {
     PodNotReady, "POD-NOT-READY", Container, Root, "a pod that runs and does not become Ready";
     PodStarting, "POD-STARTING", Container, Root, "a pod that still takes its normal time to start";
     PodPending, "POD-PENDING", Container, Root, "a pod that no node takes";
+    Quota, "QUOTA", Pending, Root, "a quota of the namespace forbids the replacement";
+    CreateRefused, "CREATE-REFUSED", Pending, Root, "the server does not let the replacement be made";
 }
 
 impl Cause {

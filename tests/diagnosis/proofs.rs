@@ -1,6 +1,7 @@
 //! A world for each cause, and one beside it that only looks like it.
 
 mod containers;
+mod missing;
 mod refused;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -192,6 +193,18 @@ pub fn proof(cause: Cause) -> Proof {
         Cause::PodNoAddress => containers::made_so(TroubleKind::NoAddress),
         Cause::PodSandbox => containers::made_so(TroubleKind::Sandbox),
         Cause::PodProbeGate => containers::made_so(TroubleKind::Gate),
+        Cause::Quota => missing::quota(),
+        Cause::CreateRefused => missing::create_refused(),
+        Cause::AutoscalerKeeps => {
+            let slow = |value: &str| {
+                let key = "cluster-autoscaler.kubernetes.io/safe-to-evict".to_owned();
+                let annotations = BTreeMap::from([(key, value.to_owned())]);
+                let trouble = Some(first(TroubleKind::StuckTerminating));
+                world(WorkloadSpec { annotations, trouble, ..cart(out(1)) })
+            };
+            let proof = Proof::new(slow("false"), "deployment/default/cart", slow("true"));
+            Proof { grade: Grade::Notes, about_a_node: true, ..proof }
+        }
         Cause::PodNotReady => {
             let never = world(WorkloadSpec { trouble: Some(made_anew(TroubleKind::NeverReady)), ..cart(out(1)) });
             Proof::new(never, "pod/default/cart", starts_in(30))

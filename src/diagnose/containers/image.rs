@@ -8,7 +8,7 @@ use crate::{
 
 /// What a registry answers, as the kubelet passes it on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::diagnose) enum Answer {
+pub(in crate::diagnose) enum Registry {
     RateLimit,
     Network,
     Denied,
@@ -16,7 +16,7 @@ pub(in crate::diagnose) enum Answer {
     Other,
 }
 
-impl Answer {
+impl Registry {
     /// Sorts its words. A registry that says "does not exist or may require authorization" hides which of the two it is.
     pub(in crate::diagnose) fn of(reason: &str, words: &str) -> Self {
         let words = words.to_lowercase();
@@ -62,7 +62,7 @@ pub(super) fn pull(
     let events = scene.events_of(pod).known().unwrap_or_default();
     let failed = events.iter().rfind(|event| event.reason == "Failed" && event.message.starts_with("Failed to pull"));
     let words = failed.map(|event| event.message.as_str()).or(message).unwrap_or_default();
-    let answer = Answer::of(reason, words);
+    let answer = Registry::of(reason, words);
     let says = format!("the image {} of {} cannot be had", container.image, pod.id);
     let found = finding(Cause::PodImagePull, pod, says);
     let found = answer.says().into_iter().fold(found, |found, says| found.by(By::Status, says));

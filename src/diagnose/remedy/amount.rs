@@ -26,6 +26,11 @@ pub(super) fn plus(amount: &str, more: &str, factor: u32) -> Option<String> {
     Some(write(value + more * i128::from(factor), unit))
 }
 
+/// Whether it is no more than the other.
+pub(super) fn is_at_most(amount: &str, most: &str) -> bool {
+    read(amount).zip(read(most)).is_some_and(|((amount, _), (most, _))| amount <= most)
+}
+
 /// It in thousandths, and its unit.
 fn read(amount: &str) -> Option<(i128, (&'static str, i128))> {
     let end = amount.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(amount.len());

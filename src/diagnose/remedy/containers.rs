@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{amount, delete, kubectl};
 use crate::{
     diagnose::{
-        containers::Answer,
+        containers::Registry,
         scene::{Scene, behind},
     },
     domain::{Ask, Command, Container, Known, Object, Owner, Pod, Remedy, Subnet, Workload},
@@ -52,7 +52,7 @@ pub(in crate::diagnose) fn config_missing(scene: &Scene<'_>, pod: &Pod, words: &
     std::iter::once(look).chain(undo(scene, pod)).chain(made).collect()
 }
 
-pub(in crate::diagnose) fn image_pull(scene: &Scene<'_>, pod: &Pod, answer: Answer) -> Vec<Remedy> {
+pub(in crate::diagnose) fn image_pull(scene: &Scene<'_>, pod: &Pod, answer: Registry) -> Vec<Remedy> {
     let (ns, name) = (&pod.id.namespace, &pod.id.name);
     let describe = kubectl(ns, &format!("describe pod/{name}"));
     let secrets = || {
@@ -62,15 +62,17 @@ pub(in crate::diagnose) fn image_pull(scene: &Scene<'_>, pod: &Pod, answer: Answ
         )
     };
     let first = match answer {
-        Answer::RateLimit => {
+        Registry::RateLimit => {
             Some(Remedy::wait("it is tried again every five minutes, until the registry's window is over"))
         }
-        Answer::Network => Some(Remedy::wait("it is tried again every five minutes, once the registry can be reached")),
-        Answer::Denied | Answer::NotFound | Answer::Other => None,
+        Registry::Network => {
+            Some(Remedy::wait("it is tried again every five minutes, once the registry can be reached"))
+        }
+        Registry::Denied | Registry::NotFound | Registry::Other => None,
     };
     let look = match answer {
-        Answer::Denied => Remedy::look("with which secret it is pulled", vec![secrets(), describe]),
-        Answer::RateLimit | Answer::Network | Answer::NotFound | Answer::Other => {
+        Registry::Denied => Remedy::look("with which secret it is pulled", vec![secrets(), describe]),
+        Registry::RateLimit | Registry::Network | Registry::NotFound | Registry::Other => {
             Remedy::look("what the registry answers", vec![describe])
         }
     };

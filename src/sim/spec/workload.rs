@@ -48,6 +48,12 @@ pub struct WorkloadSpec {
     /// More labels of its pods.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// Annotations of its pods.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+    /// What the server says to its controller when it makes a pod, from the start on; nothing where it may.
+    #[serde(default)]
+    pub create_refused: Option<String>,
     /// What its pods put up with.
     #[serde(default)]
     pub tolerations: Vec<TolerationSpec>,
@@ -251,6 +257,8 @@ impl WorkloadSpec {
             grace: default_grace(),
             runs: None,
             labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            create_refused: None,
             tolerations: Vec::new(),
             node_selector: BTreeMap::new(),
             zones: Vec::new(),

@@ -6,8 +6,10 @@ use super::{
     state::Workload as SimWorkload,
 };
 use crate::{
-    domain::{Answer, Ask, Fact, Known, Lack, Namespace, NodeName, Owner, PdbRef, Pod, Strategy, Webhook, Workload},
-    sim::spec::WorkloadKind,
+    domain::{
+        Answer, Ask, Fact, Known, Lack, Namespace, NodeName, Owner, PdbRef, Pod, Quota, Strategy, Webhook, Workload,
+    },
+    sim::spec::{QuotaSpec, WorkloadKind},
 };
 
 impl World {
@@ -19,6 +21,7 @@ impl World {
             Ask::PodsOf(pdb) => Known::Is(Fact::Pods(self.pods_counted_by(pdb))),
             Ask::Workload { namespace, owner } => Known::Is(Fact::Workload(self.controller(namespace, owner))),
             Ask::Namespace(name) => Known::Is(Fact::Namespace(self.namespace(name))),
+            Ask::Quotas(namespace) => Known::Is(Fact::Quotas(self.quotas(namespace))),
             Ask::Webhooks => Known::Is(Fact::Webhooks(self.webhooks())),
             Ask::Endpoints { namespace, service } => Known::Is(Fact::Endpoints(self.endpoints(namespace, service))),
             Ask::TryEviction(pod) => Known::Is(Fact::Eviction(self.clone().would_refuse(pod))),
@@ -27,7 +30,6 @@ impl World {
             | Ask::AllNodes
             | Ask::Claim { .. }
             | Ask::Attachments
-            | Ask::Quotas(_)
             | Ask::NodeManagerRole
             | Ask::AwsAuth
             | Ask::Hooks
@@ -81,6 +83,16 @@ impl World {
         deleted.or_else(|| lives.then_some(Namespace { deleting_since: None, remains: Vec::new() }))
     }
 
+    fn quotas(&self, namespace: &str) -> Vec<Quota> {
+        let used = self.pods_under_quota(namespace);
+        let quota = |spec: &QuotaSpec| Quota {
+            name: spec.name.clone(),
+            hard: [("pods".to_owned(), spec.pods.to_string())].into(),
+            used: [("pods".to_owned(), used.to_string())].into(),
+        };
+        self.spec.quotas.iter().filter(|quota| quota.namespace == namespace).map(quota).collect()
+    }
+
     /// One configuration for each webhook, all with the same service behind them.
     fn webhooks(&self) -> Vec<Webhook> {
         let mut hooks: Vec<Webhook> = Vec::new();
@@ -110,7 +122,7 @@ impl World {
 
 impl SimWorkload {
     /// Whether it is called so, as itself or as the `ReplicaSet` of a Deployment.
-    fn is(&self, namespace: &str, owner: &Owner) -> bool {
+    pub(super) fn is(&self, namespace: &str, owner: &Owner) -> bool {
         let itself = match self.spec.kind {
             WorkloadKind::Deployment => "Deployment",
             WorkloadKind::StatefulSet => "StatefulSet",

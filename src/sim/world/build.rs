@@ -242,6 +242,7 @@ fn workload_of(spec: &WorkloadSpec) -> Workload {
         budgets: Vec::new(),
         volumes: BTreeMap::new(),
         made: 0,
+        refused: None,
         succeeded: 0,
         spec: spec.clone(),
     }

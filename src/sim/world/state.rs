@@ -82,6 +82,8 @@ pub(super) struct Workload {
     pub(super) budgets: Vec<usize>,
     pub(super) volumes: BTreeMap<u32, Volume>,
     pub(super) made: u32,
+    /// The last pod that the server did not let it make: since when that is so, and its words.
+    pub(super) refused: Option<(Timestamp, String)>,
     pub(super) succeeded: u32,
 }
 
@@ -123,6 +125,7 @@ pub(super) enum Timer {
     NodeRecovers(NodeKey, u32),
     RemoveNode(NodeKey),
     SyncBudget(usize),
+    MakeAgain(usize),
     Fault(usize),
 }
 

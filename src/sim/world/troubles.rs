@@ -1,6 +1,9 @@
 //! What a kubelet says of pods that are in trouble, in their status and by events.
 
-use super::{World, state::SimPod};
+use super::{
+    World,
+    state::{SimPod, Workload},
+};
 use crate::{
     domain::{Container, ContainerState, Exit, KubeEvent, Object, PodPhase, Trouble, later},
     sim::spec::TroubleKind,
@@ -108,10 +111,13 @@ impl World {
                 let pod = self.pod_uids.get(&pod.uid).and_then(|key| self.pods.get(key));
                 pod.and_then(|pod| self.kubelet_event(pod)).into_iter().collect()
             }
+            Object::Workload { namespace, owner } => {
+                let workload = self.workloads.iter().find(|workload| workload.is(namespace, owner));
+                workload.and_then(|workload| self.failed_create(workload)).into_iter().collect()
+            }
             Object::Node(_)
             | Object::Pdb(_)
             | Object::Budgets(_)
-            | Object::Workload { .. }
             | Object::Instance(_)
             | Object::Asg(_)
             | Object::Nodegroup(_)
@@ -124,6 +130,21 @@ impl World {
             | Object::Right(_)
             | Object::ApiServer => Vec::new(),
         }
+    }
+
+    /// What a controller says that may not make a pod.
+    fn failed_create(&self, workload: &Workload) -> Option<KubeEvent> {
+        let (since, why) = workload.refused.as_ref()?;
+        Some(KubeEvent {
+            reason: "FailedCreate".to_owned(),
+            message: why.clone(),
+            warning: true,
+            count: 3,
+            first: Some(*since),
+            last: Some(self.now),
+            reporter: "replicaset-controller".to_owned(),
+            about: None,
+        })
     }
 
     /// What the kubelet has said of it for as long as it is in trouble.
