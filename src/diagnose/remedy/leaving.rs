@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{containers::put_back, kubectl, quoted};
+use super::{containers::put_back, kubectl};
 use crate::{
     diagnose::scene::Scene,
-    domain::{Command, Object, Owner, Pod, Remedy, Taint, TaintEffect, Toleration, TolerationOperator, Workload},
+    domain::{
+        Command, Object, Owner, Pod, Remedy, Taint, TaintEffect, Toleration, TolerationOperator, Workload, quoted,
+    },
 };
 
 pub(in crate::diagnose) fn lands_back(scene: &Scene<'_>, pod: &Pod, object: &Object) -> Vec<Remedy> {

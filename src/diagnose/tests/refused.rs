@@ -110,7 +110,7 @@ fn whoever_only_looks_may_lack_a_right_that_the_one_who_drains_has() {
         fixes(&found.findings[0])[0].run[1],
         Command::Kubectl(
             "create clusterrolebinding mngup-create-pods-eviction --clusterrole=mngup-create-pods-eviction \
-             --user='jane'"
+             --user=jane"
                 .to_owned()
         )
     );

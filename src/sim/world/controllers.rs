@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     domain::{Owner, Pod, PodPhase, PodRef, Uid, Zone, no_scale_down},
-    sim::spec::{TroubleWith, WorkloadKind},
+    sim::spec::{TroubleKind, TroubleWith, WorkloadKind},
 };
 
 /// How long a controller waits that may not make a pod; real back-off grows to minutes.
@@ -151,7 +151,10 @@ impl World {
         });
         let trouble = trouble.map(|trouble| trouble.kind);
         workload.made += 1;
-        let claims = spec.zonal_volume.then(|| format!("data-{name}"));
+        let unbound = trouble == Some(TroubleKind::UnboundClaim);
+        let claims = (spec.zonal_volume || unbound).then(|| format!("data-{name}"));
+        let said =
+            trouble.filter(|kind| *kind == TroubleKind::SchedulingGated).and_then(|kind| kind.words(&spec.name, 0));
         let object = Pod {
             id: PodRef { namespace: spec.namespace.clone(), name, uid: uid.clone() },
             node: None,
@@ -169,7 +172,7 @@ impl World {
             finalizers: spec.finalizers.clone(),
             local_data: spec.local_data,
             claims: claims.into_iter().collect(),
-            trouble: None,
+            trouble: said,
         };
         if spec.zonal_volume && !workload.volumes.contains_key(&ordinal) {
             let id = format!("vol-0{}", self.rng.hex(16));
@@ -269,7 +272,8 @@ impl World {
             less(&mut workload.per_zone, &zone);
         }
         self.to_schedule = true;
-        if workload.volumes.get(&pod.ordinal).is_some_and(|volume| volume.attached == Some(node_key)) {
+        let is_attached = |volume: &Volume| volume.attached == Some(node_key) && !workload.attachments_stick;
+        if workload.volumes.get(&pod.ordinal).is_some_and(is_attached) {
             let (workload, ordinal) = (pod.workload, pod.ordinal);
             self.at(self.spec.delays.detach, Timer::Detached { workload, ordinal, node: node_key });
         }

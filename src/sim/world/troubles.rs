@@ -3,9 +3,10 @@
 use super::{
     World,
     state::{SimPod, Workload},
+    template::GATE,
 };
 use crate::{
-    domain::{Container, ContainerState, Exit, KubeEvent, Object, PodPhase, Trouble, later},
+    domain::{Container, ContainerState, Exit, KubeEvent, Object, PodPhase, Trouble, Unscheduled, later},
     sim::spec::TroubleKind,
 };
 
@@ -17,7 +18,13 @@ impl TroubleKind {
     pub(super) fn prevents_start(self) -> bool {
         match self {
             Self::ImagePull | Self::ConfigMissing | Self::InitFails | Self::NoAddress | Self::Sandbox => true,
-            Self::NeverReady | Self::CrashLoop | Self::Gate | Self::StuckTerminating => false,
+            Self::NeverReady
+            | Self::CrashLoop
+            | Self::Gate
+            | Self::StuckTerminating
+            | Self::SchedulingGated
+            | Self::NoScheduler
+            | Self::UnboundClaim => false,
         }
     }
 
@@ -58,7 +65,15 @@ impl TroubleKind {
                 of(vec![init, container("PodInitializing", None)])
             }
             Self::NoAddress | Self::Sandbox => of(vec![container("ContainerCreating", None)]),
-            Self::StuckTerminating => return None,
+            Self::SchedulingGated => Trouble {
+                unscheduled: Some(Unscheduled {
+                    reason: "SchedulingGated".to_owned(),
+                    message: Some("Scheduling is blocked due to non-empty scheduling gates".to_owned()),
+                }),
+                gates: vec![GATE.to_owned()],
+                ..Trouble::default()
+            },
+            Self::StuckTerminating | Self::NoScheduler | Self::UnboundClaim => return None,
         };
         Some(Box::new(trouble))
     }
@@ -95,7 +110,12 @@ impl TroubleKind {
                              connection refused\"";
                 ("FailedCreatePodSandBox", format!("{sandbox}{words}"))
             }
-            Self::InitFails | Self::Gate | Self::StuckTerminating => return None,
+            Self::InitFails
+            | Self::Gate
+            | Self::StuckTerminating
+            | Self::SchedulingGated
+            | Self::NoScheduler
+            | Self::UnboundClaim => return None,
         })
     }
 }
@@ -106,6 +126,11 @@ const PROBE: &str = "Readiness probe failed: HTTP probe failed with statuscode: 
 impl World {
     /// Events about this object, the youngest last.
     pub(super) fn events(&self, object: &Object) -> Vec<KubeEvent> {
+        self.placing_events(object).into_iter().chain(self.running_events(object)).collect()
+    }
+
+    /// Those of kubelets and of controllers that make pods.
+    fn running_events(&self, object: &Object) -> Vec<KubeEvent> {
         match object {
             Object::Pod(pod) => {
                 let pod = self.pod_uids.get(&pod.uid).and_then(|key| self.pods.get(key));
