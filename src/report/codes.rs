@@ -114,7 +114,7 @@ fn called(object: &Object) -> String {
         | Object::Claim { .. }
         | Object::Namespace(_)
         | Object::Quota { .. }
-        | Object::Webhook { .. }
+        | Object::Webhook(_)
         | Object::AdmissionPolicy(_)
         | Object::ApiServer
         | Object::Right(_) => object.to_string(),
