@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     driver::Ports,
     observe::{Observed, look_at_pods, observe},
+    update::{self, NoUpdate},
     upgrade::members,
 };
 use crate::{
@@ -30,6 +31,9 @@ pub enum Question {
     },
     /// What would hold an upgrade that began now?
     BeforeUpgrade,
+    /// Why does or did this update of EKS not get on, and what did it leave behind? Without an id the newest that failed or
+    /// is under way.
+    Update(Option<String>),
 }
 
 /// Why there is no answer.
@@ -53,6 +57,9 @@ pub enum NotDiagnosed {
         /// The pods of that namespace, or all where it has none: `ns/name`.
         pods: Vec<String>,
     },
+    /// There is no such update.
+    #[error(transparent)]
+    Update(#[from] NoUpdate),
     /// The outside cannot be read.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -154,6 +161,7 @@ async fn subject<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     match question {
         Question::Group => Ok(Subject::Group),
         Question::BeforeUpgrade => Ok(Subject::BeforeUpgrade),
+        Question::Update(id) => Ok(update::named(ports, snapshot, id.as_deref()).await?),
         Question::Nodes(names) => {
             let nodes: Result<_, _> = names.iter().map(|name| node(snapshot, name)).collect();
             Ok(Subject::Nodes(nodes?))

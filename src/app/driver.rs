@@ -7,13 +7,13 @@ use thiserror::Error;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
+    examination::Examination,
     lease::renew,
     nodeless::{Nodeless, look_again},
     polling::{Nudge, Poller},
 };
 use crate::{
-    diagnose::Examiner,
-    domain::{Change, Diagnosis, Group, InstanceId, Snapshot, elapsed},
+    domain::{Answer, Change, Diagnosis, Group, InstanceId, Snapshot, elapsed},
     engine::{
         Act, Input, Rollout,
         event::{Event, Note, Record, RunOutcome},
@@ -122,6 +122,7 @@ enum Heard {
     Answer(Box<Effect>, Outcome),
     Group(Box<Result<Group, PortError>>),
     Nodeless(Result<BTreeSet<InstanceId>, PortError>),
+    Facts(Vec<Answer>),
     LockLost(LockError),
 }
 
@@ -141,7 +142,7 @@ pub(super) async fn drive<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     let (heard_tx, mut heard) = mpsc::unbounded_channel();
     let stop = &mut *desk.stop;
     let mut book = Book { reporter: desk.reporter, journal: desk.journal, journal_failed: false };
-    let mut examiner = Examiner::default();
+    let mut examination = Examination::default();
     book.tell(run, ports.clock.now(), first);
     if let Some(outcome) = stop_for {
         book.tell(run, ports.clock.now(), Event::Noted(Note::Stopping(outcome)));
@@ -170,7 +171,7 @@ pub(super) async fn drive<C: Cluster, A: Cloud, K: Clock, L: Lock>(
         while acts.try_join_next().is_some() {}
         let now = ports.clock.now();
         let heard_now = pending.take();
-        let decision = settle(run, snapshot, &mut book, &mut examiner, now, heard_now.as_ref());
+        let decision = settle(run, snapshot, &mut book, &mut examination, now, heard_now.as_ref());
         for act in decision.acts {
             if run.ended().is_some() {
                 break;
@@ -191,6 +192,8 @@ pub(super) async fn drive<C: Cluster, A: Cloud, K: Clock, L: Lock>(
             let (cluster, heard) = (Arc::clone(&ports.cluster), heard_tx.clone());
             tokio::spawn(async move { heard.send(Heard::Nodeless(cluster.without_node(&ask).await)) });
         }
+        let facts = heard_tx.clone();
+        examination.ask(ports, now, &mut acts, move |answers| drop(facts.send(Heard::Facts(answers))));
         let wake = decision.wake.map_or(Timestamp::MAX, |(moment, _)| moment);
         tokio::select! {
             changes = ports.cluster.changes() => {
@@ -231,6 +234,7 @@ pub(super) async fn drive<C: Cluster, A: Cloud, K: Clock, L: Lock>(
                     Ok(instances) => nodeless.found(instances),
                     Err(error) => book.warn(run, now, &error),
                 },
+                Heard::Facts(answers) => examination.hear(answers, ports.clock.now()),
                 Heard::LockLost(error) => return Err(error.into()),
             },
             () = ports.clock.sleep_until(wake) => {}
@@ -253,7 +257,7 @@ fn settle(
     run: &mut Rollout,
     snapshot: &Snapshot,
     book: &mut Book<'_>,
-    examiner: &mut Examiner,
+    examination: &mut Examination,
     now: Timestamp,
     pending: Option<&Pending>,
 ) -> crate::engine::Decision {
@@ -266,11 +270,11 @@ fn settle(
         let mut decision = run.decide(now, snapshot, input);
         input = Input::Tick;
         if decision.events.is_empty() || run.ended().is_some() {
-            book.diagnose(run, examiner.look(run, snapshot, now), now);
+            book.diagnose(run, examination.look(run, snapshot, now), now);
             return decision;
         }
         for event in decision.events.drain(..) {
-            book.diagnose(run, examiner.before(&event, run, snapshot, now), now);
+            book.diagnose(run, examination.before(&event, run, snapshot, now), now);
             book.tell(run, now, event);
         }
     }

@@ -252,6 +252,14 @@ pub struct DiagnoseArgs {
     #[arg(long, env = "MNGUP_BEFORE_UPGRADE", hide_env = true, value_parser = values::switch)]
     #[arg(help_heading = "What to look at", group = "subject")]
     pub before_upgrade: bool,
+    /// Look at what this update of EKS stands still at or failed by, and at what it left behind
+    #[arg(long, env = "MNGUP_UPDATE_ID", hide_env = true, value_name = "ID", help_heading = "What to look at")]
+    #[arg(value_parser = values::name, group = "subject")]
+    pub update_id: Option<String>,
+    /// The same of the newest update that failed or is under way
+    #[arg(long, env = "MNGUP_LATEST_UPDATE", hide_env = true, value_parser = values::switch)]
+    #[arg(help_heading = "What to look at", group = "subject")]
+    pub latest_update: bool,
     /// The answer on stdout: human (a screen), json (one document), markdown (for a ticket)
     #[arg(short, long, env = "MNGUP_OUTPUT", hide_env = true, value_name = "FORM", default_value = "human")]
     #[arg(hide_possible_values = true, help_heading = "Output")]

@@ -1,6 +1,7 @@
 //! Who waits for whom, made of facts alone: what rules found plays no part in it.
 
 mod aws;
+mod group;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -48,6 +49,7 @@ pub(super) fn of(scene: &Scene<'_>) -> Graph {
     leaving(scene, &mut graph);
     budgets(scene, &mut graph);
     aws::aws(scene, &mut graph);
+    group::edges(scene, &mut graph);
     graph
 }
 
@@ -122,6 +124,12 @@ impl Vertex {
 impl Graph {
     fn edge(&mut self, from: Vertex, to: Vertex) {
         self.edges.entry(from).or_default().insert(to);
+    }
+
+    /// Waiting begins here, and holds what is filled in.
+    fn begin(&mut self, from: Option<Vertex>, hold: impl FnOnce(Source) -> Source) {
+        let source = |from| Source { from, node: None, pod: None, instance: None };
+        self.sources.extend(from.map(source).map(hold));
     }
 
     /// What this waits for.

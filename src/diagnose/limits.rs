@@ -61,3 +61,10 @@ pub const LAUNCH_SILENT: Duration = Duration::from_secs(45);
 
 /// Scaling activities are read for the last hours only: what happened before is not seen in them.
 pub const ACTIVITIES_KNOWN: Duration = Duration::from_hours(6);
+
+/// A pod that nothing holds leaves within seconds; one for which that is not so for this long is told within the minute.
+pub const UNEXPLAINED: Duration = Duration::from_secs(45);
+
+/// So many questions go out at once: what holds two hundred pods takes about two for each, and an API server answers that
+/// many reads of single objects within seconds. What is left is asked with the next round.
+pub const ASKS: usize = 500;

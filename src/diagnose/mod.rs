@@ -18,9 +18,11 @@ mod pages;
 mod rank;
 mod remedy;
 mod scene;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod unexplained;
 
 use std::collections::BTreeSet;
 
@@ -29,7 +31,7 @@ pub use pages::page;
 use scene::Scene;
 pub use scene::{Memory, View};
 
-use crate::domain::{Ask, CannotTell, Cause, Diagnosis, Finding};
+use crate::domain::{Ask, CannotTell, Cause, Diagnosis, Finding, Uid};
 
 /// One family of causes.
 struct Rule {
@@ -40,7 +42,8 @@ struct Rule {
 }
 
 /// Every rule; each cause is in one.
-const RULES: &[Rule] = &[budget::RULE, leaving::RULE, containers::RULE, launches::RULE, group::RULE, eks::RULE];
+const RULES: &[Rule] =
+    &[budget::RULE, leaving::RULE, containers::RULE, launches::RULE, group::RULE, eks::RULE, unexplained::RULE];
 
 /// What rules say.
 #[derive(Debug, Default)]
@@ -56,6 +59,8 @@ pub struct Examined {
     pub diagnosis: Diagnosis,
     /// All that rules asked for: whoever answers it and looks again sees more.
     pub asks: BTreeSet<Ask>,
+    /// Pods that are to leave and that nothing holds, by uid: one for which that stays so is told as unexplained.
+    pub unexplained: BTreeSet<Uid>,
 }
 
 /// Looks for every cause, and puts the roots first.
@@ -69,9 +74,13 @@ pub fn examine(view: View<'_>) -> Examined {
         debug_assert!(verdicts.found[before..].iter().all(|found| rule.causes.contains(&found.cause)));
     }
     let graph = graph::of(&scene);
-    let findings = rank::rank(&scene, &graph, verdicts.found);
+    let mut findings = rank::rank(&scene, &graph, verdicts.found);
+    let left_over = unexplained::pods(&scene, &findings);
+    findings.extend(unexplained::findings(&scene, &left_over));
+    rank::sort(&mut findings);
     let tree = tree::tree(&scene, &graph, &findings);
     let subject = scene.view.subject.clone();
     let diagnosis = Diagnosis { at: scene.view.now, subject, findings, unknown: verdicts.unknown, tree };
-    Examined { diagnosis, asks: scene.asked() }
+    let unexplained = left_over.into_iter().map(|(_, pod)| pod.id.uid.clone()).collect();
+    Examined { diagnosis, asks: scene.asked(), unexplained }
 }

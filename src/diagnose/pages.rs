@@ -19,6 +19,7 @@ pub fn page(cause: Cause) -> &'static str {
         Cause::LongGrace => include_str!("../../docs/causes/LONG-GRACE.md"),
         Cause::StuckTerminating => include_str!("../../docs/causes/STUCK-TERMINATING.md"),
         Cause::Finalizer => include_str!("../../docs/causes/FINALIZER.md"),
+        Cause::Unexplained => include_str!("../../docs/causes/UNEXPLAINED.md"),
         Cause::StaysByDesign => include_str!("../../docs/causes/STAYS-BY-DESIGN.md"),
         Cause::PodCrashLoop => include_str!("../../docs/causes/POD-CRASH-LOOP.md"),
         Cause::PodImagePull => include_str!("../../docs/causes/POD-IMAGE-PULL.md"),

@@ -29,7 +29,7 @@ impl Standing {
     }
 }
 
-/// Puts them in order.
+/// Folds symptoms under their roots, each with whom it holds.
 pub(super) fn rank(scene: &Scene<'_>, graph: &Graph, mut found: Vec<Finding>) -> Vec<Finding> {
     found.sort_by_key(|finding| (finding.cause, finding.object.clone()));
     let mut at: BTreeMap<Vertex, Vec<usize>> = BTreeMap::new();
@@ -114,12 +114,15 @@ fn fold(found: Vec<Finding>, standing: &[Standing], below: &[BTreeSet<usize>]) -
             }
         }
     }
-    let mut ranked: Vec<_> = ranked.into_values().collect();
-    ranked.sort_by_key(|finding| {
+    ranked.into_values().collect()
+}
+
+/// The worst first: what somebody must act on, and of that what holds most.
+pub(super) fn sort(findings: &mut [Finding]) {
+    findings.sort_by_key(|finding| {
         let Held { nodes, pods, instances: _ } = &finding.holds;
         (finding.grade, Reverse(nodes.len()), Reverse(pods.len()), finding.sure, finding.cause, finding.object.clone())
     });
-    ranked
 }
 
 /// Where a finding is told.

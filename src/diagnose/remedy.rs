@@ -9,7 +9,8 @@ use serde_json::json;
 
 use super::scene::behind;
 use crate::domain::{
-    Command, Container, IntOrPercent, Object, Owner, Pdb, PdbRef, PdbRule, Pod, Remedy, UnhealthyPolicy, later, short,
+    Command, Container, IntOrPercent, NodeName, Object, Owner, Pdb, PdbRef, PdbRule, Pod, Remedy, UnhealthyPolicy,
+    later, short,
 };
 
 pub(super) fn never_allows(pdb: &Pdb, pods: &[&Pod]) -> Vec<Remedy> {
@@ -23,11 +24,9 @@ pub(super) fn never_allows(pdb: &Pdb, pods: &[&Pod]) -> Vec<Remedy> {
         let risk = "restarts all of its pods; with strategy Recreate they go before new ones come";
         Remedy::fix("new pods elsewhere: a rollout does not ask the budget", vec![restart], risk)
     });
-    let relax = Remedy::fix(
-        "let one pod leave at a time",
-        vec![patch(&pdb.id, &json!({ "spec": { field: enough } }))],
-        "one pod less for a while",
-    );
+    let risk = if pdb.status.expected == 1 { "no pod at all for a while" } else { "one pod less for a while" };
+    let relax = vec![patch(&pdb.id, &json!({ "spec": { field: enough } }))];
+    let relax = Remedy::fix("let one pod leave at a time", relax, risk);
     let relax = relax.back(vec![patch(&pdb.id, &json!({ "spec": { field: was } }))]);
     restart.into_iter().chain([relax, force()]).collect()
 }
@@ -210,6 +209,12 @@ pub(super) fn pending(pod: &Pod, words: &str) -> Vec<Remedy> {
         )
     });
     std::iter::once(look).chain(surge).collect()
+}
+
+pub(super) fn unexplained(node: &NodeName, pods: &[&Pod]) -> Vec<Remedy> {
+    let describe = pods.iter().take(1).map(|pod| kubectl(&pod.id.namespace, &format!("describe pod/{}", pod.id.name)));
+    let node = Command::Kubectl(format!("describe node/{node}"));
+    vec![Remedy::look("what Kubernetes itself says of them", describe.chain([node]).collect())]
 }
 
 /// The former template, where something keeps one.

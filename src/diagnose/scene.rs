@@ -7,13 +7,14 @@ use std::{
 
 use jiff::Timestamp;
 
+use super::targets::{Comer, Goer, Owed, Targets, targets};
 use crate::{
     domain::{
-        Ask, Dossier, Instance, Known, Lifecycle, Node, NodeName, Object, Pdb, PdbRef, Pod, Policy, Query, Snapshot,
-        Subject, Uid, elapsed,
+        Ask, DaemonSetRef, Dossier, Instance, InstanceId, Known, Lifecycle, Node, NodeName, Object, Pdb, PdbRef, Pod,
+        Policy, Query, Snapshot, Subject, Uid, elapsed,
     },
     drain::{Fate, fate, ignores_budgets, needs_token},
-    engine::{Flight, Rollout, phase::NodePhase},
+    engine::{Flight, Rollout},
 };
 
 /// Everything that a diagnosis is made from.
@@ -45,11 +46,24 @@ pub struct Memory {
     /// Since when a budget allows none although all of its pods that there are are Ready: a status that lags and a pod that
     /// is made anew look so for a moment.
     unexplained: BTreeMap<PdbRef, Timestamp>,
-    /// Since when the group has fewer members than it should.
-    short: Option<Timestamp>,
+    /// Since when a pod that is to leave stays although nothing that was found holds it.
+    unexplained_pods: BTreeMap<Uid, Timestamp>,
+    /// Since when a member of the group is where it is on its way in or out: its lifecycle, and whether it is a Node.
+    stages: BTreeMap<InstanceId, (Lifecycle, bool, Timestamp)>,
 }
 
 impl Memory {
+    /// Takes note of pods that nothing holds at this moment; whoever is not among them is explained, or gone.
+    pub fn note_unexplained(&mut self, pods: BTreeSet<Uid>, now: Timestamp) {
+        let since = |uid: &Uid| self.unexplained_pods.get(uid).copied().unwrap_or(now);
+        self.unexplained_pods = pods.into_iter().map(|uid| (uid.clone(), since(&uid))).collect();
+    }
+
+    /// Since when this pod stays although nothing holds it.
+    pub(super) fn unexplained_pod_since(&self, pod: &Uid) -> Option<Timestamp> {
+        self.unexplained_pods.get(pod).copied()
+    }
+
     /// Takes note of what is seen at this moment.
     pub fn note(&mut self, snapshot: &Snapshot, now: Timestamp) {
         let behind = snapshot.pdbs().values().filter(|pdb| !pdb.is_observed());
@@ -65,8 +79,26 @@ impl Memory {
         let unexplained =
             unexplained.map(|pdb| (pdb.id.clone(), self.unexplained.get(&pdb.id).copied().unwrap_or(now)));
         self.unexplained = unexplained.collect();
-        let short = snapshot.group().is_some_and(|group| group.missing() > 0);
-        self.short = short.then(|| self.short.unwrap_or(now));
+        self.note_stages(snapshot, now);
+    }
+
+    fn note_stages(&mut self, snapshot: &Snapshot, now: Timestamp) {
+        let members = snapshot.group().into_iter().flat_map(|group| group.instances.values());
+        let moving = members.map(|instance| (instance, snapshot.node_of(&instance.id)));
+        // Those that serve are the many, and nobody asks since when.
+        let moving = moving
+            .filter(|(instance, node)| instance.lifecycle != Lifecycle::InService || !node.is_some_and(Node::is_ready));
+        let stages = moving.map(|(instance, node)| {
+            let since = self.stage_since(instance, node).unwrap_or(now);
+            (instance.id.clone(), (instance.lifecycle.clone(), node.is_some(), since))
+        });
+        self.stages = stages.collect();
+    }
+
+    /// Since when this instance is where it is in its life, as long as somebody has looked on.
+    pub(super) fn stage_since(&self, instance: &Instance, node: Option<&Node>) -> Option<Timestamp> {
+        let (lifecycle, joined, since) = self.stages.get(&instance.id)?;
+        (*lifecycle == instance.lifecycle && *joined == node.is_some()).then_some(*since)
     }
 }
 
@@ -85,6 +117,14 @@ pub(super) struct Scene<'a> {
     pub(super) view: View<'a>,
     /// Nodes that are looked at.
     pub(super) nodes: Vec<&'a Node>,
+    /// Nodes in flight that are empty: what is left is that their volumes, instances and replacements move.
+    pub(super) empty: Vec<&'a Flight>,
+    /// Launches that are to come.
+    pub(super) owed: Vec<Owed<'a>>,
+    /// Instances that are to serve.
+    pub(super) comers: Vec<Comer<'a>>,
+    /// Instances and Nodes that are to go.
+    pub(super) goers: Vec<Goer<'a>>,
     /// Pods that are to leave and have not left, by node.
     pub(super) leavers: Vec<Leaver<'a>>,
     /// Pods that stay although their node is emptied.
@@ -103,7 +143,7 @@ impl<'a> Scene<'a> {
     /// Lays out what this view shows.
     #[must_use]
     pub(super) fn of(view: View<'a>) -> Self {
-        let nodes = targets(&view);
+        let Targets { nodes, empty, owed, comers, goers } = targets(&view);
         let (mut leavers, mut stayers) = (Vec::new(), Vec::new());
         let mut asked = BTreeSet::new();
         for node in &nodes {
@@ -124,6 +164,10 @@ impl<'a> Scene<'a> {
         let mut scene = Self {
             view,
             nodes,
+            empty,
+            owed,
+            comers,
+            goers,
             leavers,
             stayers,
             blocked: BTreeMap::new(),
@@ -167,7 +211,30 @@ impl<'a> Scene<'a> {
         let counted = self.blocked.keys().filter_map(|pdb| snapshot.pods_of_pdb(pdb)).flatten();
         let asked_about = self.leavers.iter().map(|leaver| leaver.pod).filter(|_| self.is_about_a_pod());
         let unhealthy = counted.chain(asked_about).filter(|pod| !pod.ready && !pod.is_finished());
-        self.unhealthy = unhealthy.map(|pod| (&pod.id.uid, pod)).collect();
+        let nodes = self.comers.iter().filter_map(|comer| comer.node);
+        let daemons: Vec<_> = nodes.flat_map(|node| self.daemons_that_lack(node)).collect();
+        self.unhealthy = unhealthy.chain(daemons).map(|pod| (&pod.id.uid, pod)).collect();
+    }
+
+    /// The pods of a `DaemonSet` on a node.
+    pub(super) fn daemon_pods(&self, set: &DaemonSetRef, node: &Node) -> Known<Vec<&'a Pod>> {
+        let snapshot = self.view.snapshot;
+        if snapshot.knows_pods_of(&node.name) {
+            let is_its = |pod: &&Pod| {
+                let owner = pod.owner.as_ref().filter(|owner| owner.kind == "DaemonSet" && owner.name == set.name);
+                owner.is_some() && pod.id.namespace == set.namespace
+            };
+            return Known::Is(snapshot.pods_on(&node.name).filter(is_its).collect());
+        }
+        self.ask(&Ask::daemon_pods(&set.namespace, &set.name, &node.name)).map(|pods| pods.iter().collect())
+    }
+
+    /// Daemon pods without which a node that comes does not serve, and that are not Ready: all of them once it is Ready
+    /// itself; before that the one that it needs for it.
+    pub(super) fn daemons_that_lack(&self, node: &Node) -> Vec<&'a Pod> {
+        let sets = self.view.snapshot.daemon_sets_for(node).filter(|set| node.is_ready() || set.is_network_plugin());
+        let pods = sets.flat_map(|set| self.daemon_pods(set, node).known().into_iter().flatten());
+        pods.filter(|pod| !pod.ready && pod.deletion.is_none()).collect()
     }
 
     pub(super) fn is_about_a_pod(&self) -> bool {
@@ -197,11 +264,6 @@ impl<'a> Scene<'a> {
             Some(_) => self.view.memory.unexplained.get(&pdb.id).copied(),
             None => pdb.status.blocked_since,
         }
-    }
-
-    /// Since when the group is seen to have fewer members than it should.
-    pub(super) fn short_since(&self) -> Option<Timestamp> {
-        self.view.memory.short
     }
 
     /// Whether nodes are on their way that may take what no node takes now.
@@ -252,41 +314,4 @@ fn is_asked_about(view: &View<'_>, pod: &Pod) -> bool {
         Subject::Pod(asked) => asked.uid == pod.id.uid,
         Subject::Run | Subject::Group | Subject::Nodes(_) | Subject::BeforeUpgrade | Subject::Update(_) => true,
     }
-}
-
-/// The nodes that are looked at: never all of a cluster.
-fn targets<'a>(view: &View<'a>) -> Vec<&'a Node> {
-    let snapshot = view.snapshot;
-    match view.subject {
-        Subject::Run => {
-            let flights = view.run.into_iter().flat_map(|run| run.flights().values());
-            let drained = flights.filter(|flight| matches!(flight.phase, NodePhase::Draining { .. }));
-            drained.filter_map(|flight| snapshot.node(flight.member.node.as_ref()?)).collect()
-        }
-        Subject::Group => snapshot.nodes().values().filter(|node| node.unschedulable).collect(),
-        Subject::Nodes(names) => names.iter().filter_map(|name| snapshot.node(name)).collect(),
-        Subject::Pod(pod) => {
-            let node = snapshot.pod(&pod.uid).and_then(|pod| pod.node.as_ref());
-            node.and_then(|name| snapshot.node(name)).into_iter().collect()
-        }
-        Subject::BeforeUpgrade => view.old.iter().filter_map(|name| snapshot.node(name)).collect(),
-        Subject::Update(id) => named_by_update(view, id),
-    }
-}
-
-/// The nodes that the errors of an update name, as Nodes or as their instances; the cordoned ones where they name none.
-fn named_by_update<'a>(view: &View<'a>, id: &str) -> Vec<&'a Node> {
-    let snapshot = view.snapshot;
-    let update = view.dossier.answer(&Ask::update(Some(id))).known().and_then(Option::as_ref);
-    let named: BTreeSet<&str> = update
-        .iter()
-        .flat_map(|update| &update.errors)
-        .flat_map(|error| &error.resources)
-        .map(String::as_str)
-        .collect();
-    let is_named = |node: &&Node| {
-        named.contains(node.name.as_str()) || node.instance.as_ref().is_some_and(|id| named.contains(id.as_str()))
-    };
-    let nodes: Vec<_> = snapshot.nodes().values().filter(is_named).collect();
-    if nodes.is_empty() { snapshot.nodes().values().filter(|node| node.unschedulable).collect() } else { nodes }
 }

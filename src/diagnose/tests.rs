@@ -170,6 +170,7 @@ fn node(name: &str, cordoned_at: Option<Timestamp>) -> Node {
         zone: Some("a".into()),
         created_at: Timestamp::UNIX_EPOCH,
         ready: Readiness::Ready,
+        ready_since: None,
         unschedulable: cordoned_at.is_some(),
         cordoned_at,
         taints: Vec::new(),

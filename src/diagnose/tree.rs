@@ -19,7 +19,13 @@ pub(super) fn tree(scene: &Scene<'_>, graph: &Graph, findings: &[Finding]) -> Ve
         causes.entry(Vertex::of(&finding)).or_default().insert(finding.cause);
     }
     let mut grower = Grower { graph, causes, seen: BTreeSet::new() };
-    let roots: Vec<_> = scene.nodes.iter().map(|node| Vertex::leaves(Object::Node(node.name.clone()))).collect();
+    let mut roots: Vec<_> = scene.nodes.iter().map(|node| Vertex::leaves(Object::Node(node.name.clone()))).collect();
+    // Pods hang below their nodes.
+    for source in graph.sources.iter().filter(|source| source.pod.is_none()) {
+        if !roots.contains(&source.from) {
+            roots.push(source.from.clone());
+        }
+    }
     roots.iter().filter_map(|root| grower.grow(root)).collect()
 }
 

@@ -96,6 +96,7 @@ catalogue! {
     LongGrace, "LONG-GRACE", Leaving, Root, "a pod that may take longer to stop than its node waits";
     StuckTerminating, "STUCK-TERMINATING", Leaving, Root, "a pod that should be gone and is not";
     Finalizer, "FINALIZER", Leaving, Root, "a pod that somebody else must let go of first";
+    Unexplained, "UNEXPLAINED", Leaving, Root, "something holds, and mngup cannot say why";
     StaysByDesign, "STAYS-BY-DESIGN", Leaving, Aside, "a pod that belongs to its node and goes with it";
     PodCrashLoop, "POD-CRASH-LOOP", Container, Root, "a container that ends again and again";
     PodImagePull, "POD-IMAGE-PULL", Container, Root, "an image that the node cannot get";

@@ -151,6 +151,14 @@ pub struct DaemonSetRef {
     pub name: String,
 }
 
+impl DaemonSetRef {
+    /// Whether it gives a node its network, by the names that the usual ones go by: until it runs there, no node is Ready.
+    #[must_use]
+    pub fn is_network_plugin(&self) -> bool {
+        matches!(self.name.as_str(), "aws-node" | "cilium" | "calico-node")
+    }
+}
+
 impl fmt::Display for DaemonSetRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "daemonset/{}/{}", self.namespace, self.name)

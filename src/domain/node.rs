@@ -22,6 +22,9 @@ pub struct Node {
     pub created_at: Timestamp,
     /// Condition Ready.
     pub ready: Readiness,
+    /// Since when that is so.
+    #[serde(default)]
+    pub ready_since: Option<Timestamp>,
     /// `spec.unschedulable`: cordoned.
     pub unschedulable: bool,
     /// Since when it is cordoned, as its taint tells.
@@ -109,6 +112,17 @@ impl Node {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.ready == Readiness::Ready
+    }
+}
+
+impl Taint {
+    /// Whether a node carries it only while it starts: whoever put it on takes it off again.
+    #[must_use]
+    pub fn is_of_the_start(&self) -> bool {
+        let starting = self.key.starts_with("node.kubernetes.io/")
+            || self.key == "node.cloudprovider.kubernetes.io/uninitialized"
+            || self.key.ends_with("/agent-not-ready");
+        starting && self.effect != Effect::PreferNoSchedule
     }
 }
 

@@ -230,14 +230,14 @@ impl Rollout {
         self.fresh.remove(&member.instance);
         self.quarantined.remove(&member.instance);
         if let Some(arrival) = self.arrivals.remove(&member.instance) {
-            self.owed.push(Owed { replaces: arrival.replaces, since: arrival.owed_since });
+            self.owed.push(Owed { replaces: arrival.replaces, since: arrival.owed_since, lost: arrival.lost + 1 });
         }
         let Some(flight) = self.flights.get_mut(&member.instance) else { return };
         let shrinks = matches!(flight.phase, NodePhase::Terminating { decrement: true, .. }) && ours;
         flight.phase = NodePhase::Replacing { since: at };
         flight.leaving.clear();
         if !shrinks {
-            self.owed.push(Owed { replaces: Some(member.clone()), since: at });
+            self.owed.push(Owed { replaces: Some(member.clone()), since: at, lost: 0 });
         }
     }
 
@@ -245,8 +245,11 @@ impl Rollout {
         self.known.insert(instance.clone());
         self.fresh.insert(instance.clone());
         let position = self.owed.iter().position(|owed| owed.replaces.as_ref() == replaces);
-        let owed_since = position.map_or(at, |index| self.owed.remove(index).since);
-        let arrival = Arrival { replaces: replaces.cloned(), owed_since, first_seen: at, joined: None };
+        let (owed_since, lost) = position.map_or((at, 0), |index| {
+            let owed = self.owed.remove(index);
+            (owed.since, owed.lost)
+        });
+        let arrival = Arrival { replaces: replaces.cloned(), owed_since, first_seen: at, joined: None, lost };
         self.arrivals.insert(instance.clone(), arrival);
     }
 
@@ -275,7 +278,7 @@ impl Rollout {
     }
 
     fn owe(&mut self, count: u32, since: Timestamp) {
-        self.owed.extend((0..count).map(|_| Owed { replaces: None, since }));
+        self.owed.extend((0..count).map(|_| Owed { replaces: None, since, lost: 0 }));
     }
 
     fn with_flight(&mut self, node: &NodeName, change: impl FnOnce(&mut Flight)) {

@@ -1,6 +1,7 @@
 //! The rollout: what it is ([`Rollout`]), what it wants ([`Rollout::decide`]), how it changes ([`Rollout::evolve`]).
 
 mod answers;
+mod awaited;
 mod choose;
 mod decide;
 mod draft;
@@ -20,6 +21,7 @@ mod stopped;
 mod tidy;
 pub mod waiting;
 
+pub use awaited::{Awaited, Launched};
 pub use decide::Input;
 pub use draft::{Act, Decision};
 pub use rollout::{Flight, Goal, Rollout};

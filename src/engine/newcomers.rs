@@ -9,9 +9,7 @@ use super::{
     rollout::{Arrival, Owed},
     waiting::WaitingOn,
 };
-use crate::domain::{
-    Instance, InstanceId, Lifecycle, Member, Node, NodeMark, NodePatch, Readiness, Taint, TaintEffect, elapsed, later,
-};
+use crate::domain::{Instance, InstanceId, Lifecycle, Member, Node, NodeMark, NodePatch, Readiness, elapsed, later};
 
 /// Says which members in flight, quarantined or awaited have left the group or are on their way out.
 pub(super) fn departures(draft: &mut Draft<'_>) {
@@ -265,7 +263,7 @@ fn lacks(draft: &Draft<'_>, arrival: &Arrival, instance: &Instance, node: Option
     if instance.lifecycle != Lifecycle::InService {
         return Some(joins());
     }
-    if let Some(taint) = node.taints.iter().find(|taint| is_startup(taint)) {
+    if let Some(taint) = node.taints.iter().find(|taint| taint.is_of_the_start()) {
         let taint = format!("{}:{}", taint.key, taint.effect);
         return Some(WaitingOn::NodeTaint { node: node.name.clone(), taint });
     }
@@ -285,21 +283,9 @@ fn lacks(draft: &Draft<'_>, arrival: &Arrival, instance: &Instance, node: Option
     if !missing.is_empty() {
         return Some(WaitingOn::DaemonSets { node: node.name.clone(), missing });
     }
-    let replaced = arrival.replaces.as_ref().and_then(|member| draft.run.flights.get(&member.instance));
-    let wanted: Vec<_> = match replaced {
-        Some(flight) => flight.extended.keys().collect(),
-        None => draft.run.extended.iter().collect(),
-    };
-    let missing: Vec<_> = wanted.into_iter().filter(|name| !node.extended.contains_key(*name)).cloned().collect();
+    let wanted = draft.run.demanded(arrival.replaces.as_ref());
+    let missing: Vec<_> = wanted.filter(|name| !node.extended.contains_key(*name)).map(str::to_owned).collect();
     (!missing.is_empty()).then(|| WaitingOn::ExtendedResources { node: node.name.clone(), missing })
-}
-
-/// Taints that a node carries only while it starts: whoever put them on takes them off again.
-fn is_startup(taint: &Taint) -> bool {
-    let starting = taint.key.starts_with("node.kubernetes.io/")
-        || taint.key == "node.cloudprovider.kubernetes.io/uninitialized"
-        || taint.key.ends_with("/agent-not-ready");
-    starting && taint.effect != TaintEffect::PreferNoSchedule
 }
 
 fn shield(draft: &mut Draft<'_>, node: &Node) {

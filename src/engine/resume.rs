@@ -61,11 +61,11 @@ impl Rollout {
                 run.fresh.insert(instance.id.clone());
             }
             if run.may_not_serve_yet(instance, node, now) {
-                let arrival = Arrival { replaces: None, owed_since: now, first_seen: now, joined: None };
+                let arrival = Arrival { replaces: None, owed_since: now, first_seen: now, joined: None, lost: 0 };
                 run.arrivals.insert(instance.id.clone(), arrival);
             }
         }
-        run.owed = (0..group.missing()).map(|_| Owed { replaces: None, since: now }).collect();
+        run.owed = (0..group.missing()).map(|_| Owed { replaces: None, since: now, lost: 0 }).collect();
         if run.intent.state != IntentState::Rolling {
             // A run that stopped had given AZRebalance back, unless it could not.
             run.intent.suspended_az_rebalance |= !group.suspended.contains(&Process::AzRebalance);

@@ -122,6 +122,8 @@ pub struct Flight {
 pub(super) struct Owed {
     pub(super) replaces: Option<Member>,
     pub(super) since: Timestamp,
+    /// How many that came for it were lost before they served.
+    pub(super) lost: u32,
 }
 
 /// A new instance that does not serve yet.
@@ -132,6 +134,8 @@ pub(super) struct Arrival {
     pub(super) owed_since: Timestamp,
     pub(super) first_seen: Timestamp,
     pub(super) joined: Option<NodeName>,
+    /// How many before it were lost before they served.
+    pub(super) lost: u32,
 }
 
 /// What was last told about who waits.

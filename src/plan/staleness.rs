@@ -177,6 +177,7 @@ mod tests {
                 zone: Some("a".into()),
                 created_at: Timestamp::UNIX_EPOCH,
                 ready: Readiness::Ready,
+                ready_since: None,
                 unschedulable: false,
                 cordoned_at: None,
                 taints: Vec::new(),

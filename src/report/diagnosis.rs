@@ -44,7 +44,7 @@ impl Findings<'_> {
             let first = before.take_if(|_| remedy.needs_kubectl()).unwrap_or_default();
             let first = first.iter().flat_map(|step| step.pasted(self.room()));
             rows.add(head, first.chain(self.remedy(remedy)).collect());
-            rows.add("back", self.commands_of(&remedy.back));
+            rows.add("back", self.back(remedy));
         }
         rows.add("more", vec![format!("mngup explain {}", finding.cause)]);
         rows.lines
@@ -85,6 +85,12 @@ impl Findings<'_> {
             risk => format!("{}; risk: {risk}", remedy.what),
         };
         Step::Say(words).pasted(self.room()).into_iter().chain(self.commands_of(&remedy.run)).collect()
+    }
+
+    /// What takes it back, and when: pasted with the rest at once it would put the block back.
+    fn back(&self, remedy: &Remedy) -> Vec<String> {
+        let when = (!remedy.back.is_empty()).then(|| "# puts it back, once the pods have moved:".to_owned());
+        when.into_iter().chain(self.commands_of(&remedy.back)).collect()
     }
 
     fn commands_of(&self, commands: &[Command]) -> Vec<String> {
@@ -186,10 +192,7 @@ pub fn markdown(diagnosis: &Diagnosis, group: &str, commands: &Commands) -> Stri
         for remedy in &finding.remedies {
             lines.extend([String::new(), "```sh".to_owned()]);
             lines.extend(findings.remedy(remedy));
-            if !remedy.back.is_empty() {
-                lines.push("# puts it back, once the pods have moved:".to_owned());
-                lines.extend(findings.commands_of(&remedy.back));
-            }
+            lines.extend(findings.back(remedy));
             lines.push("```".to_owned());
         }
         lines.push(String::new());

@@ -201,6 +201,7 @@ fn node(index: usize) -> Node {
         zone: Some(zone.into()),
         created_at: Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(i64::try_from(index).expect("it fits")),
         ready: Readiness::Ready,
+        ready_since: None,
         unschedulable: false,
         cordoned_at: None,
         taints: Vec::new(),

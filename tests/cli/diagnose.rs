@@ -23,7 +23,8 @@ fn a_cause_is_told_once_with_whom_it_holds_and_what_clears_it_away() {
              kubectl -n shop rollout restart deployment/legacy-api
       or     # let one pod leave at a time; risk: one pod less for a while
              kubectl -n shop patch pdb/legacy-api --type=merge -p '{"spec":{"minAvailable":1}}'
-      back   kubectl -n shop patch pdb/legacy-api --type=merge -p '{"spec":{"minAvailable":"100%"}}'
+      back   # puts it back, once the pods have moved:
+             kubectl -n shop patch pdb/legacy-api --type=merge -p '{"spec":{"minAvailable":"100%"}}'
       or     # delete what is left when the drain timeout ends; risk: past every budget of the group's pods
              mngup upgrade --sandbox DIR/plans/sandbox/never-allows.yaml --force
       more   mngup explain PDB-NEVER-ALLOWS

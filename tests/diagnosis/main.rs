@@ -1,6 +1,6 @@
 //! Every cause, made in a simulated world: found by its code and object within a minute, and its near miss not.
 //!
-//! `cargo test --test diagnosis score -- --nocapture` prints the score; `MNGUP_WORLDS=1000` plays more healthy worlds,
+//! `cargo test --test diagnosis score -- --nocapture` prints the score; `MNGUP_WORLDS=10000` plays more worlds,
 //! `MNGUP_SEED=7` one.
 #![allow(
     missing_docs,
@@ -11,9 +11,11 @@
     reason = "tests"
 )]
 
+mod combined;
 mod healthy;
 mod outside;
 mod proofs;
+mod worlds;
 
 use std::time::Duration;
 
@@ -93,7 +95,7 @@ fn find(cause: Cause, proof: &Proof) -> Option<(Duration, String)> {
 /// Where the cause is told as it should be: at this object, of this grade, as a root or under one.
 fn told<'a>(found: &'a Diagnosis, cause: Cause, proof: &Proof) -> Option<&'a Finding> {
     let is_it = |finding: &&Finding| {
-        finding.cause == cause && finding.grade == proof.grade && finding.object.to_string().starts_with(proof.object)
+        finding.cause == cause && finding.grade == proof.grade && finding.object.to_string().starts_with(&proof.object)
     };
     let roots = found.findings.iter();
     match proof.under {

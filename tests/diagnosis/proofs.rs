@@ -23,7 +23,7 @@ use crate::BLOCKS;
 pub struct Proof {
     pub world: WorldSpec,
     /// How its object begins.
-    pub object: &'static str,
+    pub object: String,
     pub grade: Grade,
     /// The root that it is told under.
     pub under: Option<Cause>,
@@ -35,22 +35,43 @@ pub struct Proof {
     pub outside: Option<Question>,
     /// Whether the block begins with an instance that is owed, not with a cordon.
     pub owed: bool,
+    /// Whether it is about pods of one namespace, so that others can stand beside it.
+    pub combines: bool,
     pub near_miss: WorldSpec,
 }
 
 impl Proof {
-    fn new(world: WorldSpec, object: &'static str, near_miss: WorldSpec) -> Self {
+    fn new(world: WorldSpec, object: &str, near_miss: WorldSpec) -> Self {
         Self {
             world,
-            object,
+            object: object.to_owned(),
             grade: BLOCKS,
             under: None,
             by_nature: Duration::ZERO,
             about_a_node: false,
+            combines: true,
             outside: None,
             owed: false,
             near_miss,
         }
+    }
+
+    /// The same, for a cause that goes away as soon as there are nodes enough for others to stand beside it, or that is in
+    /// the way of all others.
+    fn alone(self) -> Self {
+        Self { combines: false, ..self }
+    }
+
+    /// The same in another namespace.
+    pub fn moved_to(mut self, namespace: &str) -> Self {
+        for workload in &mut self.world.workloads {
+            namespace.clone_into(&mut workload.namespace);
+        }
+        for fault in &mut self.world.faults {
+            move_to(namespace, &mut fault.what);
+        }
+        self.object = self.object.replace("default", namespace);
+        self
     }
 
     pub fn subject(&self, rehearsal: &Rehearsal) -> Subject {
@@ -65,7 +86,9 @@ impl Proof {
 
 /// A cause without a proof does not compile.
 pub fn proof(cause: Cause) -> Proof {
-    let one_crash = |room| world(WorkloadSpec { trouble: Some(first(TroubleKind::CrashLoop)), ..cart(out(room)) });
+    // Whoever is made anew crashes, as with a template that is broken; beside it one that does and has room to.
+    let new_crash = || world(WorkloadSpec { trouble: Some(made_anew(TroubleKind::CrashLoop)), ..cart(out(1)) });
+    let one_crash = || world(WorkloadSpec { trouble: Some(first(TroubleKind::CrashLoop)), ..cart(out(2)) });
     match cause {
         Cause::PdbNeverAllows => {
             let share =
@@ -73,7 +96,7 @@ pub fn proof(cause: Cause) -> Proof {
             Proof::new(world(cart(share(100))), "pdb/default/cart", world(cart(share(50))))
         }
         Cause::PdbExhausted => {
-            let proof = Proof::new(one_crash(1), "pdb/default/cart", one_crash(2));
+            let proof = Proof::new(new_crash(), "pdb/default/cart", one_crash());
             Proof { under: Some(Cause::PodCrashLoop), ..proof }
         }
         Cause::PdbUnhealthyBlocks => {
@@ -110,7 +133,7 @@ pub fn proof(cause: Cause) -> Proof {
                 };
                 faulty(cart(out(1)), vec![(1, FaultKind::BudgetLag { lag: Duration::from_secs(lag) }), (2, change)])
             };
-            Proof::new(behind(36_000), "pdb/default/cart", behind(8))
+            Proof::new(behind(36_000), "pdb/default/cart", behind(8)).alone()
         }
         Cause::LandsBack => {
             let tolerates = |key: Option<&str>| {
@@ -118,7 +141,8 @@ pub fn proof(cause: Cause) -> Proof {
                 let (replicas, anti_affinity) = (4, Some(Topology::Hostname));
                 world(WorkloadSpec { tolerations, replicas, anti_affinity, budgets: Vec::new(), ..cart(out(1)) })
             };
-            Proof::new(tolerates(None), "deployment/default/cart", tolerates(Some("node.kubernetes.io/not-ready")))
+            let near = tolerates(Some("node.kubernetes.io/not-ready"));
+            Proof::new(tolerates(None), "deployment/default/cart", near).alone()
         }
         Cause::BarePod => {
             let bare = WorkloadSpec { kind: WorkloadKind::Pod, budgets: Vec::new(), ..cart(out(1)) };
@@ -141,6 +165,11 @@ pub fn proof(cause: Cause) -> Proof {
             let gone = FaultKind::RemoveFinalizers { workload: "default/cart".to_owned() };
             Proof::new(world(kept()), "pod/default/cart", faulty(cart(out(1)), vec![(1, gone)]))
         }
+        Cause::Unexplained => {
+            let refused = Some("etcdserver: mvcc: database space exceeded".to_owned());
+            let full = WorkloadSpec { refused, budgets: Vec::new(), ..cart(out(1)) };
+            Proof::new(world(full), "node/", world(cart(out(1))))
+        }
         Cause::StaysByDesign => {
             let daemon = WorkloadSpec {
                 kind: WorkloadKind::DaemonSet,
@@ -153,13 +182,14 @@ pub fn proof(cause: Cause) -> Proof {
             let proof = Proof::new(with_daemon, "node/", world(cart(out(1))));
             Proof { grade: Grade::Notes, about_a_node: true, ..proof }
         }
-        Cause::PodCrashLoop => Proof::new(one_crash(1), "pod/default/cart", one_crash(2)),
+        Cause::PodCrashLoop => Proof::new(new_crash(), "pod/default/cart", one_crash()),
         Cause::PodImagePull => {
-            let pull = |room| world(WorkloadSpec { trouble: Some(first(TroubleKind::ImagePull)), ..cart(out(room)) });
-            Proof::new(pull(1), "pod/default/cart", pull(2))
+            let pull = |trouble, room| world(WorkloadSpec { trouble: Some(trouble), ..cart(out(room)) });
+            let kind = TroubleKind::ImagePull;
+            Proof::new(pull(made_anew(kind), 1), "pod/default/cart", pull(first(kind), 2))
         }
         Cause::PodNotReady => {
-            let never = world(WorkloadSpec { trouble: Some(first(TroubleKind::NeverReady)), ..cart(out(1)) });
+            let never = world(WorkloadSpec { trouble: Some(made_anew(TroubleKind::NeverReady)), ..cart(out(1)) });
             Proof::new(never, "pod/default/cart", starts_in(30))
         }
         Cause::PodStarting => {
@@ -169,7 +199,7 @@ pub fn proof(cause: Cause) -> Proof {
         Cause::PodPending => {
             let apart =
                 |replicas| world(WorkloadSpec { replicas, anti_affinity: Some(Topology::Hostname), ..cart(out(1)) });
-            Proof::new(apart(5), "pod/default/cart", apart(4))
+            Proof::new(apart(5), "pod/default/cart", apart(4)).alone()
         }
         Cause::LaunchNoCapacity
         | Cause::LaunchQuota
@@ -240,6 +270,26 @@ fn first(kind: TroubleKind) -> Trouble {
     Trouble { kind, with: TroubleWith::First }
 }
 
+fn made_anew(kind: TroubleKind) -> Trouble {
+    Trouble { kind, with: TroubleWith::New }
+}
+
 fn starts_in(seconds: u64) -> WorldSpec {
     world(WorkloadSpec { replicas: 8, ready: Duration::from_secs(seconds), ..cart(out(1)) })
+}
+
+/// The same fault of the workload or budget that is called so in another namespace.
+fn move_to(namespace: &str, what: &mut FaultKind) {
+    if let FaultKind::DeletePod { workload: object }
+    | FaultKind::Scale { workload: object, .. }
+    | FaultKind::RemoveFinalizers { workload: object }
+    | FaultKind::ChangeBudget { budget: object, .. }
+    | FaultKind::DeleteBudget { budget: object }
+    | FaultKind::DisruptedSticks { budget: object } = what
+    {
+        *object = object.replace("default/", &format!("{namespace}/"));
+    }
+    if let FaultKind::DeleteNamespace { namespace: terminated } = what {
+        namespace.clone_into(terminated);
+    }
 }

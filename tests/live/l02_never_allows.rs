@@ -47,14 +47,20 @@ fn l2_the_run_stops_gives_the_node_back_and_goes_on_once_the_budget_allows() {
     assert_snapshot!(verdict(&run, &["cart", "ledger"]), @r#"
     PodEvictionFailure: node/NODE still holds 1 pod after 8s
 
-    pdb/default/ledger can never allow an eviction
+    PDB-NEVER-ALLOWS  pdb/default/ledger can never allow an eviction
       holds  pod/default/ledger-POD
-      why    minAvailable 3 of 3 pods = 3 must stay; 3 are Ready; 0 may leave, now and always
+      why    minAvailable 3 of 3 pods = 3 must stay; 3 are Ready; 0 may leave, now and always (arithmetic)
       fix    # kubectl must point to cluster prod:
              # aws eks update-kubeconfig --name prod
+             # new pods elsewhere: a rollout does not ask the budget; risk: restarts all of its pods; with strategy Recreate they go before new ones come
+             kubectl -n default rollout restart deployment/ledger
+      or     # let one pod leave at a time; risk: one pod less for a while
              kubectl -n default patch pdb/ledger --type=merge -p '{"spec":{"minAvailable":2}}'
-      later  # puts it back, once the pods have moved:
+      back   # puts it back, once the pods have moved:
              kubectl -n default patch pdb/ledger --type=merge -p '{"spec":{"minAvailable":3}}'
+      or     # delete what is left when the drain timeout ends; risk: past every budget of the group's pods
+             mngup upgrade -c prod -n workers --max-surge 0 --drain-timeout 8s --post-drain-delay 0s --force
+      more   mngup explain PDB-NEVER-ALLOWS
 
     0 of 3 old nodes are replaced; NODE serves again; nothing is in flight
     Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n workers
@@ -101,14 +107,20 @@ fn l3_quarantine_leaves_the_node_and_does_the_others() {
     assert_snapshot!(verdict(&run, &["cart", "ledger"]).replace(larger, ""), @r#"
     PodEvictionFailure: node/NODE still holds 1 pod after 8s
 
-    pdb/default/ledger can never allow an eviction
+    PDB-NEVER-ALLOWS  pdb/default/ledger can never allow an eviction
       holds  pod/default/ledger-POD
-      why    minAvailable 1 of 1 pod = 1 must stay; 1 is Ready; 0 may leave, now and always
+      why    minAvailable 1 of 1 pod = 1 must stay; 1 is Ready; 0 may leave, now and always (arithmetic)
       fix    # kubectl must point to cluster prod:
              # aws eks update-kubeconfig --name prod
+             # new pods elsewhere: a rollout does not ask the budget; risk: restarts all of its pods; with strategy Recreate they go before new ones come
+             kubectl -n default rollout restart deployment/ledger
+      or     # let one pod leave at a time; risk: no pod at all for a while
              kubectl -n default patch pdb/ledger --type=merge -p '{"spec":{"minAvailable":0}}'
-      later  # puts it back, once the pods have moved:
+      back   # puts it back, once the pods have moved:
              kubectl -n default patch pdb/ledger --type=merge -p '{"spec":{"minAvailable":1}}'
+      or     # delete what is left when the drain timeout ends; risk: past every budget of the group's pods
+             mngup upgrade -c prod -n workers --drain-timeout 8s --post-drain-delay 0s --undrainable-node-behavior quarantine --force
+      more   mngup explain PDB-NEVER-ALLOWS
 
     node/NODE is quarantined: it stays cordoned, and is still old
     Next, when it is fixed (goes on where it stopped): mngup upgrade -c prod -n workers

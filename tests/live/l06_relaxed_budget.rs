@@ -16,7 +16,7 @@ fn an_eviction_follows_as_soon_as_its_budget_allows_it() {
     let Some(bed) = Bed::start(BedOptions { world, workloads }) else { return };
     let mut run = bed.spawn_upgrade(&["--max-surge", "1", "--post-drain-delay", "1s"]);
     // The plan names the budget, too; this is a node that drains and waits for it.
-    run.wait_until_said(" left): pdb/default/cart", Duration::from_secs(60));
+    run.wait_until_said(" left): PDB-NEVER-ALLOWS pdb/default/cart", Duration::from_secs(60));
     let attempts = || bed.audit().into_iter().filter(|entry| entry.subresource == "eviction");
     assert_eq!(attempts().collect::<Vec<_>>(), [], "an eviction that must be refused is not tried, let alone again");
 

@@ -106,7 +106,7 @@ fn abort_leaves_a_cordon_that_is_somebody_else_s_by_now() {
     let person = |args: &[&str]| bed.plane.kubectl_as(PERSON, args).expect("a person may do it");
     let blocked = || {
         let mut run = bed.spawn_upgrade(&["--max-surge", "0", "--lease-duration", "3s"]);
-        run.wait_until_said(" left): pdb/default/ledger", Duration::from_secs(60));
+        run.wait_until_said(" left): PDB-NEVER-ALLOWS pdb/default/ledger", Duration::from_secs(60));
         run.kill();
         bed.wait_until_lease_ran_out();
         cordoned(&bed).pop_first().expect("one node drains")

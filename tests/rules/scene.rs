@@ -85,6 +85,7 @@ pub fn node(name: &str, zone: &str) -> Node {
         zone: Some(zone.into()),
         created_at: Timestamp::UNIX_EPOCH,
         ready: Readiness::Ready,
+        ready_since: None,
         unschedulable: false,
         cordoned_at: None,
         taints: Vec::new(),

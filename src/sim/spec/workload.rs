@@ -78,6 +78,9 @@ pub struct WorkloadSpec {
     /// An admission webhook that denies their eviction.
     #[serde(default)]
     pub webhook: Option<WebhookSpec>,
+    /// What the server says to their eviction with a 500, in words that nobody foresaw.
+    #[serde(default)]
+    pub refused: Option<String>,
 }
 
 /// Which controller makes the pods.
@@ -245,6 +248,7 @@ impl WorkloadSpec {
             budgets: Vec::new(),
             trouble: None,
             webhook: None,
+            refused: None,
         }
     }
 }

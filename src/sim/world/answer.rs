@@ -18,6 +18,8 @@ impl World {
             Ask::TryEviction(pod) => Known::Is(Fact::Eviction(self.clone().would_refuse(pod))),
             Ask::NodeManagerRole => Known::Is(Fact::NodeManagerRole(self.node_manager_role())),
             Ask::Subnets => Known::Is(Fact::Subnets(self.group_subnets())),
+            Ask::Updates => Known::Is(Fact::Updates(self.eks_updates())),
+            Ask::UpdateElsewhere(_) => Known::Is(Fact::Nodegroup(None)),
             Ask::Update(id) => Known::Is(Fact::Update(self.eks_update(id.as_deref()))),
             Ask::Events(_)
             | Ask::DaemonPods { .. }

@@ -84,6 +84,9 @@ impl World {
             let message = format!("admission webhook \"{}\" denied the request: {}", webhook.name, webhook.message);
             return Err(Refusal::Webhook { message });
         }
+        if let Some(message) = &workload.spec.refused {
+            return Err(Refusal::Failed { code: 500, message: message.clone() });
+        }
         let no_budget_asked = pod.object.deletion.is_some()
             || matches!(pod.object.phase, PodPhase::Pending | PodPhase::Succeeded | PodPhase::Failed);
         if no_budget_asked {

@@ -98,6 +98,7 @@ impl World {
             zone: Some(new.zone),
             created_at: self.now,
             ready: Readiness::NotReady("KubeletNotReady".to_owned()),
+            ready_since: Some(self.now),
             unschedulable: false,
             cordoned_at: None,
             taints: new.taints,
@@ -172,6 +173,9 @@ impl World {
         }
         let ready = readiness == Readiness::Ready;
         node.kubelet = kubelet;
+        if std::mem::discriminant(&node.object.ready) != std::mem::discriminant(&readiness) {
+            node.object.ready_since = Some(self.now);
+        }
         node.object.ready = readiness;
         node.ready_epoch += 1;
         let (epoch, pods) = (node.ready_epoch, node.pods.iter().copied().collect::<Vec<_>>());

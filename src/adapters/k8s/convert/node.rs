@@ -36,6 +36,9 @@ pub(in crate::adapters::k8s) fn node(node: core::Node) -> Node {
         zone: zone.or(placed.as_ref().map(|(zone, _)| *zone)).map(Zone::new),
         created_at: node.metadata.creation_timestamp.map_or(jiff::Timestamp::UNIX_EPOCH, |Time(at)| at),
         ready: readiness(&status),
+        ready_since: ready_condition(&status)
+            .and_then(|condition| condition.last_transition_time.as_ref())
+            .map(|Time(at)| *at),
         unschedulable: spec.unschedulable.unwrap_or_default(),
         cordoned_at: spec
             .taints
@@ -121,9 +124,12 @@ fn kind(labels: &BTreeMap<String, String>, provider_id: Option<&str>) -> NodeKin
     }
 }
 
+fn ready_condition(status: &core::NodeStatus) -> Option<&core::NodeCondition> {
+    status.conditions.iter().flatten().find(|condition| condition.type_ == "Ready")
+}
+
 fn readiness(status: &core::NodeStatus) -> Readiness {
-    let condition = status.conditions.iter().flatten().find(|condition| condition.type_ == "Ready");
-    match condition.map(|condition| (condition, condition.status.as_str())) {
+    match ready_condition(status).map(|condition| (condition, condition.status.as_str())) {
         Some((_, "True")) => Readiness::Ready,
         Some((condition, "False")) => {
             let reason = condition.reason.as_deref().unwrap_or("NotReady");

@@ -1,0 +1,55 @@
+//! What holds and nobody can say why: told, for silence would look like all is well.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Rule, limits, remedy, scene::Scene};
+use crate::{
+    domain::{By, Cause, Finding, Held, NodeName, Object, Pod, Stand, Subject, Sure, Uid},
+    drain::Fate,
+};
+
+/// Found last, by what the ranking leaves over.
+pub(super) const RULE: Rule = Rule { causes: &[Cause::Unexplained], find: |_, _| {} };
+
+/// Pods that a run wants to leave and that nothing that was found holds. Most leave in the next moment.
+pub(super) fn pods<'a>(scene: &Scene<'a>, found: &[Finding]) -> Vec<(&'a NodeName, &'a Pod)> {
+    match scene.view.subject {
+        Subject::Run => {}
+        // Without a run nobody has asked them to leave.
+        Subject::Group | Subject::Nodes(_) | Subject::Pod(_) | Subject::BeforeUpgrade | Subject::Update(_) => {
+            return Vec::new();
+        }
+    }
+    let explains = |finding: &&Finding| finding.cause.stand() != Stand::Aside;
+    let explained: BTreeSet<&Uid> =
+        found.iter().filter(explains).flat_map(|finding| &finding.holds.pods).map(|pod| &pod.uid).collect();
+    let waits = scene.leavers.iter().filter(|leaver| leaver.fate == Fate::Leaves);
+    let left = waits.filter(|leaver| !explained.contains(&leaver.pod.id.uid));
+    left.map(|leaver| (&leaver.node.name, leaver.pod)).collect()
+}
+
+/// What to say of those that have stood still for long, a finding a node.
+pub(super) fn findings(scene: &Scene<'_>, pods: &[(&NodeName, &Pod)]) -> Vec<Finding> {
+    let mut by_node: BTreeMap<&NodeName, Vec<&Pod>> = BTreeMap::new();
+    for (node, pod) in pods {
+        let since = scene.view.memory.unexplained_pod_since(&pod.id.uid);
+        if since.is_some_and(|since| scene.since(since) >= limits::UNEXPLAINED) {
+            by_node.entry(node).or_default().push(pod);
+        }
+    }
+    by_node.into_iter().map(|(node, pods)| finding(scene, node, &pods)).collect()
+}
+
+fn finding(scene: &Scene<'_>, node: &NodeName, pods: &[&Pod]) -> Finding {
+    let since = pods.iter().filter_map(|pod| scene.view.memory.unexplained_pod_since(&pod.id.uid)).min();
+    let says = format!("pods do not leave node/{node}, and nothing that can be seen says why");
+    let why = "no budget, no refusal, no finalizer and no grace period that is known holds them";
+    let mut finding = Finding::new(Cause::Unexplained, Object::Node(node.clone()), says)
+        .sure(Sure::Possible)
+        .by(By::Absence, why)
+        .since(since)
+        .remedies(remedy::unexplained(node, pods));
+    let held = pods.iter().map(|pod| pod.id.clone()).collect();
+    finding.holds = Held { nodes: [node.clone()].into(), pods: held, ..Held::default() };
+    finding
+}
