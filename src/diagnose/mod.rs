@@ -15,14 +15,20 @@ mod launches;
 mod leaving;
 pub mod limits;
 mod pages;
+mod pending;
+mod placing;
 mod rank;
+mod refused;
 mod remedy;
+mod requests;
 mod scene;
+mod scheduler_words;
 mod targets;
 #[cfg(test)]
 mod tests;
 mod tree;
 mod unexplained;
+mod volumes;
 
 use std::collections::BTreeSet;
 
@@ -42,8 +48,18 @@ struct Rule {
 }
 
 /// Every rule; each cause is in one.
-const RULES: &[Rule] =
-    &[budget::RULE, leaving::RULE, containers::RULE, launches::RULE, group::RULE, eks::RULE, unexplained::RULE];
+const RULES: &[Rule] = &[
+    budget::RULE,
+    leaving::RULE,
+    refused::RULE,
+    containers::RULE,
+    pending::RULE,
+    volumes::RULE,
+    launches::RULE,
+    group::RULE,
+    eks::RULE,
+    unexplained::RULE,
+];
 
 /// What rules say.
 #[derive(Debug, Default)]

@@ -14,7 +14,7 @@ use crate::{
         Policy, Query, Snapshot, Subject, Uid, elapsed,
     },
     drain::{Fate, fate, ignores_budgets, needs_token},
-    engine::{Flight, Rollout},
+    engine::{Flight, Rollout, phase::NodePhase},
 };
 
 /// Everything that a diagnosis is made from.
@@ -276,8 +276,14 @@ impl<'a> Scene<'a> {
                 Lifecycle::Terminating(_) | Lifecycle::Apart(_) => false,
             }
         };
+        // An empty node is about to be replaced, unless the group shrinks by it.
+        let leaves = |flight: &Flight| match flight.phase {
+            NodePhase::Settling { .. } | NodePhase::Replacing { .. } => true,
+            NodePhase::Terminating { decrement, .. } => !decrement,
+            NodePhase::Cordoning | NodePhase::Draining { .. } | NodePhase::Releasing | NodePhase::Quarantined => false,
+        };
         let group = self.view.snapshot.group();
-        self.view.run.is_some_and(Rollout::awaits_nodes)
+        self.view.run.is_some_and(|run| run.awaits_nodes() || run.flights().values().any(leaves))
             || group.is_some_and(|group| group.missing() > 0 || group.instances.values().any(coming))
     }
 

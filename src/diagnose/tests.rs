@@ -6,7 +6,10 @@ mod eks;
 mod groups;
 mod launches;
 mod leaving;
+mod pending;
 mod ranking;
+mod refused;
+mod volumes;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -55,7 +55,7 @@ pub use node::{DaemonSet, Effect as TaintEffect, Node, NodeKind, Readiness, Tain
 pub use object::Object;
 pub use pod::{Deletion, Owner, Pod, PodPhase, Toleration, TolerationOperator};
 pub use policy::{Contradiction, Limits, LimitsError, Order, Policy, Source, Undrainable};
-pub use refusal::Refusal;
+pub use refusal::{Forbidden, Refusal, forbidden};
 pub use selector::{Operator as SelectorOperator, Requirement, Selector};
 pub use settings::Settings;
 pub use shell::quoted;

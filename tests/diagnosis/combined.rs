@@ -127,6 +127,8 @@ fn namespace(object: &Object) -> Option<&str> {
         | Object::Nodegroup(_)
         | Object::Update(_)
         | Object::Webhook { .. }
+        | Object::AdmissionPolicy(_)
+        | Object::ApiServer
         | Object::Right(_) => None,
     }
 }

@@ -83,7 +83,9 @@ fn find(cause: Cause, proof: &Proof) -> Option<(Duration, String)> {
         rehearsal.play_until(at).expect("an upgrade keeps every promise");
         let subject = proof.subject(&rehearsal);
         let found = rehearsal.examine(&subject);
-        if let Some(finding) = told(&found, cause, proof) {
+        // What ends a run is told as it ends; nothing is left to look at afterwards.
+        let mut looked = rehearsal.diagnoses().chain([&found]);
+        if let Some((at, finding)) = looked.find_map(|found| Some((found.at, told(found, cause, proof)?))) {
             let held_since = if proof.owed { owed_since(&rehearsal) } else { cordoned_at(&rehearsal, finding) };
             let held_since = held_since.expect("it holds something up");
             return Some((elapsed(held_since, at).saturating_sub(proof.by_nature), finding.object.to_string()));

@@ -1,6 +1,8 @@
 //! A world for each cause, and one beside it that only looks like it.
 
 mod aws;
+mod pending;
+mod refused;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -31,12 +33,12 @@ pub struct Proof {
     pub by_nature: Duration,
     /// Whether a node is asked about, not the run.
     pub about_a_node: bool,
+    /// Whether it is about pods of one namespace, so that others can stand beside it.
+    pub combines: bool,
     /// What is asked by somebody without a run; none asks in the middle of an upgrade.
     pub outside: Option<Question>,
     /// Whether the block begins with an instance that is owed, not with a cordon.
     pub owed: bool,
-    /// Whether it is about pods of one namespace, so that others can stand beside it.
-    pub combines: bool,
     pub near_miss: WorldSpec,
 }
 
@@ -183,6 +185,11 @@ pub fn proof(cause: Cause) -> Proof {
             Proof { grade: Grade::Notes, about_a_node: true, ..proof }
         }
         Cause::PodCrashLoop => Proof::new(new_crash(), "pod/default/cart", one_crash()),
+        Cause::WebhookDenies => refused::webhook_denies(),
+        Cause::WebhookDown => refused::webhook_down(),
+        Cause::NamespaceTerminating => refused::namespace_terminating(),
+        Cause::RightsEvict => refused::rights_evict(),
+        Cause::ApiBusy => refused::api_busy(),
         Cause::PodImagePull => {
             let pull = |trouble, room| world(WorkloadSpec { trouble: Some(trouble), ..cart(out(room)) });
             let kind = TroubleKind::ImagePull;
@@ -196,11 +203,18 @@ pub fn proof(cause: Cause) -> Proof {
             let proof = Proof::new(starts_in(30), "pod/default/cart", starts_in(1));
             Proof { grade: Grade::Waits, ..proof }
         }
-        Cause::PodPending => {
-            let apart =
-                |replicas| world(WorkloadSpec { replicas, anti_affinity: Some(Topology::Hostname), ..cart(out(1)) });
-            Proof::new(apart(5), "pod/default/cart", apart(4)).alone()
-        }
+        Cause::NoCapacity => pending::no_capacity(),
+        Cause::PodTooLarge => pending::too_large(),
+        Cause::PodAffinity => pending::affinity(),
+        Cause::PodAntiAffinity => pending::anti_affinity(),
+        Cause::PodTaints => pending::taints(),
+        Cause::SchedulingGated => pending::gated(),
+        Cause::NoScheduler => pending::no_scheduler(),
+        Cause::ClaimPending => pending::claim_pending(),
+        Cause::PodPending => pending::unclear(),
+        Cause::VolumeZone => pending::zone(),
+        Cause::VolumeAttached => pending::attached(),
+        Cause::VolumeDetaching => pending::detaching(),
         Cause::LaunchNoCapacity
         | Cause::LaunchQuota
         | Cause::LaunchNoAddresses
@@ -283,6 +297,7 @@ fn move_to(namespace: &str, what: &mut FaultKind) {
     if let FaultKind::DeletePod { workload: object }
     | FaultKind::Scale { workload: object, .. }
     | FaultKind::RemoveFinalizers { workload: object }
+    | FaultKind::AttachmentsStick { workload: object }
     | FaultKind::ChangeBudget { budget: object, .. }
     | FaultKind::DeleteBudget { budget: object }
     | FaultKind::DisruptedSticks { budget: object } = what

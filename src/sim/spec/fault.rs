@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::units::{optional_span, span};
-use crate::domain::IntOrPercent;
+use crate::domain::{IntOrPercent, TaintEffect};
 
 /// One thing that happens at a time, counted from the start.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -75,6 +75,26 @@ pub enum FaultKind {
         #[serde(default, with = "optional_span")]
         lasts: Option<Duration>,
     },
+    /// EC2 has no more instances of this type; the group's other types are launched instead.
+    TypeRunsOut {
+        /// Which, `m6i.large`.
+        instance_type: String,
+    },
+    /// Somebody taints the nodes that the group has.
+    Taint {
+        /// The taint's key.
+        key: String,
+        /// Its value.
+        #[serde(default)]
+        value: String,
+        /// Its effect.
+        effect: TaintEffect,
+    },
+    /// Volumes of a workload are not detached any more from nodes that are there.
+    AttachmentsStick {
+        /// Namespace and name, `shop/db`.
+        workload: String,
+    },
     /// An admin uncordons.
     Uncordon {
         /// Which.
@@ -122,6 +142,13 @@ pub enum FaultKind {
     DeleteNamespace {
         /// Which.
         namespace: String,
+    },
+    /// Somebody deletes a namespace, and what is in it stays.
+    NamespaceHangs {
+        /// Which.
+        namespace: String,
+        /// What its controller says.
+        says: String,
     },
     /// Somebody takes the finalizers off the pods of a workload.
     RemoveFinalizers {

@@ -35,6 +35,9 @@ pub struct GroupSpec {
     /// Labels of its nodes.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// Labels that somebody gave those that are there at the start, and nobody gives those that come.
+    #[serde(default)]
+    pub old_labels: BTreeMap<String, String>,
     /// Taints of its nodes.
     #[serde(default)]
     pub taints: Vec<TaintSpec>,
@@ -184,6 +187,7 @@ impl GroupSpec {
             instance_types: default_instance_types(),
             template: TemplateSpec::default(),
             labels: BTreeMap::new(),
+            old_labels: BTreeMap::new(),
             taints: Vec::new(),
             hooks: HookSpec::default(),
             suspended: Vec::new(),

@@ -62,6 +62,9 @@ pub struct WorldSpec {
     /// How answers go astray.
     #[serde(default)]
     pub replies: Replies,
+    /// Rights that whoever asks does not have: `create pods/eviction`, `list events`.
+    #[serde(default)]
+    pub denied: Vec<String>,
 }
 
 /// A zone.
@@ -206,6 +209,7 @@ impl WorldSpec {
             budgets: Vec::new(),
             faults: Vec::new(),
             replies: Replies::default(),
+            denied: Vec::new(),
         }
     }
 

@@ -243,6 +243,7 @@ fn workload_of(spec: &WorkloadSpec) -> Workload {
         per_zone: BTreeMap::new(),
         budgets: Vec::new(),
         volumes: BTreeMap::new(),
+        attachments_stick: false,
         made: 0,
         succeeded: 0,
         spec: spec.clone(),
