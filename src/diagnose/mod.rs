@@ -3,6 +3,7 @@
 //! Pure, like all of the core. Each family of causes has a file with a [`Rule`]; no rule looks at what another found. Who
 //! waits for whom is a graph of facts, and the ranking at the end walks it.
 
+mod announce;
 mod budget;
 mod containers;
 mod eks;
@@ -32,6 +33,7 @@ mod volumes;
 
 use std::collections::BTreeSet;
 
+pub use announce::Announcer;
 pub use examiner::Examiner;
 pub use pages::page;
 use scene::Scene;

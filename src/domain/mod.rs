@@ -15,6 +15,7 @@ mod known;
 mod marks;
 mod member;
 mod node;
+mod notice;
 mod object;
 mod pod;
 mod policy;
@@ -52,6 +53,7 @@ pub use marks::{
 };
 pub use member::{Evidence, Member, OldNode};
 pub use node::{DaemonSet, Effect as TaintEffect, Node, NodeKind, Readiness, Taint};
+pub use notice::{News, Notice};
 pub use object::Object;
 pub use pod::{Deletion, Owner, Pod, PodPhase, Toleration, TolerationOperator};
 pub use policy::{Contradiction, Limits, LimitsError, Order, Policy, Source, Undrainable};

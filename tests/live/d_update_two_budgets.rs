@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::support::aws::{UpdateError, World};
 use crate::support::facts::versions;
 use crate::support::workloads::{all, deployment, named_pdb, pdb};
-use crate::support::{Bed, BedOptions, Ended, eventually};
+use crate::support::{Bed, BedOptions, Ended, PERSON, eventually};
 
 const EXCLUDED: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
 
@@ -43,14 +43,8 @@ fn d_update_two_budgets() {
     assert!(by_id.stdout.contains("TWO-BUDGETS"), "{by_id}");
     says_no(&bed.command("diagnose", &["--update-id", &format!("{id}0")]), &format!("--update-id {id}"));
 
-    for command in fixes(&two).first().expect("one of the budgets can go") {
-        let line = command["kubectl"].as_str().expect("kubectl mends it");
-        bed.plane.kubectl(&line.split_whitespace().collect::<Vec<_>>());
-    }
-    for command in fixes(&finding(&found, "EKS-LEFT-CORDONED")).last().expect("the nodes can serve again") {
-        let line = command["kubectl"].as_str().expect("kubectl mends it");
-        bed.plane.kubectl(&line.split_whitespace().collect::<Vec<_>>());
-    }
+    run_all(&bed, fixes(&two).first().expect("one of the budgets can go"));
+    run_all(&bed, fixes(&finding(&found, "EKS-LEFT-CORDONED")).last().expect("the nodes can serve again"));
     let left = bed.get(&format!("node/{node}"));
     assert_eq!((&left["spec"]["unschedulable"], &left["metadata"]["labels"][EXCLUDED]), (&Value::Null, &Value::Null));
 
@@ -85,6 +79,14 @@ fn findings(found: &Value) -> impl Iterator<Item = &Value> {
 
 fn finding(found: &Value, cause: &str) -> Value {
     findings(found).find(|finding| finding["cause"] == cause).unwrap().clone()
+}
+
+/// Lines as they are printed, as somebody with a shell and kubectl would run them.
+fn run_all(bed: &Bed, commands: &[Value]) {
+    for command in commands {
+        let line = format!("kubectl {}", command["kubectl"].as_str().expect("kubectl mends it"));
+        bed.plane.shell(PERSON, &line).unwrap_or_else(|complaint| panic!("{line}: {complaint}"));
+    }
 }
 
 /// The commands of each way out that clears it away.
