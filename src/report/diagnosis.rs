@@ -228,6 +228,15 @@ fn headline(diagnosis: &Diagnosis, group: &str) -> String {
     }
     let nodes: BTreeSet<_> = diagnosis.blocking().flat_map(|finding| &finding.holds.nodes).collect();
     let pods: BTreeSet<_> = diagnosis.blocking().flat_map(|finding| &finding.holds.pods).collect();
+    if nodes.is_empty() && pods.is_empty() {
+        // What is wrong with the group itself holds no node by name.
+        return match diagnosis.subject {
+            Subject::BeforeUpgrade => format!("{of}: {} would stand in an upgrade's way", count(causes, "cause")),
+            Subject::Run | Subject::Group | Subject::Nodes(_) | Subject::Pod(_) | Subject::Update(_) => {
+                format!("{of}: {} found", count(causes, "cause"))
+            }
+        };
+    }
     let verb = match (&diagnosis.subject, causes) {
         (Subject::BeforeUpgrade, _) => "would hold",
         (_, 1) => "holds",
