@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     driver::Ports,
     observe::{Observed, hear_changes, look_again, look_at_pods, observe, observe_apart},
+    update::{self, NoUpdate},
     whom,
 };
 use crate::{
@@ -30,6 +31,9 @@ pub enum Question {
     },
     /// What would hold an upgrade that began now?
     BeforeUpgrade,
+    /// Why does or did this update of EKS not get on, and what did it leave behind? Without an id the newest that failed or
+    /// is under way.
+    Update(Option<String>),
 }
 
 /// Whose the nodes are that are looked at.
@@ -72,6 +76,9 @@ pub enum NotDiagnosed {
         /// The node.
         node: NodeName,
     },
+    /// There is no such update.
+    #[error(transparent)]
+    Update(#[from] NoUpdate),
     /// The outside cannot be read.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -220,6 +227,7 @@ async fn subject<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     match question {
         Question::Group => Ok(Subject::Group),
         Question::BeforeUpgrade => Ok(Subject::BeforeUpgrade),
+        Question::Update(id) => Ok(update::named(ports, snapshot, id.as_deref()).await?),
         Question::Nodes(names) => {
             let nodes: Result<_, _> = names.iter().map(|name| whom::node(snapshot, name)).collect();
             Ok(Subject::Nodes(nodes?))

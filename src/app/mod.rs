@@ -10,6 +10,7 @@ mod nodeless;
 mod observe;
 mod polling;
 mod status;
+mod update;
 mod upgrade;
 mod whom;
 
@@ -19,4 +20,5 @@ pub use diagnose::{Inquiry, NotDiagnosed, Question, Whose};
 pub use driver::{DriveError, Ports, Stop};
 pub use observe::{Observed, observe};
 pub use status::{Status, status};
+pub use update::NoUpdate;
 pub use upgrade::{Begun, NotBegun, Prepared, Refused, Request, begin, prepare};

@@ -257,6 +257,14 @@ pub struct DiagnoseArgs {
     #[arg(long, env = "MNGUP_BEFORE_UPGRADE", hide_env = true, value_parser = values::switch)]
     #[arg(help_heading = "What to look at", group = "subject")]
     pub before_upgrade: bool,
+    /// Look at what this update of EKS stands still at or failed by, and at what it left behind
+    #[arg(long, env = "MNGUP_UPDATE_ID", hide_env = true, value_name = "ID", help_heading = "What to look at")]
+    #[arg(value_parser = values::name, group = "subject")]
+    pub update_id: Option<String>,
+    /// The same of the newest update that failed or is under way
+    #[arg(long, env = "MNGUP_LATEST_UPDATE", hide_env = true, value_parser = values::switch)]
+    #[arg(help_heading = "What to look at", group = "subject")]
+    pub latest_update: bool,
     /// Look again and again, and show what changed, until Ctrl-C
     #[arg(long, env = "MNGUP_WATCH", hide_env = true, value_parser = values::switch, help_heading = "Output")]
     pub watch: bool,

@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     adapters::SystemClock,
-    app::{Inquiry, NotDiagnosed, Ports, Question, Whose},
-    domain::{Diagnosis, GroupName, Policy, later, short},
+    app::{self, Inquiry, NoUpdate, NotDiagnosed, Ports, Question, Whose},
+    domain::{Diagnosis, GroupName, Lack, Policy, later, short},
     forecast::{NoRehearsal, Rehearsal},
     ports::{Clock, Cloud, Cluster, Lock},
     report::{Commands, Screen, diagnosis},
@@ -174,6 +174,9 @@ fn question(args: &DiagnoseArgs) -> Result<Question, CliError> {
         };
         return Ok(Question::Pod { namespace: namespace.to_owned(), name: name.to_owned() });
     }
+    if args.latest_update || args.update_id.is_some() {
+        return Ok(Question::Update(args.update_id.clone()));
+    }
     Ok(match args.node.as_slice() {
         [] if args.before_upgrade => Question::BeforeUpgrade,
         [] => Question::Group,
@@ -185,7 +188,10 @@ fn question(args: &DiagnoseArgs) -> Result<Question, CliError> {
 fn beside(args: &DiagnoseArgs) -> Vec<String> {
     let nodes = args.node.iter().flat_map(|node| ["--node".to_owned(), node.clone()]);
     let pod = args.pod.iter().flat_map(|pod| ["--pod".to_owned(), pod.clone()]);
-    nodes.chain(pod).chain(args.before_upgrade.then(|| "--before-upgrade".to_owned())).collect()
+    let update = args.update_id.iter().flat_map(|id| ["--update-id".to_owned(), id.clone()]);
+    let switches = [(args.before_upgrade, "--before-upgrade"), (args.latest_update, "--latest-update")];
+    let switches = switches.into_iter().filter(|(on, _)| *on).map(|(_, flag)| flag.to_owned());
+    nodes.chain(pod).chain(update).chain(switches).collect()
 }
 
 /// A world in which an upgrade has gone on for a while, and then is looked at; before an upgrade, one as it begins.
@@ -202,7 +208,8 @@ fn in_sandbox(args: &DiagnoseArgs, world: &World) -> Result<(SandboxPorts, Group
         world_of(world).map_err(|error| error.next("mngup diagnose --sandbox   # the world that mngup brings"))?;
     let group = group_of(&spec);
     let world = SimWorld::starting_at(spec, SANDBOX_SEED, SANDBOX_START);
-    let at = if args.before_upgrade { Duration::ZERO } else { args.at };
+    let at =
+        if args.before_upgrade || args.latest_update || args.update_id.is_some() { Duration::ZERO } else { args.at };
     let world = played(world, at)?;
     let sim = Sim::new(world, 1.0);
     let ports = Ports {
@@ -247,6 +254,7 @@ fn not_diagnosed(error: NotDiagnosed, commands: &Commands) -> CliError {
         }
         NotDiagnosed::PodElsewhere { namespace, name, .. } => CliError::usage(message)
             .next(format!("leave the group out: mngup diagnose -c CLUSTER --pod {namespace}/{name}")),
+        NotDiagnosed::Update(error) => no_update(&error, commands),
         NotDiagnosed::NoSuchPod { namespace, name, pods } => {
             let error = CliError::usage(message);
             match suggest::nearest(&format!("{namespace}/{name}"), &pods) {
@@ -254,5 +262,29 @@ fn not_diagnosed(error: NotDiagnosed, commands: &Commands) -> CliError {
                 None => error.next(commands.kubectl(&format!("-n {namespace} get pods -o wide   # shows them all"))),
             }
         }
+    }
+}
+
+fn no_update(error: &NoUpdate, commands: &Commands) -> CliError {
+    let flag = |id: &str| ["--update-id".to_owned(), id.to_owned()];
+    let usage = CliError::usage(error.to_string());
+    match error {
+        NoUpdate::NotTold { lacking: Lack::Right(_) } => CliError::refused(error.to_string()),
+        NoUpdate::NotTold { lacking: Lack::NotRead | Lack::Server(_) | Lack::NotOffered(_) } => {
+            CliError::new(ExitCode::Unexpected, error.to_string())
+        }
+        NoUpdate::SelfManaged | NoUpdate::NoneFailed { .. } => {
+            usage.next(format!("{}   # looks at the group as it is now", commands.line("diagnose")))
+        }
+        NoUpdate::Elsewhere { id, nodegroup } => {
+            usage.next(format!("name that group: -n {nodegroup} --update-id {id}"))
+        }
+        NoUpdate::Unknown { id, known, .. } => match (suggest::nearest(id, known), known.first()) {
+            (Some(near), _) => usage.next(commands.line_with("diagnose", &flag(near))),
+            (None, Some(newest)) => {
+                usage.next(format!("{}   # its newest", commands.line_with("diagnose", &flag(newest))))
+            }
+            (None, None) => usage.next(format!("{}   # it never had one", commands.line("diagnose"))),
+        },
     }
 }

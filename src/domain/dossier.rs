@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attachment, Claim, ClusterNode, EksUpdate, Known, KubeEvent, Lack, LifecycleHook, Namespace, NodeManagerRole,
-    NodeName, Object, Owner, PdbRef, Pod, PodRef, Quota, Refusal, Subnet, Webhook, Workload, elapsed,
+    NodeName, NodegroupName, Object, Owner, PdbRef, Pod, PodRef, Quota, Refusal, Subnet, Webhook, Workload, elapsed,
 };
 
 /// Something that a diagnosis has to know and that no list brings: asked only about what matters to it.
@@ -79,8 +79,13 @@ pub enum Ask {
     Hooks,
     /// The group's subnets.
     Subnets,
-    /// An update of the node group by its id; the latest without one.
+    /// An update of the node group by its id; without one the newest that failed or is under way, where no later update of
+    /// the version went well.
     Update(Option<String>),
+    /// The updates of the node group that EKS keeps.
+    Updates,
+    /// Which other node group of the cluster has the update with this id.
+    UpdateElsewhere(String),
     /// The principals with an access entry.
     AccessEntries,
 }
@@ -122,6 +127,10 @@ pub enum Fact {
     Subnets(Vec<Subnet>),
     /// To [`Ask::Update`]; none when the group has no such update.
     Update(Option<EksUpdate>),
+    /// To [`Ask::Updates`], the newest first.
+    Updates(Vec<EksUpdate>),
+    /// To [`Ask::UpdateElsewhere`]; none when none has it.
+    Nodegroup(Option<NodegroupName>),
     /// To [`Ask::AccessEntries`]: ARNs.
     AccessEntries(Vec<String>),
 }
@@ -167,7 +176,12 @@ impl Ask {
             | Self::NodeManagerRole
             | Self::AwsAuth
             | Self::TryEviction(_) => Oracle::Cluster,
-            Self::Hooks | Self::Subnets | Self::Update(_) | Self::AccessEntries => Oracle::Cloud,
+            Self::Hooks
+            | Self::Subnets
+            | Self::Update(_)
+            | Self::Updates
+            | Self::UpdateElsewhere(_)
+            | Self::AccessEntries => Oracle::Cloud,
         }
     }
 
@@ -194,6 +208,8 @@ impl Ask {
             | Self::Hooks
             | Self::Subnets
             | Self::Update(_)
+            | Self::Updates
+            | Self::UpdateElsewhere(_)
             | Self::AccessEntries => 60,
         })
     }
@@ -310,6 +326,10 @@ queries! {
     subnets() -> Vec<Subnet> = Self::Subnets => Subnets;
     /// An update of the node group, or the latest.
     update(id: Option<&str>) -> Option<EksUpdate> = Self::Update(id.map(str::to_owned)) => Update;
+    /// The updates of the node group, the newest first.
+    updates() -> Vec<EksUpdate> = Self::Updates => Updates;
+    /// Which other node group of the cluster has this update.
+    update_elsewhere(id: &str) -> Option<NodegroupName> = Self::UpdateElsewhere(id.to_owned()) => Nodegroup;
     /// The principals with an access entry.
     access_entries() -> Vec<String> = Self::AccessEntries => AccessEntries;
 }

@@ -80,7 +80,12 @@ impl KubeCluster {
             Ask::AwsAuth => Fact::AwsAuth(self.aws_auth().await?),
             Ask::TryEviction(pod) => Fact::Eviction(self.try_eviction(pod).await?),
             Ask::PodsOn(_) | Ask::PodsOf(_) => return Err(Lack::NotOffered("pods are watched".to_owned())),
-            Ask::Hooks | Ask::Subnets | Ask::Update(_) | Ask::AccessEntries => {
+            Ask::Hooks
+            | Ask::Subnets
+            | Ask::Update(_)
+            | Ask::Updates
+            | Ask::UpdateElsewhere(_)
+            | Ask::AccessEntries => {
                 return Err(Lack::NotOffered("AWS knows that".to_owned()));
             }
         })

@@ -33,6 +33,8 @@ impl World {
             Ask::Attachments => Known::Is(Fact::Attachments(self.attachments())),
             Ask::NodeManagerRole => Known::Is(Fact::NodeManagerRole(self.node_manager_role())),
             Ask::Subnets => Known::Is(Fact::Subnets(self.group_subnets())),
+            Ask::Updates => Known::Is(Fact::Updates(self.eks_updates())),
+            Ask::UpdateElsewhere(_) => Known::Is(Fact::Nodegroup(None)),
             Ask::Update(id) => Known::Is(Fact::Update(self.eks_update(id.as_deref()))),
             Ask::DaemonPods { .. } | Ask::AwsAuth | Ask::Hooks | Ask::AccessEntries => {
                 Known::Unknown(Lack::NotOffered("this world does not play it".to_owned()))
