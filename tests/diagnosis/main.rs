@@ -11,6 +11,7 @@
     reason = "tests"
 )]
 
+mod capacity;
 mod combined;
 mod healthy;
 mod proofs;
