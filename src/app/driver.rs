@@ -13,7 +13,8 @@ use super::{
     polling::{Nudge, Poller},
 };
 use crate::{
-    domain::{Answer, Change, Diagnosis, Group, InstanceId, Snapshot, elapsed},
+    diagnose::Announcer,
+    domain::{Answer, Change, Diagnosis, Group, InstanceId, Notice, Snapshot, elapsed},
     engine::{
         Act, Input, Rollout,
         event::{Event, Note, Record, RunOutcome},
@@ -141,7 +142,7 @@ pub(super) async fn drive<C: Cluster, A: Cloud, K: Clock, L: Lock>(
 ) -> Result<RunOutcome, DriveError> {
     let (heard_tx, mut heard) = mpsc::unbounded_channel();
     let stop = &mut *desk.stop;
-    let mut book = Book { reporter: desk.reporter, journal: desk.journal, journal_failed: false };
+    let mut book = Book::new(desk.reporter, desk.journal);
     let mut examination = Examination::default();
     book.tell(run, ports.clock.now(), first);
     if let Some(outcome) = stop_for {
@@ -183,6 +184,7 @@ pub(super) async fn drive<C: Cluster, A: Cloud, K: Clock, L: Lock>(
         if let Some(outcome) = run.ended() {
             return Ok(outcome.clone());
         }
+        announce(ports, book.announcer.due(now), &mut acts);
         if watched.as_ref() != Some(&decision.watch) {
             ports.cluster.watch(&decision.watch);
             poller.want_activities(decision.watch.activities);
@@ -331,6 +333,18 @@ fn perform<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     });
 }
 
+/// Says on nodes and budgets what holds them; nobody waits for it.
+fn announce<C: Cluster, A: Cloud, K: Clock, L: Lock>(
+    ports: &Ports<C, A, K, L>,
+    notices: Vec<Notice>,
+    acts: &mut JoinSet<()>,
+) {
+    if !notices.is_empty() {
+        let cluster = Arc::clone(&ports.cluster);
+        acts.spawn(async move { cluster.announce(&notices).await });
+    }
+}
+
 /// Since when the group cannot be read, and what was said about it.
 #[derive(Default)]
 struct Unread {
@@ -356,11 +370,19 @@ struct Book<'a> {
     reporter: &'a mut dyn Reporter,
     journal: &'a mut dyn Journal,
     journal_failed: bool,
+    announcer: Announcer,
+}
+
+impl<'a> Book<'a> {
+    fn new(reporter: &'a mut dyn Reporter, journal: &'a mut dyn Journal) -> Self {
+        Self { reporter, journal, journal_failed: false, announcer: Announcer::default() }
+    }
 }
 
 impl Book<'_> {
     fn tell(&mut self, run: &mut Rollout, at: Timestamp, event: Event) {
         run.evolve(at, &event);
+        self.announcer.note(&event);
         if matches!(event, Event::Noted(_)) {
             return;
         }

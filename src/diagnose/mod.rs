@@ -3,16 +3,23 @@
 //! Pure, like all of the core. Each family of causes has a file with a [`Rule`]; no rule looks at what another found. Who
 //! waits for whom is a graph of facts, and the ranking at the end walks it.
 
+mod announce;
 mod budget;
 mod containers;
+mod eks;
+mod eks_codes;
 mod examiner;
 mod graph;
+mod group;
+mod launch_words;
+mod launches;
 mod leaving;
 pub mod limits;
 mod pages;
 mod pending;
 mod placing;
 mod rank;
+mod refused;
 mod remedy;
 mod requests;
 mod scene;
@@ -26,6 +33,7 @@ mod volumes;
 
 use std::collections::BTreeSet;
 
+pub use announce::Announcer;
 pub use examiner::Examiner;
 pub use pages::page;
 use scene::Scene;
@@ -42,8 +50,18 @@ struct Rule {
 }
 
 /// Every rule; each cause is in one.
-const RULES: &[Rule] =
-    &[budget::RULE, leaving::RULE, containers::RULE, pending::RULE, volumes::RULE, unexplained::RULE];
+const RULES: &[Rule] = &[
+    budget::RULE,
+    leaving::RULE,
+    refused::RULE,
+    containers::RULE,
+    pending::RULE,
+    volumes::RULE,
+    launches::RULE,
+    group::RULE,
+    eks::RULE,
+    unexplained::RULE,
+];
 
 /// What rules say.
 #[derive(Debug, Default)]

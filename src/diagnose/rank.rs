@@ -39,7 +39,9 @@ pub(super) fn rank(scene: &Scene<'_>, graph: &Graph, mut found: Vec<Finding>) ->
     let standing = stand(graph, &found, &at);
     let below: Vec<BTreeSet<usize>> = found.iter().map(|finding| below(graph, &at, finding)).collect();
     for (finding, standing) in found.iter_mut().zip(&standing) {
-        finding.holds = standing.holds.clone();
+        finding.holds.nodes.extend(standing.holds.nodes.iter().cloned());
+        finding.holds.pods.extend(standing.holds.pods.iter().cloned());
+        finding.holds.instances.extend(standing.holds.instances.iter().cloned());
     }
     note_nodes(scene, &mut found);
     fold(found, &standing, &below)

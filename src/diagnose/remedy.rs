@@ -1,6 +1,11 @@
 //! Ways out as commands to paste, the least drastic first, each with what it risks.
 
+mod aws;
+pub(super) mod eks;
+pub(super) mod group;
+pub(super) mod launches;
 pub(super) mod pending;
+pub(super) mod refused;
 pub(super) mod volumes;
 
 use serde_json::json;
@@ -251,6 +256,11 @@ fn rule_field(rule: PdbRule) -> (&'static str, serde_json::Value) {
 
 fn patch(pdb: &PdbRef, patch: &serde_json::Value) -> Command {
     kubectl(&pdb.namespace, &format!("patch pdb/{} --type=merge -p '{patch}'", pdb.name))
+}
+
+/// As one word of a shell, whatever is in it.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 fn kubectl(namespace: &str, rest: &str) -> Command {

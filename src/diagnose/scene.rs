@@ -50,6 +50,8 @@ pub struct Memory {
     unexplained_pods: BTreeMap<Uid, Timestamp>,
     /// Since when a member of the group is where it is on its way in or out: its lifecycle, and whether it is a Node.
     stages: BTreeMap<InstanceId, (Lifecycle, bool, Timestamp)>,
+    /// Since when the group has fewer members than it should.
+    short: Option<Timestamp>,
 }
 
 impl Memory {
@@ -79,6 +81,8 @@ impl Memory {
         let unexplained =
             unexplained.map(|pdb| (pdb.id.clone(), self.unexplained.get(&pdb.id).copied().unwrap_or(now)));
         self.unexplained = unexplained.collect();
+        let short = snapshot.group().is_some_and(|group| group.missing() > 0);
+        self.short = short.then(|| self.short.unwrap_or(now));
         self.note_stages(snapshot, now);
     }
 
@@ -264,6 +268,11 @@ impl<'a> Scene<'a> {
             Some(_) => self.view.memory.unexplained.get(&pdb.id).copied(),
             None => pdb.status.blocked_since,
         }
+    }
+
+    /// Since when the group is seen to have fewer members than it should.
+    pub(super) fn short_since(&self) -> Option<Timestamp> {
+        self.view.memory.short
     }
 
     /// Whether nodes are on their way that may take what no node takes now.

@@ -98,6 +98,11 @@ catalogue! {
     Finalizer, "FINALIZER", Leaving, Root, "a pod that somebody else must let go of first";
     Unexplained, "UNEXPLAINED", Leaving, Root, "something holds, and mngup cannot say why";
     StaysByDesign, "STAYS-BY-DESIGN", Leaving, Aside, "a pod that belongs to its node and goes with it";
+    WebhookDenies, "WEBHOOK-DENIES", Refused, Root, "an admission webhook says no to the eviction";
+    WebhookDown, "WEBHOOK-DOWN", Refused, Root, "an admission webhook that does not answer";
+    NamespaceTerminating, "NAMESPACE-TERMINATING", Refused, Root, "a namespace that is being deleted and does not get done";
+    RightsEvict, "RIGHTS-EVICT", Refused, Root, "mngup may not evict";
+    ApiBusy, "API-BUSY", Refused, Root, "a server that asks to come back later";
     PodCrashLoop, "POD-CRASH-LOOP", Container, Root, "a container that ends again and again";
     PodImagePull, "POD-IMAGE-PULL", Container, Root, "an image that the node cannot get";
     PodNotReady, "POD-NOT-READY", Container, Root, "a pod that runs and does not become Ready";
@@ -114,6 +119,46 @@ catalogue! {
     VolumeZone, "VOLUME-ZONE", Pending, Symptom, "a volume that cannot leave its zone, and no node there";
     VolumeAttached, "VOLUME-ATTACHED", Volume, Root, "a volume that is still attached to another node";
     VolumeDetaching, "VOLUME-DETACHING", Volume, Root, "volumes of a node are still being detached";
+    LaunchNoCapacity, "LAUNCH-NO-CAPACITY", Launch, Root, "AWS has no such instance to give in that zone";
+    LaunchQuota, "LAUNCH-QUOTA", Launch, Root, "the account may not run more instances";
+    LaunchNoAddresses, "LAUNCH-NO-ADDRESSES", Launch, Root, "a subnet without an address for the instance";
+    LaunchTemplate, "LAUNCH-TEMPLATE", Launch, Root, "the launch template cannot be used as it is";
+    LaunchAmi, "LAUNCH-AMI", Launch, Root, "the image is not there, or not for this account or type";
+    LaunchKeyPair, "LAUNCH-KEY-PAIR", Launch, Root, "the SSH key pair does not exist any more";
+    LaunchKms, "LAUNCH-KMS", Launch, Root, "the disk's key may not be used";
+    LaunchSpotPrice, "LAUNCH-SPOT-PRICE", Launch, Root, "the highest spot price that is allowed is too low";
+    LaunchSecurityGroup, "LAUNCH-SECURITY-GROUP", Launch, Root, "a security group of the template does not exist";
+    LaunchUnsupported, "LAUNCH-UNSUPPORTED", Launch, Root, "this type or configuration cannot be had there";
+    LaunchDevice, "LAUNCH-DEVICE", Launch, Root, "a disk of the template has a name or form that does not work";
+    LaunchRights, "LAUNCH-RIGHTS", Launch, Root, "the group's role may not launch what the template asks for";
+    LaunchSuspended, "LAUNCH-SUSPENDED", Launch, Root, "launching is suspended on the Auto Scaling group";
+    LaunchAtMax, "LAUNCH-AT-MAX", Launch, Root, "the group is as large as it may be";
+    LaunchSilent, "LAUNCH-SILENT", Launch, Root, "the group owes an instance and does nothing";
+    LaunchFails, "LAUNCH-FAILS", Launch, Root, "a launch fails for a reason mngup has no page for";
+    GroupUpdating, "GROUP-UPDATING", Group, Root, "EKS itself is updating this node group";
+    GroupNotActive, "GROUP-NOT-ACTIVE", Group, Root, "the node group is being made or deleted, or that failed";
+    GroupSuspended, "GROUP-SUSPENDED", Group, Root, "launching or terminating is suspended on the Auto Scaling group";
+    GroupInstanceRefresh, "GROUP-INSTANCE-REFRESH", Group, Root, "an instance refresh replaces nodes of the group";
+    GroupOperated, "GROUP-OPERATED", Group, Root, "only an AWS service may change this Auto Scaling group";
+    GroupNoTemplate, "GROUP-NO-TEMPLATE", Group, Root, "a group without a launch template";
+    GroupWeights, "GROUP-WEIGHTS", Group, Root, "the group's size does not count instances";
+    NodeManagerRights, "NODE-MANAGER-RIGHTS", Eks, Root, "EKS may not drain the nodes of its own node groups";
+    EksTemplateMismatch, "EKS-TEMPLATE-MISMATCH", Eks, Root, "the group has a launch template version that EKS did not make";
+    EksTemplateGone, "EKS-TEMPLATE-GONE", Eks, Root, "a launch template of the node group was deleted";
+    EksGroupChanged, "EKS-GROUP-CHANGED", Eks, Root, "EKS does not find its Auto Scaling group as it made it";
+    EksRoleGone, "EKS-ROLE-GONE", Eks, Root, "the IAM role or instance profile of the nodes is gone";
+    EksSecurityGroupGone, "EKS-SECURITY-GROUP-GONE", Eks, Root, "a security group that EKS needs does not exist";
+    EksSubnet, "EKS-SUBNET", Eks, Root, "a subnet of the node group is gone or not fit";
+    EksLimit, "EKS-LIMIT", Eks, Root, "a quota of the account other than that of instances";
+    EksClusterUnreachable, "EKS-CLUSTER-UNREACHABLE", Eks, Root, "EKS or its nodes cannot reach the API server";
+    EksLabel, "EKS-LABEL", Eks, Root, "a label of the node group that Kubernetes does not accept";
+    EksAccessDenied, "EKS-ACCESS-DENIED", Eks, Root, "EKS or the nodes are refused by the cluster or by AWS";
+    EksDeletionStuck, "EKS-DELETION-STUCK", Eks, Root, "EKS cannot delete something of the node group";
+    EksAwsInternal, "EKS-AWS-INTERNAL", Eks, Root, "a fault on the side of EKS";
+    EksLeftCordoned, "EKS-LEFT-CORDONED", Eks, Root, "nodes that a failed update of EKS left cordoned";
+    EksLeftSize, "EKS-LEFT-SIZE", Eks, Root, "a failed update of EKS left the group larger than before";
+    EksMixedVersions, "EKS-MIXED-VERSIONS", Eks, Root, "nodes of one group run different versions";
+    EksIssue, "EKS-ISSUE", Eks, Symptom, "EKS reports something mngup has no page for";
 }
 
 impl Cause {

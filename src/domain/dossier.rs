@@ -283,7 +283,7 @@ queries! {
     /// The role that EKS's updates act with.
     node_manager_role() -> NodeManagerRole = Self::NodeManagerRole => NodeManagerRole;
     /// The roles in `configmap/aws-auth`.
-    aws_auth() -> Option<Vec<String>> = Self::AwsAuth => AwsAuth;
+    auth_map() -> Option<Vec<String>> = Self::AwsAuth => AwsAuth;
     /// What the server says to an eviction of this pod.
     try_eviction(pod: &PodRef) -> Option<Refusal> = Self::TryEviction(pod.clone()) => Eviction;
     /// The group's lifecycle hooks.

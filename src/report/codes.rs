@@ -17,8 +17,10 @@ pub(super) fn objects(on: &WaitingOn) -> Vec<Object> {
         WaitingOn::LandsBack { pod, owner: Some(owner), .. } => {
             vec![Object::Workload { namespace: pod.namespace.clone(), owner: owner.clone() }]
         }
-        WaitingOn::Refused { .. }
-        | WaitingOn::Launch { .. }
+        WaitingOn::Refused { pod, refusal, .. } => {
+            refusal.as_ref().and_then(|refusal| refusal.by(pod)).into_iter().collect()
+        }
+        WaitingOn::Launch { .. }
         | WaitingOn::PodList { .. }
         | WaitingOn::LoadBalancers { .. }
         | WaitingOn::Volumes { .. }

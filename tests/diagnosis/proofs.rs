@@ -1,10 +1,13 @@
 //! A world for each cause, and one beside it that only looks like it.
 
+mod aws;
 mod pending;
+mod refused;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use mngup::{
+    app::Question,
     domain::{Cause, Grade, IntOrPercent, Subject, UnhealthyPolicy},
     forecast::Rehearsal,
     sim::{
@@ -32,6 +35,10 @@ pub struct Proof {
     pub about_a_node: bool,
     /// Whether it is about pods of one namespace, so that others can stand beside it.
     pub combines: bool,
+    /// What is asked by somebody without a run; none asks in the middle of an upgrade.
+    pub outside: Option<Question>,
+    /// Whether the block begins with an instance that is owed, not with a cordon.
+    pub owed: bool,
     pub near_miss: WorldSpec,
 }
 
@@ -45,6 +52,8 @@ impl Proof {
             by_nature: Duration::ZERO,
             about_a_node: false,
             combines: true,
+            outside: None,
+            owed: false,
             near_miss,
         }
     }
@@ -176,6 +185,11 @@ pub fn proof(cause: Cause) -> Proof {
             Proof { grade: Grade::Notes, about_a_node: true, ..proof }
         }
         Cause::PodCrashLoop => Proof::new(new_crash(), "pod/default/cart", one_crash()),
+        Cause::WebhookDenies => refused::webhook_denies(),
+        Cause::WebhookDown => refused::webhook_down(),
+        Cause::NamespaceTerminating => refused::namespace_terminating(),
+        Cause::RightsEvict => refused::rights_evict(),
+        Cause::ApiBusy => refused::api_busy(),
         Cause::PodImagePull => {
             let pull = |trouble, room| world(WorkloadSpec { trouble: Some(trouble), ..cart(out(room)) });
             let kind = TroubleKind::ImagePull;
@@ -201,6 +215,46 @@ pub fn proof(cause: Cause) -> Proof {
         Cause::VolumeZone => pending::zone(),
         Cause::VolumeAttached => pending::attached(),
         Cause::VolumeDetaching => pending::detaching(),
+        Cause::LaunchNoCapacity
+        | Cause::LaunchQuota
+        | Cause::LaunchNoAddresses
+        | Cause::LaunchTemplate
+        | Cause::LaunchAmi
+        | Cause::LaunchKeyPair
+        | Cause::LaunchKms
+        | Cause::LaunchSpotPrice
+        | Cause::LaunchSecurityGroup
+        | Cause::LaunchUnsupported
+        | Cause::LaunchDevice
+        | Cause::LaunchRights
+        | Cause::LaunchSuspended
+        | Cause::LaunchAtMax
+        | Cause::LaunchSilent
+        | Cause::LaunchFails => aws::launch(cause),
+        Cause::GroupUpdating
+        | Cause::GroupNotActive
+        | Cause::GroupSuspended
+        | Cause::GroupInstanceRefresh
+        | Cause::GroupOperated
+        | Cause::GroupNoTemplate
+        | Cause::GroupWeights => aws::group(cause),
+        Cause::NodeManagerRights
+        | Cause::EksTemplateMismatch
+        | Cause::EksTemplateGone
+        | Cause::EksGroupChanged
+        | Cause::EksRoleGone
+        | Cause::EksSecurityGroupGone
+        | Cause::EksSubnet
+        | Cause::EksLimit
+        | Cause::EksClusterUnreachable
+        | Cause::EksLabel
+        | Cause::EksAccessDenied
+        | Cause::EksDeletionStuck
+        | Cause::EksAwsInternal
+        | Cause::EksLeftCordoned
+        | Cause::EksLeftSize
+        | Cause::EksMixedVersions
+        | Cause::EksIssue => aws::eks(cause),
     }
 }
 

@@ -196,9 +196,9 @@ fn label(node: &Node, lacking: &[Requirement]) -> Option<Remedy> {
             }
         };
         let domain = demand.key.split_once('/').map_or("", |(domain, _)| domain);
-        let is_aws_or_kubernetes =
+        let is_of_the_platform =
             ["kubernetes.io", "k8s.io", "amazonaws.com", "k8s.aws"].iter().any(|owner| domain.ends_with(owner));
-        (!is_aws_or_kubernetes).then(|| (demand.key.clone(), value))
+        (!is_of_the_platform).then(|| (demand.key.clone(), value))
     };
     let labels: Vec<_> = lacking.iter().map(chosen).collect::<Option<_>>()?;
     if labels.is_empty() {

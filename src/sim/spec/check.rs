@@ -212,6 +212,8 @@ fn check_fault(spec: &WorldSpec, fault: &FaultKind, field: &str) -> Result<(), W
             one_of(field, "instance type", instance_type, &known)
         }
         FaultKind::LaunchesFail { zone: None, .. }
+        | FaultKind::LaunchesStall { .. }
+        | FaultKind::Suspend { .. }
         | FaultKind::SpotLoss { .. }
         | FaultKind::NotReady { .. }
         | FaultKind::Taint { .. }
@@ -221,6 +223,7 @@ fn check_fault(spec: &WorldSpec, fault: &FaultKind, field: &str) -> Result<(), W
         | FaultKind::Uncordon { .. }
         | FaultKind::Cordon { .. }
         | FaultKind::DeleteNamespace { .. }
+        | FaultKind::NamespaceHangs { .. }
         | FaultKind::Terminate { .. }
         | FaultKind::Grow { .. }
         | FaultKind::NewTemplate

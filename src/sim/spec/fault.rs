@@ -52,6 +52,17 @@ pub enum FaultKind {
         #[serde(default)]
         reason: Option<String>,
     },
+    /// The group does not see that instances are missing.
+    LaunchesStall {
+        /// How long; none for ever.
+        #[serde(default, with = "optional_span")]
+        lasts: Option<Duration>,
+    },
+    /// Somebody suspends a process of the group.
+    Suspend {
+        /// `Launch`, `Terminate`, …
+        process: String,
+    },
     /// Nodes of instances that are launched from now on never register.
     NeverJoin {
         /// How long; none for ever.
@@ -131,6 +142,13 @@ pub enum FaultKind {
     DeleteNamespace {
         /// Which.
         namespace: String,
+    },
+    /// Somebody deletes a namespace, and what is in it stays.
+    NamespaceHangs {
+        /// Which.
+        namespace: String,
+        /// What its controller says.
+        says: String,
     },
     /// Somebody takes the finalizers off the pods of a workload.
     RemoveFinalizers {

@@ -222,6 +222,9 @@ pub struct WebhookSpec {
     /// Until so long after the start; none for ever.
     #[serde(default, with = "optional_span")]
     pub until: Option<Duration>,
+    /// Whether nobody answers behind it, so that the server says no in its place.
+    #[serde(default)]
+    pub down: bool,
 }
 
 impl WorkloadSpec {

@@ -1,8 +1,13 @@
 //! What a world tells a diagnosis that asks.
 
-use super::{World, state::Workload as SimWorkload, template::template};
+use super::{
+    World,
+    eviction::{WEBHOOK_NAMESPACE, WEBHOOK_SERVICE},
+    state::Workload as SimWorkload,
+    template::template,
+};
 use crate::{
-    domain::{Answer, Ask, Fact, Known, Lack, Namespace, NodeName, Owner, PdbRef, Pod, Strategy, Workload},
+    domain::{Answer, Ask, Fact, Known, Lack, Namespace, NodeName, Owner, PdbRef, Pod, Strategy, Webhook, Workload},
     sim::spec::WorkloadKind,
 };
 
@@ -15,21 +20,19 @@ impl World {
             Ask::PodsOf(pdb) => Known::Is(Fact::Pods(self.pods_counted_by(pdb))),
             Ask::Workload { namespace, owner } => Known::Is(Fact::Workload(self.controller(namespace, owner))),
             Ask::Namespace(name) => Known::Is(Fact::Namespace(self.namespace(name))),
+            Ask::Webhooks => Known::Is(Fact::Webhooks(self.webhooks())),
+            Ask::Endpoints { namespace, service } => Known::Is(Fact::Endpoints(self.endpoints(namespace, service))),
             Ask::TryEviction(pod) => Known::Is(Fact::Eviction(self.clone().would_refuse(pod))),
             Ask::Events(object) => Known::Is(Fact::Events(self.placing_events(object))),
             Ask::AllNodes => Known::Is(Fact::Nodes(self.all_nodes())),
             Ask::Claim { namespace, name } => Known::Is(Fact::Claim(self.claim_called(namespace, name))),
             Ask::Attachments => Known::Is(Fact::Attachments(self.attachments())),
-            Ask::DaemonPods { .. }
-            | Ask::Quotas(_)
-            | Ask::Webhooks
-            | Ask::Endpoints { .. }
-            | Ask::NodeManagerRole
-            | Ask::AwsAuth
-            | Ask::Hooks
-            | Ask::Subnets
-            | Ask::Update(_)
-            | Ask::AccessEntries => Known::Unknown(Lack::NotOffered("this world does not play it".to_owned())),
+            Ask::NodeManagerRole => Known::Is(Fact::NodeManagerRole(self.node_manager_role())),
+            Ask::Subnets => Known::Is(Fact::Subnets(self.group_subnets())),
+            Ask::Update(id) => Known::Is(Fact::Update(self.eks_update(id.as_deref()))),
+            Ask::DaemonPods { .. } | Ask::Quotas(_) | Ask::AwsAuth | Ask::Hooks | Ask::AccessEntries => {
+                Known::Unknown(Lack::NotOffered("this world does not play it".to_owned()))
+            }
         };
         (ask, known)
     }
@@ -73,8 +76,34 @@ impl World {
 
     fn namespace(&self, name: &str) -> Option<Namespace> {
         let lives = self.workloads.iter().any(|workload| workload.spec.namespace == name);
-        let deleting_since = self.terminating_namespaces.get(name).copied();
-        lives.then_some(Namespace { deleting_since, remains: Vec::new() })
+        let deleted = self.terminating_namespaces.get(name).cloned();
+        deleted.or_else(|| lives.then_some(Namespace { deleting_since: None, remains: Vec::new() }))
+    }
+
+    /// One configuration for each webhook, all with the same service behind them.
+    fn webhooks(&self) -> Vec<Webhook> {
+        let mut hooks: Vec<Webhook> = Vec::new();
+        for hook in self.workloads.iter().filter_map(|workload| workload.spec.webhook.as_ref()) {
+            if hooks.iter().all(|known| known.name != hook.name) {
+                let config = hook.name.split('.').next().unwrap_or(&hook.name);
+                hooks.push(Webhook {
+                    config: format!("validatingwebhookconfiguration/{config}"),
+                    index: 0,
+                    name: hook.name.clone(),
+                    fails_closed: true,
+                    service: Some((WEBHOOK_NAMESPACE.to_owned(), WEBHOOK_SERVICE.to_owned())),
+                    url: None,
+                    namespaces: serde_json::json!({}),
+                });
+            }
+        }
+        hooks
+    }
+
+    /// How many answer behind the webhooks; no other service is played.
+    fn endpoints(&self, namespace: &str, service: &str) -> Option<u32> {
+        let down = self.workloads.iter().filter_map(|workload| workload.spec.webhook.as_ref()).any(|hook| hook.down);
+        (namespace == WEBHOOK_NAMESPACE && service == WEBHOOK_SERVICE).then_some(u32::from(!down))
     }
 }
 

@@ -108,6 +108,8 @@ impl World {
             }
         }
         self.settle();
+        self.boot_update();
+        self.settle();
         for index in 0..self.budgets.len() {
             self.sync_budget(index);
         }

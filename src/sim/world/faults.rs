@@ -7,7 +7,7 @@ use super::{
     state::{Key, Kubelet, NodeKey, PodKey, Timer},
 };
 use crate::{
-    domain::{InstanceId, NodeName, PdbRef, PdbRule, Process, Readiness, Taint, Uid, Zone, later},
+    domain::{InstanceId, Namespace, NodeName, PdbRef, PdbRule, Process, Readiness, Taint, Uid, Zone, later},
     sim::{
         asg::{AutoScalingGroup, FailureReason, LaunchFailure, TemplateUse, VersionUse},
         spec::{FaultKind, Target},
@@ -171,6 +171,10 @@ impl World {
                     self.workloads[index].attachments_stick = true;
                 }
             }
+            FaultKind::LaunchesStall { lasts } => {
+                self.asg.stall(until(lasts).unwrap_or(jiff::Timestamp::MAX));
+            }
+            FaultKind::Suspend { process } => self.asg.suspend(&[Process::parse(process)], now),
             FaultKind::NeverJoin { lasts } => {
                 self.joins_fail_until = Some(until(lasts).unwrap_or(jiff::Timestamp::MAX));
             }
@@ -209,6 +213,10 @@ impl World {
                 }
             }
             FaultKind::DeleteNamespace { namespace } => self.namespace_goes(namespace),
+            FaultKind::NamespaceHangs { namespace, says } => {
+                let remains = vec![says.clone()];
+                self.terminating_namespaces.insert(namespace.clone(), Namespace { deleting_since: Some(now), remains });
+            }
             FaultKind::RemoveFinalizers { workload } => self.finalizers_go(workload),
             FaultKind::Grow { by } => {
                 let size = self.asg.size();
@@ -244,7 +252,8 @@ impl World {
     }
 
     fn namespace_goes(&mut self, namespace: &str) {
-        self.terminating_namespaces.insert(namespace.to_owned(), self.now);
+        let deleted = Namespace { deleting_since: Some(self.now), remains: Vec::new() };
+        self.terminating_namespaces.insert(namespace.to_owned(), deleted);
         let here = |pod: &super::SimPod| pod.object.id.namespace == namespace;
         let pods: Vec<PodKey> = self.pods.iter().filter(|(_, pod)| here(pod)).map(|(key, _)| *key).collect();
         for key in pods {

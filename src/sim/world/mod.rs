@@ -13,6 +13,7 @@ mod apply;
 mod build;
 mod controllers;
 mod disruption;
+mod eks;
 mod eviction;
 mod facts;
 mod faults;
@@ -36,7 +37,7 @@ pub use observe::Observer;
 
 use self::state::{Budget, ChangeLog, Key, NodeKey, PodKey, SimNode, SimPod, Timer, Workload};
 use crate::{
-    domain::{InstanceId, Intent, Node, NodeName, Pdb, Pod, Uid, Zone, later},
+    domain::{InstanceId, Intent, Namespace, Node, NodeName, Pdb, Pod, Uid, Zone, later},
     sim::{Rng, asg::AutoScalingGroup, spec::WorldSpec},
 };
 
@@ -60,8 +61,8 @@ pub struct World {
     last_pod: PodKey,
     workloads: Vec<Workload>,
     budgets: Vec<Budget>,
-    /// Since when each is being deleted.
-    terminating_namespaces: BTreeMap<String, Timestamp>,
+    /// Those that are being deleted.
+    terminating_namespaces: BTreeMap<String, Namespace>,
     timers: BTreeMap<(Timestamp, u64), Timer>,
     last_timer: u64,
     to_reconcile: BTreeSet<usize>,

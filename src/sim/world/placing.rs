@@ -66,6 +66,8 @@ impl World {
                     .collect()
             }
             Object::Node(_)
+            | Object::AdmissionPolicy(_)
+            | Object::ApiServer
             | Object::Pdb(_)
             | Object::Budgets(_)
             | Object::Workload { .. }
