@@ -15,7 +15,9 @@ use super::{
 use crate::domain::{Known, Node, NodeName, Object, Pod};
 
 pub(super) fn pending(scene: &Scene<'_>, graph: &mut Graph) {
-    let group = asg(scene);
+    // Whoever waits for room is content with a node that comes, and with one that takes the place of another; what waits for
+    // a launch is not.
+    let group = asg(scene).map(|asg| (asg.clone(), Vertex::leaves(asg.object)));
     let mut in_zones = Vec::new();
     for pod in unplaced(scene) {
         let placing = placing(scene, pod);
@@ -27,15 +29,16 @@ pub(super) fn pending(scene: &Scene<'_>, graph: &mut Graph) {
         let of_its_zone = placing.why.cordoned();
         if !of_its_zone.is_empty() {
             in_zones.push((from, of_its_zone.to_vec()));
-        } else if let Some(group) = group.clone().filter(|_| placing.waits_for_nodes()) {
-            graph.edge(from, group);
+        } else if let Some((_, room)) = group.clone().filter(|_| placing.waits_for_nodes()) {
+            graph.edge(from, room);
         }
     }
     for (claim, nodes) in in_zones {
         replaced(scene, graph, &claim, |node| nodes.contains(&node.name));
     }
-    if let Some(group) = group {
-        replaced(scene, graph, &group, |_| true);
+    if let Some((launches, room)) = group {
+        replaced(scene, graph, &room, |_| true);
+        graph.edge(room, launches);
     }
 }
 
