@@ -134,6 +134,8 @@ fn budgets(finding: &Finding) -> Vec<Object> {
         | Object::Namespace(_)
         | Object::Quota { .. }
         | Object::Webhook { .. }
+        | Object::AdmissionPolicy(_)
+        | Object::ApiServer
         | Object::Right(_) => Vec::new(),
     }
 }

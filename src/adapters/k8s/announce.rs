@@ -64,6 +64,8 @@ impl KubeCluster {
             | Object::Namespace(_)
             | Object::Quota { .. }
             | Object::Webhook { .. }
+            | Object::AdmissionPolicy(_)
+            | Object::ApiServer
             | Object::Right(_) => return None,
         };
         let (kind, reason) = match notice.news {
