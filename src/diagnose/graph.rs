@@ -1,6 +1,8 @@
 //! Who waits for whom, made of facts alone: what rules found plays no part in it.
 
+mod aws;
 mod group;
+mod pending;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -52,6 +54,9 @@ pub(super) fn of(scene: &Scene<'_>) -> Graph {
     budgets(scene, &mut graph);
     group::edges(scene, &mut graph);
     refused(scene, &mut graph);
+    pending::pending(scene, &mut graph);
+    pending::volumes(scene, &mut graph);
+    aws::aws(scene, &mut graph);
     graph
 }
 

@@ -45,6 +45,9 @@ pub const PROBE_MOST: Duration = Duration::from_mins(5);
 /// A pod that no node takes waits so long for the next one to have room: what moves in a cluster does so within seconds.
 pub const PENDING: Duration = Duration::from_secs(45);
 
+/// A volume is unmounted and detached within seconds once its pod has ended; by force only after six minutes.
+pub const ATTACH: Duration = Duration::from_secs(30);
+
 /// An image of some gigabytes and a volume take minutes; after ten something else is the matter.
 pub const CREATING: Duration = Duration::from_mins(10);
 
@@ -65,3 +68,20 @@ pub const UNEXPLAINED: Duration = Duration::from_secs(45);
 /// So many questions go out at once: what holds two hundred pods takes about two for each, and an API server answers that
 /// many reads of single objects within seconds. What is left is asked with the next round.
 pub const ASKS: usize = 500;
+
+/// A group tries its other zones at once, and all of them again within seconds: what fails for longer than this fails
+/// everywhere.
+pub const LAUNCH_TRIED: Duration = Duration::from_secs(30);
+
+/// Capacity, quotas, addresses and prices come free again when somebody else's instance ends: two tries half a minute and
+/// more apart have to fail.
+pub const LAUNCH_PASSES: Duration = Duration::from_secs(75);
+
+/// Failures that lie further apart than this are not of one series: the group tries again every few minutes at most.
+pub const LAUNCH_SERIES: Duration = Duration::from_mins(30);
+
+/// Auto Scaling compares its sizes every few seconds, and begins a launch at once.
+pub const LAUNCH_SILENT: Duration = Duration::from_secs(45);
+
+/// Scaling activities are read for the last hours only: what happened before is not seen in them.
+pub const ACTIVITIES_KNOWN: Duration = Duration::from_hours(6);

@@ -6,20 +6,30 @@
 mod announce;
 mod budget;
 mod containers;
+mod eks;
+mod eks_codes;
 mod examiner;
 mod graph;
+mod group;
+mod launch_words;
+mod launches;
 mod leaving;
 pub mod limits;
 mod pages;
+mod pending;
+mod placing;
 mod rank;
 mod refused;
 mod remedy;
+mod requests;
 mod scene;
+mod scheduler_words;
 mod targets;
 #[cfg(test)]
 mod tests;
 mod tree;
 mod unexplained;
+mod volumes;
 
 use std::collections::BTreeSet;
 
@@ -40,7 +50,18 @@ struct Rule {
 }
 
 /// Every rule; each cause is in one.
-const RULES: &[Rule] = &[budget::RULE, leaving::RULE, refused::RULE, containers::RULE, unexplained::RULE];
+const RULES: &[Rule] = &[
+    budget::RULE,
+    leaving::RULE,
+    refused::RULE,
+    containers::RULE,
+    pending::RULE,
+    volumes::RULE,
+    launches::RULE,
+    group::RULE,
+    eks::RULE,
+    unexplained::RULE,
+];
 
 /// What rules say.
 #[derive(Debug, Default)]

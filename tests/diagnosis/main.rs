@@ -13,6 +13,7 @@
 
 mod combined;
 mod healthy;
+mod outside;
 mod proofs;
 mod worlds;
 
@@ -44,7 +45,10 @@ fn score() {
     for cause in Cause::ALL.iter().copied() {
         let proof = proof(cause);
         let found = find(cause, &proof);
-        let near = alarms(&proof.near_miss, cause);
+        let near = match &proof.outside {
+            None => alarms(&proof.near_miss, cause),
+            Some(question) => outside::alarm(&proof.near_miss, question, cause),
+        };
         let (after, object) = match &found {
             Some((after, object)) => (format!("{}s", after.as_secs()), object.clone()),
             None => ("MISSED".to_owned(), String::new()),
@@ -66,6 +70,11 @@ fn score() {
 
 /// How long after its node was to be emptied it is found, and where.
 fn find(cause: Cause, proof: &Proof) -> Option<(Duration, String)> {
+    if let Some(question) = &proof.outside {
+        // It was so before anybody looked.
+        let found = outside::look(&proof.world, question);
+        return told(&found, cause, proof).map(|finding| (Duration::ZERO, finding.object.to_string()));
+    }
     let mut rehearsal = begin(&proof.world);
     let start = rehearsal.world().now();
     let mut at = start;
@@ -77,7 +86,8 @@ fn find(cause: Cause, proof: &Proof) -> Option<(Duration, String)> {
         // What ends a run is told as it ends; nothing is left to look at afterwards.
         let mut looked = rehearsal.diagnoses().chain([&found]);
         if let Some((at, finding)) = looked.find_map(|found| Some((found.at, told(found, cause, proof)?))) {
-            let held_since = cordoned_at(&rehearsal, finding).expect("it holds a node that is being emptied");
+            let held_since = if proof.owed { owed_since(&rehearsal) } else { cordoned_at(&rehearsal, finding) };
+            let held_since = held_since.expect("it holds something up");
             return Some((elapsed(held_since, at).saturating_sub(proof.by_nature), finding.object.to_string()));
         }
     }
@@ -91,7 +101,7 @@ fn told<'a>(found: &'a Diagnosis, cause: Cause, proof: &Proof) -> Option<&'a Fin
     };
     let roots = found.findings.iter();
     match proof.under {
-        None => roots.clone().find(is_it),
+        None => roots.clone().find(is_it).or_else(|| roots.clone().flat_map(|root| &root.because).find(is_it)),
         Some(root) => roots.clone().filter(|finding| finding.cause == root).flat_map(|root| &root.under).find(is_it),
     }
 }
@@ -100,8 +110,15 @@ fn told<'a>(found: &'a Diagnosis, cause: Cause, proof: &Proof) -> Option<&'a Fin
 fn cordoned_at(rehearsal: &Rehearsal, finding: &Finding) -> Option<jiff::Timestamp> {
     rehearsal.records().iter().find_map(|record| {
         let Event::NodeCordoned { node, .. } = &record.event else { return None };
-        finding.holds.nodes.contains(node).then_some(record.at)
+        let holds_it = finding.holds.nodes.is_empty() || finding.holds.nodes.contains(node);
+        holds_it.then_some(record.at)
     })
+}
+
+/// When the first instance began to leave: from then on the group owes one.
+fn owed_since(rehearsal: &Rehearsal) -> Option<jiff::Timestamp> {
+    let group = rehearsal.world().describe_group(true);
+    group.activities.iter().filter(|activity| activity.is_termination()).map(|activity| activity.started_at).min()
 }
 
 /// The first false alarm in this world; for a cause that blocks nothing, whether it is told at all.

@@ -1,10 +1,13 @@
 //! A world for each cause, and one beside it that only looks like it.
 
+mod aws;
+mod pending;
 mod refused;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use mngup::{
+    app::Question,
     domain::{Cause, Grade, IntOrPercent, Subject, UnhealthyPolicy},
     forecast::Rehearsal,
     sim::{
@@ -32,6 +35,10 @@ pub struct Proof {
     pub about_a_node: bool,
     /// Whether it is about pods of one namespace, so that others can stand beside it.
     pub combines: bool,
+    /// What is asked by somebody without a run; none asks in the middle of an upgrade.
+    pub outside: Option<Question>,
+    /// Whether the block begins with an instance that is owed, not with a cordon.
+    pub owed: bool,
     pub near_miss: WorldSpec,
 }
 
@@ -45,6 +52,8 @@ impl Proof {
             by_nature: Duration::ZERO,
             about_a_node: false,
             combines: true,
+            outside: None,
+            owed: false,
             near_miss,
         }
     }
@@ -194,11 +203,58 @@ pub fn proof(cause: Cause) -> Proof {
             let proof = Proof::new(starts_in(30), "pod/default/cart", starts_in(1));
             Proof { grade: Grade::Waits, ..proof }
         }
-        Cause::PodPending => {
-            let apart =
-                |replicas| world(WorkloadSpec { replicas, anti_affinity: Some(Topology::Hostname), ..cart(out(1)) });
-            Proof::new(apart(5), "pod/default/cart", apart(4)).alone()
-        }
+        Cause::NoCapacity => pending::no_capacity(),
+        Cause::PodTooLarge => pending::too_large(),
+        Cause::PodAffinity => pending::affinity(),
+        Cause::PodAntiAffinity => pending::anti_affinity(),
+        Cause::PodTaints => pending::taints(),
+        Cause::SchedulingGated => pending::gated(),
+        Cause::NoScheduler => pending::no_scheduler(),
+        Cause::ClaimPending => pending::claim_pending(),
+        Cause::PodPending => pending::unclear(),
+        Cause::VolumeZone => pending::zone(),
+        Cause::VolumeAttached => pending::attached(),
+        Cause::VolumeDetaching => pending::detaching(),
+        Cause::LaunchNoCapacity
+        | Cause::LaunchQuota
+        | Cause::LaunchNoAddresses
+        | Cause::LaunchTemplate
+        | Cause::LaunchAmi
+        | Cause::LaunchKeyPair
+        | Cause::LaunchKms
+        | Cause::LaunchSpotPrice
+        | Cause::LaunchSecurityGroup
+        | Cause::LaunchUnsupported
+        | Cause::LaunchDevice
+        | Cause::LaunchRights
+        | Cause::LaunchSuspended
+        | Cause::LaunchAtMax
+        | Cause::LaunchSilent
+        | Cause::LaunchFails => aws::launch(cause),
+        Cause::GroupUpdating
+        | Cause::GroupNotActive
+        | Cause::GroupSuspended
+        | Cause::GroupInstanceRefresh
+        | Cause::GroupOperated
+        | Cause::GroupNoTemplate
+        | Cause::GroupWeights => aws::group(cause),
+        Cause::NodeManagerRights
+        | Cause::EksTemplateMismatch
+        | Cause::EksTemplateGone
+        | Cause::EksGroupChanged
+        | Cause::EksRoleGone
+        | Cause::EksSecurityGroupGone
+        | Cause::EksSubnet
+        | Cause::EksLimit
+        | Cause::EksClusterUnreachable
+        | Cause::EksLabel
+        | Cause::EksAccessDenied
+        | Cause::EksDeletionStuck
+        | Cause::EksAwsInternal
+        | Cause::EksLeftCordoned
+        | Cause::EksLeftSize
+        | Cause::EksMixedVersions
+        | Cause::EksIssue => aws::eks(cause),
     }
 }
 
@@ -241,6 +297,7 @@ fn move_to(namespace: &str, what: &mut FaultKind) {
     if let FaultKind::DeletePod { workload: object }
     | FaultKind::Scale { workload: object, .. }
     | FaultKind::RemoveFinalizers { workload: object }
+    | FaultKind::AttachmentsStick { workload: object }
     | FaultKind::ChangeBudget { budget: object, .. }
     | FaultKind::DeleteBudget { budget: object }
     | FaultKind::DisruptedSticks { budget: object } = what

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use crate::{
     domain::{
-        Counts, HealthIssue, Instance, InstanceId, IntOrPercent, LaunchTemplate, Lifecycle, Nodegroup, NodegroupName,
-        NodegroupStatus, Process, ScalingActivity, Size, UpdateStrategy, Zone,
+        ClusterName, Counts, HealthIssue, Instance, InstanceId, IntOrPercent, LaunchTemplate, Lifecycle, Nodegroup,
+        NodegroupName, NodegroupStatus, Process, ScalingActivity, Size, UpdateStrategy, Zone,
     },
     ports::PortError,
 };
@@ -83,7 +83,16 @@ pub(super) fn activity(activity: &autoscaling::Activity) -> Option<ScalingActivi
         status: activity.status_code().map_or("", autoscaling::ScalingActivityStatusCode::as_str).to_owned(),
         description: activity.description().unwrap_or_default().to_owned(),
         message: activity.status_message().filter(|message| !message.is_empty()).map(str::to_owned),
+        cause: activity.cause().unwrap_or_default().to_owned(),
+        subnet: detail(activity, "Subnet ID"),
+        zone: detail(activity, "Availability Zone").map(Zone::new),
     })
+}
+
+/// One of the details, which are JSON in a text.
+fn detail(activity: &autoscaling::Activity, key: &str) -> Option<String> {
+    let details: serde_json::Value = serde_json::from_str(activity.details()?).ok()?;
+    Some(details[key].as_str()?.to_owned())
 }
 
 /// The status of an instance refresh, while it is under way.
@@ -94,7 +103,7 @@ pub(super) fn refresh(refresh: &autoscaling::InstanceRefresh) -> Option<String> 
 }
 
 /// A managed node group.
-pub(super) fn nodegroup(name: &NodegroupName, described: &eks::Nodegroup) -> Nodegroup {
+pub(super) fn nodegroup(cluster: &ClusterName, name: &NodegroupName, described: &eks::Nodegroup) -> Nodegroup {
     let config = described.update_config();
     let count = |value: Option<i32>| value.and_then(|value| u32::try_from(value).ok());
     let max_unavailable = config.and_then(|config| {
@@ -105,6 +114,7 @@ pub(super) fn nodegroup(name: &NodegroupName, described: &eks::Nodegroup) -> Nod
     let issues = described.health().map(eks::NodegroupHealth::issues).unwrap_or_default();
     Nodegroup {
         name: name.clone(),
+        cluster: cluster.clone(),
         status: match described.status().map_or("", eks::NodegroupStatus::as_str) {
             "ACTIVE" => NodegroupStatus::Active,
             "UPDATING" => NodegroupStatus::Updating,
@@ -116,6 +126,7 @@ pub(super) fn nodegroup(name: &NodegroupName, described: &eks::Nodegroup) -> Nod
             .map(|issue| HealthIssue {
                 code: issue.code().map_or("Unknown", eks::NodegroupIssueCode::as_str).to_owned(),
                 message: issue.message().unwrap_or_default().to_owned(),
+                resources: issue.resource_ids().to_vec(),
             })
             .collect(),
         max_unavailable,

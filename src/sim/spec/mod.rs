@@ -1,6 +1,7 @@
 //! Worlds as they are written down: what is there at the start, how long things take, what goes wrong.
 
 mod check;
+mod eks;
 mod fault;
 mod group;
 mod load;
@@ -13,6 +14,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
 
+pub use eks::{IssueSpec, LeftSpec, NamedNode, UpdateErrorSpec, UpdateSpec};
 pub use fault::{Fault, FaultKind, Replies, Target};
 pub use group::{GroupSpec, HookSpec, InstanceTypeSpec, NodegroupSpec, StrategySpec, TemplateSpec};
 pub use load::{SHOP, SpecError};

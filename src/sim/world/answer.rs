@@ -4,6 +4,7 @@ use super::{
     World,
     eviction::{WEBHOOK_NAMESPACE, WEBHOOK_SERVICE},
     state::Workload as SimWorkload,
+    template::template,
 };
 use crate::{
     domain::{Answer, Ask, Fact, Known, Lack, Namespace, NodeName, Owner, PdbRef, Pod, Strategy, Webhook, Workload},
@@ -22,18 +23,16 @@ impl World {
             Ask::Webhooks => Known::Is(Fact::Webhooks(self.webhooks())),
             Ask::Endpoints { namespace, service } => Known::Is(Fact::Endpoints(self.endpoints(namespace, service))),
             Ask::TryEviction(pod) => Known::Is(Fact::Eviction(self.clone().would_refuse(pod))),
-            Ask::Events(_)
-            | Ask::DaemonPods { .. }
-            | Ask::AllNodes
-            | Ask::Claim { .. }
-            | Ask::Attachments
-            | Ask::Quotas(_)
-            | Ask::NodeManagerRole
-            | Ask::AwsAuth
-            | Ask::Hooks
-            | Ask::Subnets
-            | Ask::Update(_)
-            | Ask::AccessEntries => Known::Unknown(Lack::NotOffered("this world does not play it".to_owned())),
+            Ask::Events(object) => Known::Is(Fact::Events(self.placing_events(object))),
+            Ask::AllNodes => Known::Is(Fact::Nodes(self.all_nodes())),
+            Ask::Claim { namespace, name } => Known::Is(Fact::Claim(self.claim_called(namespace, name))),
+            Ask::Attachments => Known::Is(Fact::Attachments(self.attachments())),
+            Ask::NodeManagerRole => Known::Is(Fact::NodeManagerRole(self.node_manager_role())),
+            Ask::Subnets => Known::Is(Fact::Subnets(self.group_subnets())),
+            Ask::Update(id) => Known::Is(Fact::Update(self.eks_update(id.as_deref()))),
+            Ask::DaemonPods { .. } | Ask::Quotas(_) | Ask::AwsAuth | Ask::Hooks | Ask::AccessEntries => {
+                Known::Unknown(Lack::NotOffered("this world does not play it".to_owned()))
+            }
         };
         (ask, known)
     }
@@ -71,7 +70,7 @@ impl World {
             revision: Some(1),
             owner: above,
             managed_by: None,
-            template: serde_json::json!({ "tolerations": tolerations(workload) }),
+            template: template(workload),
         })
     }
 
@@ -122,22 +121,4 @@ impl SimWorkload {
         let is_its_set = self.spec.kind.owner() == Some(&owner.kind) && owner.name == self.owner_name;
         self.spec.namespace == namespace && (is_itself || is_its_set)
     }
-}
-
-/// As they stand in a pod template.
-fn tolerations(workload: &SimWorkload) -> Vec<serde_json::Value> {
-    let toleration = |toleration: &crate::domain::Toleration| {
-        let mut written = serde_json::json!({ "operator": format!("{:?}", toleration.operator) });
-        if let Some(key) = &toleration.key {
-            written["key"] = key.as_str().into();
-        }
-        if !toleration.value.is_empty() {
-            written["value"] = toleration.value.as_str().into();
-        }
-        if let Some(effect) = toleration.effect {
-            written["effect"] = format!("{effect:?}").into();
-        }
-        written
-    };
-    workload.tolerations.iter().map(toleration).collect()
 }

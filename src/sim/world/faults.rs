@@ -7,7 +7,7 @@ use super::{
     state::{Key, Kubelet, NodeKey, PodKey, Timer},
 };
 use crate::{
-    domain::{InstanceId, Namespace, NodeName, PdbRef, PdbRule, Process, Readiness, Uid, Zone, later},
+    domain::{InstanceId, Namespace, NodeName, PdbRef, PdbRule, Process, Readiness, Taint, Uid, Zone, later},
     sim::{
         asg::{AutoScalingGroup, FailureReason, LaunchFailure, TemplateUse, VersionUse},
         spec::{FaultKind, Target},
@@ -148,6 +148,33 @@ impl World {
                     reason,
                 });
             }
+            FaultKind::TypeRunsOut { instance_type } => self.asg.add_failure(LaunchFailure {
+                zone: None,
+                instance_type: Some(instance_type.clone()),
+                from: now,
+                until: None,
+                attempts: None,
+                reason: FailureReason::Capacity,
+            }),
+            FaultKind::Taint { key, value, effect } => {
+                let taint = Taint { key: key.clone(), value: value.clone(), effect: *effect };
+                let nodes: Vec<_> = self.nodes.iter().filter(|(_, node)| node.in_group).map(|(key, _)| *key).collect();
+                for key in nodes {
+                    if let Some(node) = self.nodes.get_mut(&key) {
+                        node.object.taints.push(taint.clone());
+                        self.node_changed(key);
+                    }
+                }
+            }
+            FaultKind::AttachmentsStick { workload } => {
+                if let Some(index) = self.workload_named(workload) {
+                    self.workloads[index].attachments_stick = true;
+                }
+            }
+            FaultKind::LaunchesStall { lasts } => {
+                self.asg.stall(until(lasts).unwrap_or(jiff::Timestamp::MAX));
+            }
+            FaultKind::Suspend { process } => self.asg.suspend(&[Process::parse(process)], now),
             FaultKind::NeverJoin { lasts } => {
                 self.joins_fail_until = Some(until(lasts).unwrap_or(jiff::Timestamp::MAX));
             }

@@ -4,7 +4,7 @@
 //! be played by the million. Controllers act at once; what takes time in a real cluster (machines, containers, the
 //! status of budgets) takes its time here.
 //!
-//! Not played: priorities and preemption, topology spread constraints that are required, preferred affinities, rolling
+//! Not played: priorities and preemption, preferred affinities, rolling
 //! updates of workloads, restarts by liveness probes, graceful node shutdown, and what EKS itself does in the
 //! termination hook of a managed group (here the hook only waits).
 
@@ -13,14 +13,17 @@ mod apply;
 mod build;
 mod controllers;
 mod disruption;
+mod eks;
 mod eviction;
 mod facts;
 mod faults;
 mod kubelet;
 mod nodes;
 mod observe;
+mod placing;
 mod scheduler;
 mod state;
+mod template;
 #[cfg(test)]
 mod tests;
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     domain::{
-        Change, DaemonSet, DaemonSetRef, Gap, Group, HealthIssue, NodeName, Nodegroup, NodegroupName, NodegroupStatus,
+        Change, ClusterName, DaemonSet, DaemonSetRef, Gap, Group, NodeName, Nodegroup, NodegroupName, NodegroupStatus,
         PdbRef, Pod, Requirement, Selector, SelectorOperator, UpdateStrategy, Zone, later,
     },
     ports::Watch,
@@ -137,24 +137,20 @@ impl World {
         for (id, instance) in &mut group.instances {
             instance.no_node = self.has_no_node(id);
         }
+        self.describe_oddities(&mut group);
         group.nodegroup = self.spec.group.nodegroup.as_ref().map(|spec| {
             let kubelet = self.spec.group.template.new_kubelet.trim_start_matches('v');
             let minor = kubelet.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
             Nodegroup {
                 name: NodegroupName::new(&spec.name),
+                cluster: ClusterName::new(&self.spec.cluster),
                 status: match spec.status.as_str() {
                     "ACTIVE" => NodegroupStatus::Active,
                     "UPDATING" => NodegroupStatus::Updating,
                     "DEGRADED" => NodegroupStatus::Degraded,
                     other => NodegroupStatus::Other(other.to_owned()),
                 },
-                issues: match spec.status.as_str() {
-                    "DEGRADED" => vec![HealthIssue {
-                        code: "AsgInstanceLaunchFailures".to_owned(),
-                        message: "Instance launches of the Auto Scaling group fail".to_owned(),
-                    }],
-                    _ => Vec::new(),
-                },
+                issues: self.eks_issues(),
                 max_unavailable: spec.max_unavailable,
                 strategy: match spec.strategy {
                     StrategySpec::Default => UpdateStrategy::Default,
