@@ -7,8 +7,10 @@ mod budget;
 mod containers;
 mod examiner;
 mod graph;
+mod joins;
 mod leaving;
 pub mod limits;
+mod nodes;
 mod pages;
 mod rank;
 mod remedy;
@@ -37,7 +39,7 @@ struct Rule {
 }
 
 /// Every rule; each cause is in one.
-const RULES: &[Rule] = &[budget::RULE, leaving::RULE, containers::RULE, unexplained::RULE];
+const RULES: &[Rule] = &[budget::RULE, leaving::RULE, containers::RULE, nodes::RULE, joins::RULE, unexplained::RULE];
 
 /// What rules say.
 #[derive(Debug, Default)]

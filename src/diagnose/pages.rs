@@ -26,6 +26,23 @@ pub fn page(cause: Cause) -> &'static str {
         Cause::PodNotReady => include_str!("../../docs/causes/POD-NOT-READY.md"),
         Cause::PodStarting => include_str!("../../docs/causes/POD-STARTING.md"),
         Cause::PodPending => include_str!("../../docs/causes/POD-PENDING.md"),
+        Cause::KubeletSilent => include_str!("../../docs/causes/KUBELET-SILENT.md"),
+        Cause::NodeNotReady => include_str!("../../docs/causes/NODE-NOT-READY.md"),
+        Cause::NodeCni => include_str!("../../docs/causes/NODE-CNI.md"),
+        Cause::NodeRuntime => include_str!("../../docs/causes/NODE-RUNTIME.md"),
+        Cause::NodeNoAddresses => include_str!("../../docs/causes/NODE-NO-ADDRESSES.md"),
+        Cause::NodeDaemonset => include_str!("../../docs/causes/NODE-DAEMONSET.md"),
+        Cause::NodeTaintStays => include_str!("../../docs/causes/NODE-TAINT-STAYS.md"),
+        Cause::NodeResourceMissing => include_str!("../../docs/causes/NODE-RESOURCE-MISSING.md"),
+        Cause::NodeCordonedNew => include_str!("../../docs/causes/NODE-CORDONED-NEW.md"),
+        Cause::NodeOutlivesInstance => include_str!("../../docs/causes/NODE-OUTLIVES-INSTANCE.md"),
+        Cause::HookHoldsLaunch => include_str!("../../docs/causes/HOOK-HOLDS-LAUNCH.md"),
+        Cause::HookHoldsTermination => include_str!("../../docs/causes/HOOK-HOLDS-TERMINATION.md"),
+        Cause::InstanceNeverJoined => include_str!("../../docs/causes/INSTANCE-NEVER-JOINED.md"),
+        Cause::JoinNoAccess => include_str!("../../docs/causes/JOIN-NO-ACCESS.md"),
+        Cause::InstanceProtected => include_str!("../../docs/causes/INSTANCE-PROTECTED.md"),
+        Cause::InstanceWrongTemplate => include_str!("../../docs/causes/INSTANCE-WRONG-TEMPLATE.md"),
+        Cause::InstanceLost => include_str!("../../docs/causes/INSTANCE-LOST.md"),
     }
 }
 

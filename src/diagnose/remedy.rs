@@ -1,5 +1,8 @@
 //! Ways out as commands to paste, the least drastic first, each with what it risks.
 
+pub(super) mod joins;
+pub(super) mod nodes;
+
 use serde_json::json;
 
 use super::scene::behind;

@@ -2,7 +2,9 @@
 
 mod budgets;
 mod containers;
+mod joins;
 mod leaving;
+mod nodes;
 mod ranking;
 
 use std::{
@@ -49,6 +51,53 @@ impl Cluster {
 
     fn see(&mut self, change: Change) {
         self.snapshot.apply(change);
+    }
+
+    /// With a node group of these instances, each where it is in its life.
+    fn group(mut self, instances: &[(&str, &str)]) -> Self {
+        let template = LaunchTemplate { id: "lt-1".to_owned(), version: "2".to_owned() };
+        let instance = |(id, lifecycle): &(&str, &str)| Instance {
+            id: (*id).into(),
+            zone: "a".into(),
+            lifecycle: Lifecycle::parse(lifecycle),
+            healthy: true,
+            template: Some(template.clone()),
+            instance_type: "m6i.large".to_owned(),
+            protected: false,
+            no_node: false,
+        };
+        let instances: BTreeMap<InstanceId, Instance> =
+            instances.iter().map(|described| ((described.0).into(), instance(described))).collect();
+        let leaves = |instance: &&Instance| matches!(instance.lifecycle, Lifecycle::Terminating(_));
+        let desired = u32::try_from(instances.len() - instances.values().filter(leaves).count()).unwrap();
+        let nodegroup = Nodegroup {
+            name: "workers".into(),
+            cluster: "prod".into(),
+            status: NodegroupStatus::Active,
+            issues: Vec::new(),
+            max_unavailable: None,
+            strategy: UpdateStrategy::Default,
+            version: None,
+            release: None,
+            ami_type: Some("AL2023_x86_64_STANDARD".to_owned()),
+            capacity_type: None,
+            role: Some("arn:aws:iam::111122223333:role/team/eks-node".to_owned()),
+        };
+        self.see(Change::Group(Box::new(Group {
+            asg: "eks-workers".into(),
+            observed_at: now(),
+            size: Size { min: 0, desired, max: 9 },
+            counts: Counts::Instances,
+            target: LaunchTarget { template: Some(template.clone()), ..LaunchTarget::default() },
+            instances,
+            suspended: BTreeSet::new(),
+            operator: None,
+            instance_refresh: None,
+            zones: BTreeSet::new(),
+            activities: Vec::new(),
+            nodegroup: Some(nodegroup),
+        })));
+        self
     }
 
     /// With this answer.

@@ -103,6 +103,23 @@ catalogue! {
     PodNotReady, "POD-NOT-READY", Container, Root, "a pod that runs and does not become Ready";
     PodStarting, "POD-STARTING", Container, Root, "a pod that still takes its normal time to start";
     PodPending, "POD-PENDING", Container, Root, "a pod that no node takes";
+    KubeletSilent, "KUBELET-SILENT", Node, Root, "a node whose kubelet no longer answers";
+    NodeNotReady, "NODE-NOT-READY", Node, Root, "a node that says of itself that it is not Ready";
+    NodeCni, "NODE-CNI", Node, Root, "a node whose network plugin does not come up";
+    NodeRuntime, "NODE-RUNTIME", Node, Root, "a node whose container runtime does not work";
+    NodeNoAddresses, "NODE-NO-ADDRESSES", Node, Root, "a new node that gets no addresses for its pods";
+    NodeDaemonset, "NODE-DAEMONSET", Node, Root, "a new node on which a DaemonSet is not ready";
+    NodeTaintStays, "NODE-TAINT-STAYS", Node, Root, "a taint of the start that a new node does not lose";
+    NodeResourceMissing, "NODE-RESOURCE-MISSING", Node, Root, "a new node that lacks a resource the old ones have";
+    NodeCordonedNew, "NODE-CORDONED-NEW", Node, Root, "a new node that somebody cordoned";
+    NodeOutlivesInstance, "NODE-OUTLIVES-INSTANCE", Node, Root, "a Node whose instance is gone";
+    HookHoldsLaunch, "HOOK-HOLDS-LAUNCH", Join, Root, "a lifecycle hook holds a new instance";
+    HookHoldsTermination, "HOOK-HOLDS-TERMINATION", Join, Root, "a lifecycle hook holds an instance that should go";
+    InstanceNeverJoined, "INSTANCE-NEVER-JOINED", Join, Root, "an instance runs and no Node comes of it";
+    JoinNoAccess, "JOIN-NO-ACCESS", Join, Root, "instances run, but the cluster does not know their IAM role";
+    InstanceProtected, "INSTANCE-PROTECTED", Join, Root, "an instance that a shrinking group may not take";
+    InstanceWrongTemplate, "INSTANCE-WRONG-TEMPLATE", Join, Root, "a new instance that is not of the new version";
+    InstanceLost, "INSTANCE-LOST", Join, Root, "instances that somebody else ends again and again";
 }
 
 impl Cause {

@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AsgName, InstanceId, IntOrPercent, NodegroupName, Zone};
+use super::{AsgName, ClusterName, InstanceId, IntOrPercent, NodegroupName, Zone};
 
 /// An Auto Scaling group, and the managed node group it belongs to if there is one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -207,6 +207,8 @@ impl ScalingActivity {
 pub struct Nodegroup {
     /// Its name.
     pub name: NodegroupName,
+    /// Of which cluster it is: a node group has no name without it.
+    pub cluster: ClusterName,
     /// Its status.
     pub status: NodegroupStatus,
     /// What EKS says is wrong with it.
@@ -223,6 +225,9 @@ pub struct Nodegroup {
     pub ami_type: Option<String>,
     /// `ON_DEMAND`, `SPOT`, `CAPACITY_BLOCK`.
     pub capacity_type: Option<String>,
+    /// The IAM role of its nodes, by ARN.
+    #[serde(default)]
+    pub role: Option<String>,
 }
 
 /// `status` of a managed node group.

@@ -21,6 +21,7 @@ mod policy;
 mod refusal;
 mod selector;
 mod settings;
+mod shell;
 mod snapshot;
 mod time;
 mod trouble;
@@ -57,6 +58,7 @@ pub use policy::{Contradiction, Limits, LimitsError, Order, Policy, Source, Undr
 pub use refusal::Refusal;
 pub use selector::{Operator as SelectorOperator, Requirement, Selector};
 pub use settings::Settings;
+pub use shell::quoted;
 pub use snapshot::{Change, Gap, Snapshot};
 pub use time::{elapsed, later, short};
 pub use trouble::{Container, ContainerState, Exit, Trouble, Unscheduled};

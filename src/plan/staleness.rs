@@ -203,6 +203,7 @@ mod tests {
             activities: Vec::new(),
             nodegroup: Some(Nodegroup {
                 name: "workers".into(),
+                cluster: "prod".into(),
                 status: NodegroupStatus::Active,
                 issues: Vec::new(),
                 max_unavailable: None,
@@ -211,6 +212,7 @@ mod tests {
                 release: None,
                 ami_type: None,
                 capacity_type: None,
+                role: None,
             }),
         })));
         disagreements(&snapshot).join("\n")

@@ -17,18 +17,19 @@ pub(super) fn objects(on: &WaitingOn) -> Vec<Object> {
         WaitingOn::LandsBack { pod, owner: Some(owner), .. } => {
             vec![Object::Workload { namespace: pod.namespace.clone(), owner: owner.clone() }]
         }
+        WaitingOn::NodeReady { node, .. }
+        | WaitingOn::DaemonSets { node, .. }
+        | WaitingOn::ExtendedResources { node, .. }
+        | WaitingOn::NodeTaint { node, .. } => vec![Object::Node(node.clone())],
+        WaitingOn::Join { instance, .. } | WaitingOn::WrongTemplate { instance, .. } => {
+            vec![Object::Instance(instance.as_str().into())]
+        }
         WaitingOn::Refused { .. }
         | WaitingOn::Launch { .. }
         | WaitingOn::PodList { .. }
         | WaitingOn::LoadBalancers { .. }
         | WaitingOn::Volumes { .. }
         | WaitingOn::InstanceLeaving { .. }
-        | WaitingOn::Join { .. }
-        | WaitingOn::NodeReady { .. }
-        | WaitingOn::DaemonSets { .. }
-        | WaitingOn::ExtendedResources { .. }
-        | WaitingOn::NodeTaint { .. }
-        | WaitingOn::WrongTemplate { .. }
         | WaitingOn::NodesOut { .. }
         | WaitingOn::ZoneVolumes { .. }
         | WaitingOn::GroupBusy { .. }

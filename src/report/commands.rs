@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::remedy::Step;
+use crate::domain::quoted;
 
 /// How the user reached this group and what they said of how a run goes, to be repeated in every command that needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,16 +150,6 @@ fn joined(line: &str, more: &str) -> String {
     if more.is_empty() { line.to_owned() } else { format!("{line} {more}") }
 }
 
-/// The word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@%+,~".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,13 +180,5 @@ mod tests {
         assert_eq!(commands.before(&fix), []);
         assert_eq!(Commands::sandbox(None).before(&fix), [Step::Say("in a real cluster:".to_owned())]);
         assert_eq!(Commands::sandbox(None).before(&[]), []);
-    }
-
-    #[test]
-    fn a_word_that_a_shell_would_split_is_quoted() {
-        assert_eq!(quoted("apps"), "apps");
-        assert_eq!(quoted("my workers"), "'my workers'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
     }
 }

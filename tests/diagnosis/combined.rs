@@ -14,7 +14,7 @@ use mngup::{
 
 use crate::{
     BLOCKS,
-    proofs::{Proof, proof},
+    proofs::{About, Proof, proof},
     told, worlds,
 };
 
@@ -43,7 +43,7 @@ fn score_of_combined_worlds() {
 /// What it brings along, if it is one that others can stand beside: something about pods of one namespace.
 fn alone(cause: Cause) -> Option<Alone> {
     let proof = proof(cause);
-    if proof.grade != BLOCKS || proof.about_a_node || !proof.combines {
+    if proof.grade != BLOCKS || proof.about != About::Run || !proof.combines {
         return None;
     }
     let rehearsal = watched(proof.world.clone());

@@ -25,7 +25,7 @@ use mngup::{
     sim::{World, WorldSpec},
 };
 
-use crate::proofs::{Proof, proof};
+use crate::proofs::{About, Begins, Proof, proof};
 
 /// Within which a cause is to be found after its node was cordoned.
 const WITHIN: Duration = Duration::from_mins(1);
@@ -44,7 +44,7 @@ fn score() {
     for cause in Cause::ALL.iter().copied() {
         let proof = proof(cause);
         let found = find(cause, &proof);
-        let near = alarms(&proof.near_miss, cause);
+        let near = alarms(&proof, cause);
         let (after, object) = match &found {
             Some((after, object)) => (format!("{}s", after.as_secs()), object.clone()),
             None => ("MISSED".to_owned(), String::new()),
@@ -75,7 +75,7 @@ fn find(cause: Cause, proof: &Proof) -> Option<(Duration, String)> {
         let subject = proof.subject(&rehearsal);
         let found = rehearsal.examine(&subject);
         if let Some(finding) = told(&found, cause, proof) {
-            let held_since = cordoned_at(&rehearsal, finding).expect("it holds a node that is being emptied");
+            let held_since = held_since(&rehearsal, proof, finding).expect("it holds somebody since some moment");
             return Some((elapsed(held_since, at).saturating_sub(proof.by_nature), finding.object.to_string()));
         }
     }
@@ -94,19 +94,41 @@ fn told<'a>(found: &'a Diagnosis, cause: Cause, proof: &Proof) -> Option<&'a Fin
     }
 }
 
-/// When the first of the nodes that it holds was to be emptied.
-fn cordoned_at(rehearsal: &Rehearsal, finding: &Finding) -> Option<jiff::Timestamp> {
-    rehearsal.records().iter().find_map(|record| {
-        let Event::NodeCordoned { node, .. } = &record.event else { return None };
-        finding.holds.nodes.contains(node).then_some(record.at)
-    })
+/// Since when it is in somebody's way.
+fn held_since(rehearsal: &Rehearsal, proof: &Proof, finding: &Finding) -> Option<jiff::Timestamp> {
+    let holds = &finding.holds;
+    let is_it = |event: &Event| match (proof.begins, event) {
+        (Begins::Cordoned, Event::NodeCordoned { node, .. }) => holds.nodes.contains(node),
+        (Begins::Launched, Event::Launched { instance, .. }) | (Begins::Joined, Event::Joined { instance, .. }) => {
+            holds.instances.contains(instance)
+        }
+        (Begins::Left, Event::InstanceLeft { member, .. }) => {
+            let node = member.node.as_ref().is_some_and(|node| holds.nodes.contains(node));
+            node || holds.instances.contains(&member.instance)
+        }
+        (_, _) => false,
+    };
+    if let Begins::At(after) = proof.begins {
+        return Some(later(rehearsal.world().start(), after));
+    }
+    rehearsal.records().iter().find(|record| is_it(&record.event)).map(|record| record.at)
 }
 
-/// The first false alarm in this world; for a cause that blocks nothing, whether it is told at all.
-fn alarms(spec: &WorldSpec, cause: Cause) -> Option<String> {
-    let mut rehearsal = begin(spec);
-    let end = later(rehearsal.world().now(), WATCHED);
-    rehearsal.play_until(end).expect("an upgrade keeps every promise");
+/// The first false alarm in the world beside it.
+fn alarms(proof: &Proof, cause: Cause) -> Option<String> {
+    let mut rehearsal = begin(&proof.near_miss);
+    let start = rehearsal.world().now();
+    let mut at = start;
+    while elapsed(start, at) < WATCHED {
+        at = later(at, STEP);
+        rehearsal.play_until(at).expect("an upgrade keeps every promise");
+        if proof.about != About::Run {
+            let found = rehearsal.examine(&proof.subject(&rehearsal));
+            if let Some(finding) = found.blocking().find(|finding| finding.cause == cause) {
+                return Some(format!("{} {}", finding.cause, finding.object));
+            }
+        }
+    }
     let alarm = rehearsal.diagnoses().flat_map(Diagnosis::blocking).find(|finding| finding.cause == cause);
     alarm.map(|finding| format!("{} {}", finding.cause, finding.object))
 }

@@ -1,5 +1,7 @@
 //! A world for each cause, and one beside it that only looks like it.
 
+mod nodes;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use mngup::{
@@ -16,6 +18,32 @@ use mngup::{
 
 use crate::BLOCKS;
 
+/// What is asked about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// What the run waits for.
+    Run,
+    /// The nodes that are being emptied.
+    Nodes,
+    /// The group.
+    Group,
+}
+
+/// When a cause begins to be in somebody's way.
+#[derive(Clone, Copy)]
+pub enum Begins {
+    /// When a node that it holds was cordoned.
+    Cordoned,
+    /// When an instance that it holds was launched.
+    Launched,
+    /// When that became a Node.
+    Joined,
+    /// When an instance that it holds, or that of a node, was on its way out.
+    Left,
+    /// So long after the world began.
+    At(Duration),
+}
+
 /// How a cause is shown.
 pub struct Proof {
     pub world: WorldSpec,
@@ -26,8 +54,10 @@ pub struct Proof {
     pub under: Option<Cause>,
     /// What a controller is given by its own rules before anybody can call it late.
     pub by_nature: Duration,
-    /// Whether a node is asked about, not the run.
-    pub about_a_node: bool,
+    /// What is asked about.
+    pub about: About,
+    /// When it begins to be in somebody's way.
+    pub begins: Begins,
     /// Whether it is about pods of one namespace, so that others can stand beside it.
     pub combines: bool,
     pub near_miss: WorldSpec,
@@ -41,7 +71,8 @@ impl Proof {
             grade: BLOCKS,
             under: None,
             by_nature: Duration::ZERO,
-            about_a_node: false,
+            about: About::Run,
+            begins: Begins::Cordoned,
             combines: true,
             near_miss,
         }
@@ -51,6 +82,16 @@ impl Proof {
     /// the way of all others.
     fn alone(self) -> Self {
         Self { combines: false, ..self }
+    }
+
+    /// The same, with this asked about.
+    fn about(self, about: About) -> Self {
+        Self { about, ..self }
+    }
+
+    /// The same, in somebody's way from then on, though nobody could call it late for so many seconds.
+    fn since(self, begins: Begins, by_nature: u64) -> Self {
+        Self { begins, by_nature: Duration::from_secs(by_nature), ..self }
     }
 
     /// The same in another namespace.
@@ -66,12 +107,15 @@ impl Proof {
     }
 
     pub fn subject(&self, rehearsal: &Rehearsal) -> Subject {
-        if !self.about_a_node {
-            return Subject::Run;
+        match self.about {
+            About::Run => Subject::Run,
+            About::Group => Subject::Group,
+            About::Nodes => {
+                // One whose pods are watched, for it is being emptied.
+                let cordoned = rehearsal.world().group_nodes().filter(|node| node.unschedulable);
+                Subject::Nodes(cordoned.map(|node| node.name.clone()).collect())
+            }
         }
-        // One whose pods are watched, for it is being emptied.
-        let cordoned = rehearsal.world().group_nodes().filter(|node| node.unschedulable);
-        Subject::Nodes(cordoned.map(|node| node.name.clone()).collect())
     }
 }
 
@@ -171,7 +215,7 @@ pub fn proof(cause: Cause) -> Proof {
                 world(WorkloadSpec { trouble: Some(first(TroubleKind::StuckTerminating)), ..cart(out(1)) });
             with_daemon.workloads.push(daemon);
             let proof = Proof::new(with_daemon, "node/", world(cart(out(1))));
-            Proof { grade: Grade::Notes, about_a_node: true, ..proof }
+            Proof { grade: Grade::Notes, about: About::Nodes, ..proof }
         }
         Cause::PodCrashLoop => Proof::new(new_crash(), "pod/default/cart", one_crash()),
         Cause::PodImagePull => {
@@ -187,6 +231,23 @@ pub fn proof(cause: Cause) -> Proof {
             let proof = Proof::new(starts_in(30), "pod/default/cart", starts_in(1));
             Proof { grade: Grade::Waits, ..proof }
         }
+        Cause::KubeletSilent => nodes::kubelet_silent(),
+        Cause::NodeNotReady => nodes::node_not_ready(),
+        Cause::NodeCni => nodes::node_cni(),
+        Cause::NodeRuntime => nodes::node_runtime(),
+        Cause::NodeNoAddresses => nodes::node_no_addresses(),
+        Cause::NodeDaemonset => nodes::node_daemonset(),
+        Cause::NodeTaintStays => nodes::node_taint_stays(),
+        Cause::NodeResourceMissing => nodes::node_resource_missing(),
+        Cause::NodeCordonedNew => nodes::node_cordoned_new(),
+        Cause::NodeOutlivesInstance => nodes::node_outlives_instance(),
+        Cause::HookHoldsLaunch => nodes::hook_holds_launch(),
+        Cause::HookHoldsTermination => nodes::hook_holds_termination(),
+        Cause::InstanceNeverJoined => nodes::instance_never_joined(),
+        Cause::JoinNoAccess => nodes::join_no_access(),
+        Cause::InstanceProtected => nodes::instance_protected(),
+        Cause::InstanceWrongTemplate => nodes::instance_wrong_template(),
+        Cause::InstanceLost => nodes::instance_lost(),
         Cause::PodPending => {
             let apart =
                 |replicas| world(WorkloadSpec { replicas, anti_affinity: Some(Topology::Hostname), ..cart(out(1)) });

@@ -119,6 +119,7 @@ fn strategy_minimal_asks_for_no_extra_node() {
     let mut scene = Scene::new(&[("a", 2)], Policy::default());
     let nodegroup = Nodegroup {
         name: "apps".into(),
+        cluster: "prod".into(),
         status: NodegroupStatus::Active,
         issues: Vec::new(),
         max_unavailable: Some(IntOrPercent::Percent(50)),
@@ -127,6 +128,7 @@ fn strategy_minimal_asks_for_no_extra_node() {
         release: None,
         ami_type: None,
         capacity_type: None,
+        role: None,
     };
     scene.change_group(|group| group.nodegroup = Some(nodegroup));
     let limits = Limits::resolve(&Policy::default(), &scene.group, 2).unwrap();

@@ -128,7 +128,7 @@ impl AwsCloud {
         }
         let before = known.any().flatten();
         let mut read = match group::describe_nodegroup(&self.session, &self.cluster, name).await {
-            Ok(described) => parse::nodegroup(name, &described),
+            Ok(described) => parse::nodegroup(&self.cluster, name, &described),
             Err(PortError::Unreachable { .. }) if before.is_some() => return Ok(before),
             Err(error) => return Err(error),
         };

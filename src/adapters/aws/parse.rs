@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use crate::{
     domain::{
-        Counts, HealthIssue, Instance, InstanceId, IntOrPercent, LaunchTemplate, Lifecycle, Nodegroup, NodegroupName,
-        NodegroupStatus, Process, ScalingActivity, Size, UpdateStrategy, Zone,
+        ClusterName, Counts, HealthIssue, Instance, InstanceId, IntOrPercent, LaunchTemplate, Lifecycle, Nodegroup,
+        NodegroupName, NodegroupStatus, Process, ScalingActivity, Size, UpdateStrategy, Zone,
     },
     ports::PortError,
 };
@@ -94,7 +94,7 @@ pub(super) fn refresh(refresh: &autoscaling::InstanceRefresh) -> Option<String> 
 }
 
 /// A managed node group.
-pub(super) fn nodegroup(name: &NodegroupName, described: &eks::Nodegroup) -> Nodegroup {
+pub(super) fn nodegroup(cluster: &ClusterName, name: &NodegroupName, described: &eks::Nodegroup) -> Nodegroup {
     let config = described.update_config();
     let count = |value: Option<i32>| value.and_then(|value| u32::try_from(value).ok());
     let max_unavailable = config.and_then(|config| {
@@ -105,6 +105,7 @@ pub(super) fn nodegroup(name: &NodegroupName, described: &eks::Nodegroup) -> Nod
     let issues = described.health().map(eks::NodegroupHealth::issues).unwrap_or_default();
     Nodegroup {
         name: name.clone(),
+        cluster: cluster.clone(),
         status: match described.status().map_or("", eks::NodegroupStatus::as_str) {
             "ACTIVE" => NodegroupStatus::Active,
             "UPDATING" => NodegroupStatus::Updating,
@@ -124,6 +125,7 @@ pub(super) fn nodegroup(name: &NodegroupName, described: &eks::Nodegroup) -> Nod
         release: described.release_version().map(str::to_owned),
         ami_type: described.ami_type().map(|kind| kind.as_str().to_owned()),
         capacity_type: described.capacity_type().map(|kind| kind.as_str().to_owned()),
+        role: described.node_role().map(str::to_owned),
     }
 }
 

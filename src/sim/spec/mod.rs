@@ -14,7 +14,9 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::Deserialize;
 
 pub use fault::{Fault, FaultKind, Replies, Target};
-pub use group::{GroupSpec, HookSpec, InstanceTypeSpec, NodegroupSpec, StrategySpec, TemplateSpec};
+pub use group::{
+    AccessSpec, GroupSpec, HookSpec, InstanceTypeSpec, NodegroupSpec, StartupTaintSpec, StrategySpec, TemplateSpec,
+};
 pub use load::{SHOP, SpecError};
 pub use random::random_spec;
 pub use units::{Cpu, Memory, parse_span};

@@ -2,9 +2,18 @@
 
 use super::{World, state::Workload as SimWorkload};
 use crate::{
-    domain::{Answer, Ask, Fact, Known, Lack, Namespace, NodeName, Owner, PdbRef, Pod, Strategy, Workload},
-    sim::spec::WorkloadKind,
+    domain::{
+        Answer, Ask, Fact, Known, Lack, LifecycleHook, Namespace, NodeName, Owner, PdbRef, Pod, Strategy, Subnet,
+        Workload,
+    },
+    sim::{
+        asg::{Hook, HookKind, HookResult},
+        spec::{AccessSpec, WorkloadKind},
+    },
 };
+
+/// The role of the group's nodes.
+pub(super) const NODE_ROLE: &str = "arn:aws:iam::111122223333:role/eks-node";
 
 impl World {
     /// Answers as the API server or AWS would at this moment; nothing changes by it.
@@ -16,8 +25,12 @@ impl World {
             Ask::Workload { namespace, owner } => Known::Is(Fact::Workload(self.controller(namespace, owner))),
             Ask::Namespace(name) => Known::Is(Fact::Namespace(self.namespace(name))),
             Ask::TryEviction(pod) => Known::Is(Fact::Eviction(self.clone().would_refuse(pod))),
+            Ask::DaemonPods { namespace, name, node } => Known::Is(Fact::Pods(self.daemon_pods(namespace, name, node))),
+            Ask::AwsAuth => Known::Is(Fact::AwsAuth(self.roles_in(AccessSpec::AwsAuth))),
+            Ask::AccessEntries => Known::Is(Fact::AccessEntries(self.roles_in(AccessSpec::Entry).unwrap_or_default())),
+            Ask::Hooks => Known::Is(Fact::Hooks(self.hooks())),
+            Ask::Subnets => Known::Is(Fact::Subnets(self.subnets())),
             Ask::Events(_)
-            | Ask::DaemonPods { .. }
             | Ask::AllNodes
             | Ask::Claim { .. }
             | Ask::Attachments
@@ -25,11 +38,7 @@ impl World {
             | Ask::Webhooks
             | Ask::Endpoints { .. }
             | Ask::NodeManagerRole
-            | Ask::AwsAuth
-            | Ask::Hooks
-            | Ask::Subnets
-            | Ask::Update(_)
-            | Ask::AccessEntries => Known::Unknown(Lack::NotOffered("this world does not play it".to_owned())),
+            | Ask::Update(_) => Known::Unknown(Lack::NotOffered("this world does not play it".to_owned())),
         };
         (ask, known)
     }
@@ -69,6 +78,44 @@ impl World {
             managed_by: None,
             template: serde_json::json!({ "tolerations": tolerations(workload) }),
         })
+    }
+
+    fn daemon_pods(&self, namespace: &str, name: &str, node: &NodeName) -> Vec<Pod> {
+        let mut pods = self.pods_on_node(node);
+        pods.retain(|pod| pod.is_daemon() && pod.id.namespace == namespace);
+        pods.retain(|pod| pod.owner.as_ref().is_some_and(|owner| owner.name == name));
+        pods
+    }
+
+    /// The role of the group's nodes where it is listed; `aws-auth` is a map that may not be there at all.
+    fn roles_in(&self, list: AccessSpec) -> Option<Vec<String>> {
+        (self.spec.group.access == list).then(|| vec![NODE_ROLE.to_owned()])
+    }
+
+    fn hooks(&self) -> Vec<LifecycleHook> {
+        let hook = |hook: &Hook| LifecycleHook {
+            name: hook.name.clone(),
+            at_launch: hook.kind == HookKind::Launching,
+            heartbeat_seconds: u32::try_from(hook.heartbeat.as_secs()).unwrap_or(u32::MAX),
+            default_result: match hook.default_result {
+                HookResult::Continue => "CONTINUE",
+                HookResult::Abandon => "ABANDON",
+            }
+            .to_owned(),
+            notifies: Some("arn:aws:sns:eu-west-1:602401143452:eks-asg-lifecycle-hook-topic".to_owned()),
+        };
+        self.asg.config().hooks.iter().map(hook).collect()
+    }
+
+    fn subnets(&self) -> Vec<Subnet> {
+        let subnets = self.asg.config().subnets.iter().enumerate();
+        let subnet = |(index, subnet): (usize, &crate::sim::asg::Subnet)| Subnet {
+            id: subnet.id.clone(),
+            zone: subnet.zone.clone(),
+            free: subnet.free.unwrap_or(200),
+            cidr: format!("10.0.{index}.0/24"),
+        };
+        subnets.map(subnet).collect()
     }
 
     fn namespace(&self, name: &str) -> Option<Namespace> {

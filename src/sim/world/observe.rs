@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Change, DaemonSet, DaemonSetRef, Gap, Group, HealthIssue, NodeName, Nodegroup, NodegroupName, NodegroupStatus,
-        PdbRef, Pod, Requirement, Selector, SelectorOperator, UpdateStrategy, Zone, later,
+        Change, ClusterName, DaemonSet, DaemonSetRef, Gap, Group, HealthIssue, NodeName, Nodegroup, NodegroupName,
+        NodegroupStatus, PdbRef, Pod, Requirement, Selector, SelectorOperator, UpdateStrategy, Zone, later,
     },
     ports::Watch,
     sim::spec::{StrategySpec, WorkloadKind},
@@ -142,6 +142,7 @@ impl World {
             let minor = kubelet.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
             Nodegroup {
                 name: NodegroupName::new(&spec.name),
+                cluster: ClusterName::new(&self.spec.cluster),
                 status: match spec.status.as_str() {
                     "ACTIVE" => NodegroupStatus::Active,
                     "UPDATING" => NodegroupStatus::Updating,
@@ -164,6 +165,7 @@ impl World {
                 release: Some(format!("{}-20251120", kubelet.split('-').next().unwrap_or(kubelet))),
                 ami_type: Some("AL2023_x86_64_STANDARD".to_owned()),
                 capacity_type: Some(spec.capacity_type.clone()),
+                role: Some(super::answer::NODE_ROLE.to_owned()),
             }
         });
         group
