@@ -19,9 +19,9 @@ live *ARGS:
 worlds COUNT='100000':
     MNGUP_WORLDS={{COUNT}} cargo test --release --test simulation -- --nocapture
 
-# Every cause made in a simulated world: found, near misses, false alarms (MNGUP_WORLDS=1000 for more healthy ones).
+# Every cause made in a simulated world: found, near misses, false alarms, several at once (MNGUP_WORLDS=10000: more worlds).
 score:
-    cargo test --test diagnosis score -- --nocapture
+    cargo test --test diagnosis score -- --nocapture --test-threads 1
 
 # The table of measurements: kubectl drain by hand beside mngup, and the engine alone.
 bench:

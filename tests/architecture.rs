@@ -13,7 +13,7 @@ const MAY_USE: &[(&str, Option<&[&str]>)] = &[
     ("drain", Some(&["domain"])),
     ("plan", Some(&["domain"])),
     ("engine", Some(&["domain", "plan", "drain"])),
-    ("diagnose", Some(&["domain", "drain", "engine"])),
+    ("diagnose", Some(&["domain", "plan", "drain", "engine"])),
     // The engine's words for events and effects; never its rules, which `ENGINE_WORDS` below holds.
     ("ports", Some(&["domain", "engine"])),
     ("adapters", Some(&["ports", "domain"])),

@@ -7,13 +7,14 @@ use thiserror::Error;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
+    examination::Examination,
     lease::renew,
     nodeless::{Nodeless, look_again},
     polling::{Nudge, Poller},
 };
 use crate::{
-    diagnose::Examiner,
-    domain::{Change, Diagnosis, Group, InstanceId, Snapshot, elapsed},
+    diagnose::Announcer,
+    domain::{Answer, Change, Diagnosis, Group, InstanceId, Notice, Snapshot, elapsed},
     engine::{
         Act, Input, Rollout,
         event::{Event, Note, Record, RunOutcome},
@@ -122,6 +123,7 @@ enum Heard {
     Answer(Box<Effect>, Outcome),
     Group(Box<Result<Group, PortError>>),
     Nodeless(Result<BTreeSet<InstanceId>, PortError>),
+    Facts(Vec<Answer>),
     LockLost(LockError),
 }
 
@@ -140,8 +142,8 @@ pub(super) async fn drive<C: Cluster, A: Cloud, K: Clock, L: Lock>(
 ) -> Result<RunOutcome, DriveError> {
     let (heard_tx, mut heard) = mpsc::unbounded_channel();
     let stop = &mut *desk.stop;
-    let mut book = Book { reporter: desk.reporter, journal: desk.journal, journal_failed: false };
-    let mut examiner = Examiner::default();
+    let mut book = Book::new(desk.reporter, desk.journal);
+    let mut examination = Examination::default();
     book.tell(run, ports.clock.now(), first);
     if let Some(outcome) = stop_for {
         book.tell(run, ports.clock.now(), Event::Noted(Note::Stopping(outcome)));
@@ -170,7 +172,7 @@ pub(super) async fn drive<C: Cluster, A: Cloud, K: Clock, L: Lock>(
         while acts.try_join_next().is_some() {}
         let now = ports.clock.now();
         let heard_now = pending.take();
-        let decision = settle(run, snapshot, &mut book, &mut examiner, now, heard_now.as_ref());
+        let decision = settle(run, snapshot, &mut book, &mut examination, now, heard_now.as_ref());
         for act in decision.acts {
             if run.ended().is_some() {
                 break;
@@ -182,6 +184,7 @@ pub(super) async fn drive<C: Cluster, A: Cloud, K: Clock, L: Lock>(
         if let Some(outcome) = run.ended() {
             return Ok(outcome.clone());
         }
+        announce(ports, book.announcer.due(now), &mut acts);
         if watched.as_ref() != Some(&decision.watch) {
             ports.cluster.watch(&decision.watch);
             poller.want_activities(decision.watch.activities);
@@ -191,6 +194,8 @@ pub(super) async fn drive<C: Cluster, A: Cloud, K: Clock, L: Lock>(
             let (cluster, heard) = (Arc::clone(&ports.cluster), heard_tx.clone());
             tokio::spawn(async move { heard.send(Heard::Nodeless(cluster.without_node(&ask).await)) });
         }
+        let facts = heard_tx.clone();
+        examination.ask(ports, now, &mut acts, move |answers| drop(facts.send(Heard::Facts(answers))));
         let wake = decision.wake.map_or(Timestamp::MAX, |(moment, _)| moment);
         tokio::select! {
             changes = ports.cluster.changes() => {
@@ -231,6 +236,7 @@ pub(super) async fn drive<C: Cluster, A: Cloud, K: Clock, L: Lock>(
                     Ok(instances) => nodeless.found(instances),
                     Err(error) => book.warn(run, now, &error),
                 },
+                Heard::Facts(answers) => examination.hear(answers, ports.clock.now()),
                 Heard::LockLost(error) => return Err(error.into()),
             },
             () = ports.clock.sleep_until(wake) => {}
@@ -253,7 +259,7 @@ fn settle(
     run: &mut Rollout,
     snapshot: &Snapshot,
     book: &mut Book<'_>,
-    examiner: &mut Examiner,
+    examination: &mut Examination,
     now: Timestamp,
     pending: Option<&Pending>,
 ) -> crate::engine::Decision {
@@ -266,11 +272,11 @@ fn settle(
         let mut decision = run.decide(now, snapshot, input);
         input = Input::Tick;
         if decision.events.is_empty() || run.ended().is_some() {
-            book.diagnose(run, examiner.look(run, snapshot, now), now);
+            book.diagnose(run, examination.look(run, snapshot, now), now);
             return decision;
         }
         for event in decision.events.drain(..) {
-            book.diagnose(run, examiner.before(&event, run, snapshot, now), now);
+            book.diagnose(run, examination.before(&event, run, snapshot, now), now);
             book.tell(run, now, event);
         }
     }
@@ -327,6 +333,18 @@ fn perform<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     });
 }
 
+/// Says on nodes and budgets what holds them; nobody waits for it.
+fn announce<C: Cluster, A: Cloud, K: Clock, L: Lock>(
+    ports: &Ports<C, A, K, L>,
+    notices: Vec<Notice>,
+    acts: &mut JoinSet<()>,
+) {
+    if !notices.is_empty() {
+        let cluster = Arc::clone(&ports.cluster);
+        acts.spawn(async move { cluster.announce(&notices).await });
+    }
+}
+
 /// Since when the group cannot be read, and what was said about it.
 #[derive(Default)]
 struct Unread {
@@ -352,11 +370,19 @@ struct Book<'a> {
     reporter: &'a mut dyn Reporter,
     journal: &'a mut dyn Journal,
     journal_failed: bool,
+    announcer: Announcer,
+}
+
+impl<'a> Book<'a> {
+    fn new(reporter: &'a mut dyn Reporter, journal: &'a mut dyn Journal) -> Self {
+        Self { reporter, journal, journal_failed: false, announcer: Announcer::default() }
+    }
 }
 
 impl Book<'_> {
     fn tell(&mut self, run: &mut Rollout, at: Timestamp, event: Event) {
         run.evolve(at, &event);
+        self.announcer.note(&event);
         if matches!(event, Event::Noted(_)) {
             return;
         }

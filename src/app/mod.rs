@@ -4,6 +4,7 @@ mod abort;
 mod brief;
 mod diagnose;
 mod driver;
+mod examination;
 mod lease;
 mod nodeless;
 mod observe;

@@ -181,13 +181,14 @@ fn named(rights: &[Right], target: &Target) -> String {
             Place::StateNamespace => format!(" in namespace/{}", target.state_namespace),
         };
         let need = match right.need {
-            Need::Always | Need::Optional => "",
+            Need::Always | Need::Optional | Need::ToDiagnose => "",
             Need::ToDeletePods => " (for --force and --disable-eviction)",
         };
         let name = match right.objects {
             Objects::All => String::new(),
             // What to write into `resourceNames`.
             Objects::Own => format!(" \"{own}\""),
+            Objects::Named(one) => format!(" \"{one}\""),
         };
         let object = format!("{}{name}{place}{need}", right.object());
         match objects.iter_mut().find(|(known, _)| *known == object) {

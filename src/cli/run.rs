@@ -208,7 +208,8 @@ mod tests {
     use crate::{
         cli::{Consent, Where, World},
         domain::{
-            Answer, Ask, Change, Group, GroupName, InstanceId, Intent, NodegroupStatus, Operator, RunId, Settings,
+            Answer, Ask, Change, Group, GroupName, InstanceId, Intent, NodegroupStatus, Notice, Operator, RunId,
+            Settings,
         },
         engine::effect::{CloudAct, Outcome},
         ports::{KubeAct, LockError, PortError, Watch},
@@ -344,6 +345,10 @@ mod tests {
 
         async fn look(&self, asks: &BTreeSet<Ask>) -> Vec<Answer> {
             self.cluster.look(asks).await
+        }
+
+        async fn announce(&self, notices: &[Notice]) {
+            self.cluster.announce(notices).await;
         }
 
         async fn intent(&self) -> Result<Option<Intent>, PortError> {

@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use super::{Rule, Verdicts, limits, remedy, scene::Scene};
-use crate::domain::{By, Cause, Container, Finding, Grade, Known, Object, Pod, PodPhase, Sure, Unscheduled, elapsed};
+use super::{Rule, Verdicts, limits, pending, remedy, scene::Scene, volumes};
+use crate::domain::{By, Cause, Container, Finding, Grade, Known, Object, Pod, PodPhase, Sure, elapsed};
 
-pub(super) const RULE: Rule = Rule {
-    causes: &[Cause::PodCrashLoop, Cause::PodImagePull, Cause::PodNotReady, Cause::PodStarting, Cause::PodPending],
-    find,
-};
+pub(super) const RULE: Rule =
+    Rule { causes: &[Cause::PodCrashLoop, Cause::PodImagePull, Cause::PodNotReady, Cause::PodStarting], find };
 
 fn find(scene: &Scene<'_>, verdicts: &mut Verdicts) {
-    // One that was told to stop is not expected to become Ready.
-    for pod in scene.unhealthy.values().filter(|pod| pod.deletion.is_none()) {
+    // One that was told to stop is not expected to become Ready, and one without node or volume not to start.
+    let starts = |pod: &&&Pod| !pending::is_unplaced(pod) && !volumes::is_kept(scene, pod);
+    for pod in scene.unhealthy.values().filter(|pod| pod.deletion.is_none()).filter(starts) {
         verdicts.found.push(judge(scene, pod));
     }
 }
@@ -27,10 +26,7 @@ fn judge(scene: &Scene<'_>, pod: &Pod) -> Finding {
     let containers = pod.trouble.iter().flat_map(|trouble| &trouble.containers);
     let crashing = containers.clone().find(|container| container.crashes());
     let lacking = containers.clone().find_map(|container| Some((container, container.lacks_image()?)));
-    let unscheduled = pod.trouble.as_ref().and_then(|trouble| trouble.unscheduled.as_ref());
-    if let Some(unscheduled) = unscheduled {
-        pending(scene, pod, unscheduled)
-    } else if let Some(container) = crashing {
+    if let Some(container) = crashing {
         crash_loop(pod, container)
     } else if let Some((container, (reason, message))) = lacking {
         image_pull(pod, container, reason, message)
@@ -110,16 +106,4 @@ fn slowest_sibling(scene: &Scene<'_>, pod: &Pod) -> Option<Duration> {
     })?;
     let siblings = counted.iter().filter(|other| other.ready && other.owner == pod.owner);
     siblings.filter_map(|other| Some(elapsed(other.created_at, other.ready_since?))).max()
-}
-
-fn pending(scene: &Scene<'_>, pod: &Pod, unscheduled: &Unscheduled) -> Finding {
-    let waited = scene.since(pod.created_at);
-    let stays = waited >= limits::PENDING && !scene.expects_nodes() || waited >= limits::CREATING;
-    let message = unscheduled.message.as_deref().filter(|message| !message.is_empty());
-    let found = finding(Cause::PodPending, pod, format!("no node takes {}", pod.id))
-        .graded(if stays { Grade::Blocks } else { Grade::Waits })
-        .by(By::Status, format!("the scheduler says: {}", message.unwrap_or(&unscheduled.reason)))
-        .since(Some(pod.created_at))
-        .remedies(remedy::pending(pod, message.unwrap_or_default()));
-    if scene.expects_nodes() { found.by(By::Status, "nodes are on their way that may take it") } else { found }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{Examined, Memory, View, examine};
+use super::{Examined, Memory, View, examine, limits};
 use crate::{
     domain::{Answer, Ask, Cause, Diagnosis, Dossier, Oracle, Snapshot, Subject, elapsed},
     engine::{Rollout, event::Event},
@@ -43,13 +43,15 @@ impl Examiner {
         if waits { self.look(run, snapshot, now) } else { None }
     }
 
-    /// What should be asked now to see more: facts that the last look lacked, or had from too long ago. What is watched
-    /// comes by itself.
+    /// What should be asked now to see more, the least known first: facts that the last look lacked, or had from too
+    /// long ago. What is watched comes by itself, and whether a pod may be evicted a run hears when it evicts it.
     #[must_use]
     pub fn open(&self, now: Timestamp) -> BTreeSet<Ask> {
-        let mut open = self.dossier.open(&self.asks, now);
-        open.retain(|ask| ask.oracle() != Oracle::Watch);
-        open
+        let open = self.dossier.open(&self.asks, now).into_iter();
+        let mut open: Vec<_> = open.filter(is_for_a_run).collect();
+        open.sort_by_cached_key(|ask| self.dossier.answered_at(ask));
+        open.truncate(limits::ASKS);
+        open.into_iter().collect()
     }
 
     /// Takes in answers; the next look is not put off.
@@ -96,5 +98,12 @@ impl Examiner {
         }
         self.last = Some(found.clone());
         Some(found)
+    }
+}
+
+fn is_for_a_run(ask: &Ask) -> bool {
+    match ask.oracle() {
+        Oracle::Watch => false,
+        Oracle::Cluster | Oracle::Cloud => !matches!(ask, Ask::TryEviction(_)),
     }
 }

@@ -1,10 +1,15 @@
 //! Who waits for whom, made of facts alone: what rules found plays no part in it.
 
+mod aws;
 mod group;
+mod pending;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::scene::{Scene, behind};
+use super::{
+    refused::refusals,
+    scene::{Scene, behind},
+};
 use crate::domain::{Family, Finding, InstanceId, Known, NodeName, Object, PodRef};
 
 /// As what something is in it: a pod that is to leave and the same pod as one that its budget counts on are two things,
@@ -48,6 +53,10 @@ pub(super) fn of(scene: &Scene<'_>) -> Graph {
     leaving(scene, &mut graph);
     budgets(scene, &mut graph);
     group::edges(scene, &mut graph);
+    refused(scene, &mut graph);
+    pending::pending(scene, &mut graph);
+    pending::volumes(scene, &mut graph);
+    aws::aws(scene, &mut graph);
     graph
 }
 
@@ -90,6 +99,13 @@ fn budgets(scene: &Scene<'_>, graph: &mut Graph) {
             }
             graph.edge(budget.clone(), Vertex::serves(object));
         }
+    }
+}
+
+/// They wait for whoever refuses their eviction.
+fn refused(scene: &Scene<'_>, graph: &mut Graph) {
+    for refused in refusals(scene) {
+        graph.edge(Vertex::leaves(Object::Pod(refused.pod.id.clone())), Vertex::leaves(refused.by));
     }
 }
 

@@ -214,8 +214,8 @@ fn lost(scene: &Scene<'_>, group: &Group) -> Option<Finding> {
     let says = format!("instances that come for {whom} are ended by somebody else before they serve");
     let found = Finding::new(Cause::InstanceLost, object, says);
     let found = found.by(By::Seen, format!("{} or more of them were lost, and not by mngup", limits::LOSSES));
-    let ended = group.activities.iter().find(|activity| activity.description.starts_with("Terminating"));
-    let found = ended.into_iter().fold(found, |found, activity| found.by(By::Activity, &activity.description));
+    let why = group.activities.iter().filter(|activity| activity.is_termination() && !activity.cause.is_empty());
+    let found = why.take(2).fold(found, |found, activity| found.by(By::Activity, &activity.cause));
     Some(found.since(since).remedies(remedy::joins::lost(group)))
 }
 

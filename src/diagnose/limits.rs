@@ -16,6 +16,20 @@ pub const DISRUPTED: Duration = Duration::from_secs(130);
 /// What the kubelet may take beyond the grace period to say that it is done; the drain allows the same.
 pub const OVERDUE: Duration = Duration::from_secs(10);
 
+/// Drain cleaners take a denied eviction as a sign and let the pod go after some seconds, and a webhook whose only pod
+/// moves is back within as many; it is asked again every ten seconds, so three answers have said no by then.
+pub const ADMISSION: Duration = Duration::from_secs(30);
+
+/// A namespace with ordinary pods is empty after their grace of 30 seconds; what is there after that is kept.
+pub const NAMESPACE: Duration = Duration::from_secs(45);
+
+/// So many evictions are tried at most by somebody who only looks: each is a request, and one webhook, namespace or
+/// right keeps many pods alike.
+pub const TRIES: usize = 200;
+
+/// So many of the server's refusals are told word for word: they differ in the names of the pods.
+pub const WORDS: usize = 2;
+
 /// The scheduler may bind what it saw before the cordon a moment after it.
 pub const CORDON_SEEN: Duration = Duration::from_secs(5);
 
@@ -30,6 +44,9 @@ pub const PROBE_MOST: Duration = Duration::from_mins(5);
 
 /// A pod that no node takes waits so long for the next one to have room: what moves in a cluster does so within seconds.
 pub const PENDING: Duration = Duration::from_secs(45);
+
+/// A volume is unmounted and detached within seconds once its pod has ended; by force only after six minutes.
+pub const ATTACH: Duration = Duration::from_secs(30);
 
 /// An image of some gigabytes and a volume take minutes; after ten something else is the matter.
 pub const CREATING: Duration = Duration::from_mins(10);
@@ -80,3 +97,23 @@ pub const HOOK_AT_TERMINATION: Duration = Duration::from_mins(15);
 
 /// One instance that is lost before it serves is an accident, two that came for the same place are not.
 pub const LOSSES: u32 = 2;
+/// So many questions go out at once: what holds two hundred pods takes about two for each, and an API server answers that
+/// many reads of single objects within seconds. What is left is asked with the next round.
+pub const ASKS: usize = 500;
+
+/// A group tries its other zones at once, and all of them again within seconds: what fails for longer than this fails
+/// everywhere.
+pub const LAUNCH_TRIED: Duration = Duration::from_secs(30);
+
+/// Capacity, quotas, addresses and prices come free again when somebody else's instance ends: two tries half a minute and
+/// more apart have to fail.
+pub const LAUNCH_PASSES: Duration = Duration::from_secs(75);
+
+/// Failures that lie further apart than this are not of one series: the group tries again every few minutes at most.
+pub const LAUNCH_SERIES: Duration = Duration::from_mins(30);
+
+/// Auto Scaling compares its sizes every few seconds, and begins a launch at once.
+pub const LAUNCH_SILENT: Duration = Duration::from_secs(45);
+
+/// Scaling activities are read for the last hours only: what happened before is not seen in them.
+pub const ACTIVITIES_KNOWN: Duration = Duration::from_hours(6);

@@ -3,26 +3,39 @@
 //! Pure, like all of the core. Each family of causes has a file with a [`Rule`]; no rule looks at what another found. Who
 //! waits for whom is a graph of facts, and the ranking at the end walks it.
 
+mod announce;
 mod budget;
 mod containers;
+mod eks;
+mod eks_codes;
 mod examiner;
 mod graph;
+mod group;
 mod joins;
+mod launch_words;
+mod launches;
 mod leaving;
 pub mod limits;
 mod nodes;
 mod pages;
+mod pending;
+mod placing;
 mod rank;
+mod refused;
 mod remedy;
+mod requests;
 mod scene;
+mod scheduler_words;
 mod targets;
 #[cfg(test)]
 mod tests;
 mod tree;
 mod unexplained;
+mod volumes;
 
 use std::collections::BTreeSet;
 
+pub use announce::Announcer;
 pub use examiner::Examiner;
 pub use pages::page;
 use scene::Scene;
@@ -39,7 +52,20 @@ struct Rule {
 }
 
 /// Every rule; each cause is in one.
-const RULES: &[Rule] = &[budget::RULE, leaving::RULE, containers::RULE, nodes::RULE, joins::RULE, unexplained::RULE];
+const RULES: &[Rule] = &[
+    budget::RULE,
+    leaving::RULE,
+    refused::RULE,
+    containers::RULE,
+    pending::RULE,
+    volumes::RULE,
+    nodes::RULE,
+    joins::RULE,
+    launches::RULE,
+    group::RULE,
+    eks::RULE,
+    unexplained::RULE,
+];
 
 /// What rules say.
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use super::{
     graph::{Graph, Source, Vertex},
     scene::Scene,
 };
-use crate::domain::{Finding, Grade, Held, Object, Stand};
+use crate::domain::{By, Finding, Grade, Held, Object, Stand};
 
 /// Where each finding stands.
 struct Standing {
@@ -39,7 +39,9 @@ pub(super) fn rank(scene: &Scene<'_>, graph: &Graph, mut found: Vec<Finding>) ->
     let standing = stand(graph, &found, &at);
     let below: Vec<BTreeSet<usize>> = found.iter().map(|finding| below(graph, &at, finding)).collect();
     for (finding, standing) in found.iter_mut().zip(&standing) {
-        finding.holds = standing.holds.clone();
+        finding.holds.nodes.extend(standing.holds.nodes.iter().cloned());
+        finding.holds.pods.extend(standing.holds.pods.iter().cloned());
+        finding.holds.instances.extend(standing.holds.instances.iter().cloned());
     }
     note_nodes(scene, &mut found);
     fold(found, &standing, &below)
@@ -88,9 +90,17 @@ fn note_nodes(scene: &Scene<'_>, found: &mut [Finding]) {
     }
 }
 
-fn fold(found: Vec<Finding>, standing: &[Standing], below: &[BTreeSet<usize>]) -> Vec<Finding> {
-    // Where each goes: none stands by itself.
-    let homes: Vec<Home> = (0..found.len()).map(|index| home(index, &found, standing, below)).collect();
+fn fold(mut found: Vec<Finding>, standing: &[Standing], below: &[BTreeSet<usize>]) -> Vec<Finding> {
+    let heads = heads(&found, standing, below);
+    // Where each goes.
+    let homes: Vec<Home> = (0..found.len()).map(|index| home(index, &found, standing, below, &heads)).collect();
+    for (index, head) in heads.iter().enumerate() {
+        if let Head::OfRing(others) = head {
+            let objects: Vec<_> = others.iter().map(|other| found[*other].object.to_string()).collect();
+            let says = format!("each waits for the other: {} and {}", objects.join(", "), found[index].object);
+            found[index] = found[index].clone().by(By::Status, says);
+        }
+    }
     let mut ranked: BTreeMap<usize, Finding> = BTreeMap::new();
     for (index, finding) in found.iter().enumerate().filter(|(index, _)| matches!(homes[*index], Home::Own)) {
         ranked.insert(index, finding.clone());
@@ -123,6 +133,47 @@ pub(super) fn sort(findings: &mut [Finding]) {
     });
 }
 
+/// Whether others are told under a finding.
+enum Head {
+    /// It is a cause of its own.
+    Root,
+    /// A symptom below which nothing was found: it stands for itself.
+    Last,
+    /// The same of several that wait for each other in a ring, and those.
+    OfRing(Vec<usize>),
+    /// It is told under others.
+    None,
+}
+
+fn heads(found: &[Finding], standing: &[Standing], below: &[BTreeSet<usize>]) -> Vec<Head> {
+    let is_symptom = |index: usize| found[index].cause.stand() == Stand::Symptom;
+    let explains = |index: &usize| {
+        let grade = found[*index].grade;
+        !is_symptom(*index) && standing[*index].direct && (grade == Grade::Blocks || grade == Grade::Waits)
+    };
+    let head = |index: usize| {
+        if !is_symptom(index) {
+            return Head::Root;
+        }
+        if below[index].iter().any(explains) {
+            return Head::None;
+        }
+        let symptoms: Vec<usize> = below[index].iter().copied().filter(|below| is_symptom(*below)).collect();
+        if symptoms.is_empty() {
+            return Head::Last;
+        }
+        if symptoms.iter().any(|other| !below[*other].contains(&index)) {
+            return Head::None;
+        }
+        // Of those in a ring, that for which others are named least: room that is lacking, before budgets that are used up
+        // for want of it. It is what an extra node puts an end to.
+        let last = |index: usize| (Reverse(found[index].cause), &found[index].object);
+        let is_first = symptoms.iter().all(|other| last(index) <= last(*other));
+        if is_first { Head::OfRing(symptoms) } else { Head::None }
+    };
+    (0..found.len()).map(head).collect()
+}
+
 /// Where a finding is told.
 enum Home {
     /// By itself.
@@ -133,10 +184,10 @@ enum Home {
     Because(usize),
 }
 
-fn home(index: usize, found: &[Finding], standing: &[Standing], below: &[BTreeSet<usize>]) -> Home {
-    let is_symptom = |index: usize| found[index].cause.stand() == Stand::Symptom;
+fn home(index: usize, found: &[Finding], standing: &[Standing], below: &[BTreeSet<usize>], heads: &[Head]) -> Home {
+    let is_symptom = |index: usize| matches!(heads[index], Head::None);
     if standing[index].reached && !standing[index].direct {
-        let blocks = |above: &usize| found[*above].grade == Grade::Blocks && !is_symptom(*above);
+        let blocks = |above: &usize| found[*above].grade == Grade::Blocks && matches!(heads[*above], Head::Root);
         let above = (0..found.len()).filter(|above| below[*above].contains(&index)).find(|above| {
             // One that itself lies below another only would be told there, and this with it would be lost.
             blocks(above) && standing[*above].direct

@@ -1,7 +1,14 @@
 //! Ways out as commands to paste, the least drastic first, each with what it risks.
 
+mod aws;
+pub(super) mod eks;
+pub(super) mod group;
 pub(super) mod joins;
+pub(super) mod launches;
 pub(super) mod nodes;
+pub(super) mod pending;
+pub(super) mod refused;
+pub(super) mod volumes;
 
 use serde_json::json;
 
@@ -195,18 +202,14 @@ pub(super) fn starting(pod: &Pod) -> Vec<Remedy> {
     vec![Remedy::wait("it takes its time"), Remedy::look("how far it is", vec![describe])]
 }
 
-pub(super) fn pending(pod: &Pod, words: &str) -> Vec<Remedy> {
-    let describe = kubectl(&pod.id.namespace, &format!("describe pod/{}", pod.id.name));
-    let look = Remedy::look("what the scheduler says", vec![describe]);
-    let a_node_helps = ["Insufficient", "Too many pods", "anti-affinity", "topology spread"];
-    let surge = a_node_helps.iter().any(|reason| words.contains(reason)).then(|| {
-        Remedy::fix(
-            "one node more while it is upgraded",
-            vec![Command::Upgrade("--max-surge 1".to_owned())],
-            "one more instance is paid for",
-        )
-    });
-    std::iter::once(look).chain(surge).collect()
+/// So many nodes more before others are emptied.
+fn surge(nodes: u32) -> Remedy {
+    let surge = Command::Upgrade(format!("--max-surge {nodes}"));
+    let (what, risk) = match nodes {
+        1 => ("one node more while it is upgraded".to_owned(), "one more instance is paid for".to_owned()),
+        _ => (format!("{nodes} nodes more while it is upgraded"), format!("{nodes} more instances are paid for")),
+    };
+    Remedy::fix(what, vec![surge], risk)
 }
 
 pub(super) fn unexplained(node: &NodeName, pods: &[&Pod]) -> Vec<Remedy> {
@@ -255,6 +258,11 @@ fn rule_field(rule: PdbRule) -> (&'static str, serde_json::Value) {
 
 fn patch(pdb: &PdbRef, patch: &serde_json::Value) -> Command {
     kubectl(&pdb.namespace, &format!("patch pdb/{} --type=merge -p '{patch}'", pdb.name))
+}
+
+/// As one word of a shell, whatever is in it.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 fn kubectl(namespace: &str, rest: &str) -> Command {

@@ -14,7 +14,7 @@ use crate::{
         Policy, Query, Snapshot, Subject, Uid, elapsed,
     },
     drain::{Fate, fate, ignores_budgets, needs_token},
-    engine::{Flight, Rollout},
+    engine::{Flight, Rollout, phase::NodePhase},
 };
 
 /// Everything that a diagnosis is made from.
@@ -50,6 +50,8 @@ pub struct Memory {
     unexplained_pods: BTreeMap<Uid, Timestamp>,
     /// Since when a member of the group is where it is on its way in or out: its lifecycle, and whether it is a Node.
     stages: BTreeMap<InstanceId, (Lifecycle, bool, Timestamp)>,
+    /// Since when the group has fewer members than it should.
+    short: Option<Timestamp>,
 }
 
 impl Memory {
@@ -79,6 +81,8 @@ impl Memory {
         let unexplained =
             unexplained.map(|pdb| (pdb.id.clone(), self.unexplained.get(&pdb.id).copied().unwrap_or(now)));
         self.unexplained = unexplained.collect();
+        let short = snapshot.group().is_some_and(|group| group.missing() > 0);
+        self.short = short.then(|| self.short.unwrap_or(now));
         self.note_stages(snapshot, now);
     }
 
@@ -274,6 +278,11 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// Since when the group is seen to have fewer members than it should.
+    pub(super) fn short_since(&self) -> Option<Timestamp> {
+        self.view.memory.short
+    }
+
     /// Whether nodes are on their way that may take what no node takes now.
     pub(super) fn expects_nodes(&self) -> bool {
         let coming = |instance: &Instance| {
@@ -284,8 +293,14 @@ impl<'a> Scene<'a> {
                 Lifecycle::Terminating(_) | Lifecycle::Apart(_) => false,
             }
         };
+        // An empty node is about to be replaced, unless the group shrinks by it.
+        let leaves = |flight: &Flight| match flight.phase {
+            NodePhase::Settling { .. } | NodePhase::Replacing { .. } => true,
+            NodePhase::Terminating { decrement, .. } => !decrement,
+            NodePhase::Cordoning | NodePhase::Draining { .. } | NodePhase::Releasing | NodePhase::Quarantined => false,
+        };
         let group = self.view.snapshot.group();
-        self.view.run.is_some_and(Rollout::awaits_nodes)
+        self.view.run.is_some_and(|run| run.awaits_nodes() || run.flights().values().any(leaves))
             || group.is_some_and(|group| group.missing() > 0 || group.instances.values().any(coming))
     }
 

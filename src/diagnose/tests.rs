@@ -2,10 +2,16 @@
 
 mod budgets;
 mod containers;
+mod eks;
+mod groups;
 mod joins;
+mod launches;
 mod leaving;
 mod nodes;
+mod pending;
 mod ranking;
+mod refused;
+mod volumes;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -70,39 +76,24 @@ impl Cluster {
             instances.iter().map(|described| ((described.0).into(), instance(described))).collect();
         let leaves = |instance: &&Instance| matches!(instance.lifecycle, Lifecycle::Terminating(_));
         let desired = u32::try_from(instances.len() - instances.values().filter(leaves).count()).unwrap();
-        let nodegroup = Nodegroup {
-            name: "workers".into(),
-            cluster: "prod".into(),
-            status: NodegroupStatus::Active,
-            issues: Vec::new(),
-            max_unavailable: None,
-            strategy: UpdateStrategy::Default,
-            version: None,
-            release: None,
-            ami_type: Some("AL2023_x86_64_STANDARD".to_owned()),
-            capacity_type: None,
-            role: Some("arn:aws:iam::111122223333:role/team/eks-node".to_owned()),
-        };
-        self.see(Change::Group(Box::new(Group {
-            asg: "eks-workers".into(),
-            observed_at: now(),
-            size: Size { min: 0, desired, max: 9 },
-            counts: Counts::Instances,
-            target: LaunchTarget { template: Some(template.clone()), ..LaunchTarget::default() },
-            instances,
-            suspended: BTreeSet::new(),
-            operator: None,
-            instance_refresh: None,
-            zones: BTreeSet::new(),
-            activities: Vec::new(),
-            nodegroup: Some(nodegroup),
-        })));
+        let mut group = group(&[]);
+        (group.size.desired, group.target.template, group.instances) = (desired, Some(template), instances);
+        if let Some(nodegroup) = &mut group.nodegroup {
+            nodegroup.role = Some("arn:aws:iam::111122223333:role/team/eks-node".to_owned());
+        }
+        self.see(Change::Group(Box::new(group)));
         self
     }
 
     /// With this answer.
     fn told(mut self, answer: Answer) -> Self {
         self.dossier.apply(now(), answer);
+        self
+    }
+
+    /// With this group around its nodes.
+    fn with_group(mut self, group: Group) -> Self {
+        self.see(Change::Group(Box::new(group)));
         self
     }
 
@@ -156,6 +147,51 @@ fn told(diagnosis: &Diagnosis) -> Vec<String> {
         format!("{} {} {grade}{under}{because}", finding.cause, finding.object)
     };
     diagnosis.findings.iter().map(line).collect()
+}
+
+/// A managed group that wants two instances, and these serve: all of the version before the one that it launches.
+fn group(nodes: &[&str]) -> Group {
+    let template = |version: &str| Some(LaunchTemplate { id: "lt-0a".to_owned(), version: version.to_owned() });
+    let instances = nodes.iter().map(|node| {
+        let id = InstanceId::new(format!("i-{node}"));
+        let instance = Instance {
+            id: id.clone(),
+            zone: "a".into(),
+            lifecycle: Lifecycle::InService,
+            healthy: true,
+            template: template("1"),
+            instance_type: "m6i.large".to_owned(),
+            protected: false,
+            no_node: false,
+        };
+        (id, instance)
+    });
+    Group {
+        asg: "workers".into(),
+        observed_at: now(),
+        size: Size { min: 1, desired: 2, max: 4 },
+        counts: Counts::Instances,
+        target: LaunchTarget { template: template("2"), ..LaunchTarget::default() },
+        instances: instances.collect(),
+        suspended: BTreeSet::new(),
+        operator: None,
+        instance_refresh: None,
+        zones: ["a".into()].into(),
+        activities: Vec::new(),
+        nodegroup: Some(Nodegroup {
+            name: "workers".into(),
+            cluster: "prod".into(),
+            status: NodegroupStatus::Active,
+            issues: Vec::new(),
+            max_unavailable: None,
+            strategy: UpdateStrategy::Default,
+            version: None,
+            release: None,
+            ami_type: None,
+            capacity_type: None,
+            role: None,
+        }),
+    }
 }
 
 fn node(name: &str, cordoned_at: Option<Timestamp>) -> Node {

@@ -208,6 +208,12 @@ impl Dossier {
         asks.iter().filter(|ask| !is_answered(ask)).cloned().collect()
     }
 
+    /// When this was answered last, if it was.
+    #[must_use]
+    pub fn answered_at(&self, ask: &Ask) -> Option<Timestamp> {
+        self.answers.get(ask).map(|(at, _)| *at)
+    }
+
     /// Forgets answers that nobody asks for any more.
     pub fn keep_only(&mut self, asks: &BTreeSet<Ask>) {
         self.answers.retain(|ask, _| asks.contains(ask));
@@ -277,7 +283,7 @@ queries! {
     /// The role that EKS's updates act with.
     node_manager_role() -> NodeManagerRole = Self::NodeManagerRole => NodeManagerRole;
     /// The roles in `configmap/aws-auth`.
-    aws_auth() -> Option<Vec<String>> = Self::AwsAuth => AwsAuth;
+    auth_map() -> Option<Vec<String>> = Self::AwsAuth => AwsAuth;
     /// What the server says to an eviction of this pod.
     try_eviction(pod: &PodRef) -> Option<Refusal> = Self::TryEviction(pod.clone()) => Eviction;
     /// The group's lifecycle hooks.

@@ -173,7 +173,7 @@ impl Process {
 }
 
 /// One entry of `DescribeScalingActivities`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScalingActivity {
     /// Its id.
     pub id: String,
@@ -185,6 +185,15 @@ pub struct ScalingActivity {
     pub description: String,
     /// Why it failed, in Auto Scaling's own words.
     pub message: Option<String>,
+    /// Why it was done at all: "At … an instance was started in response to …".
+    #[serde(default)]
+    pub cause: String,
+    /// The subnet that its details name.
+    #[serde(default)]
+    pub subnet: Option<String>,
+    /// The zone that its details name.
+    #[serde(default)]
+    pub zone: Option<Zone>,
 }
 
 impl ScalingActivity {
@@ -193,6 +202,18 @@ impl ScalingActivity {
     pub fn is_launch_under_way(&self) -> bool {
         let ended = matches!(self.status.as_str(), "Successful" | "Failed" | "Cancelled");
         !ended && self.description.starts_with("Launching")
+    }
+
+    /// Whether it is a launch that has come to an instance, or still may.
+    #[must_use]
+    pub fn is_launch_that_goes_on(&self) -> bool {
+        self.description.starts_with("Launching") && !self.is_failed_launch()
+    }
+
+    /// Whether an instance leaves by it.
+    #[must_use]
+    pub fn is_termination(&self) -> bool {
+        self.description.starts_with("Terminating")
     }
 
     /// Whether a launch failed; the message then says why.
@@ -250,6 +271,9 @@ pub struct HealthIssue {
     pub code: String,
     /// What EKS says about it.
     pub message: String,
+    /// What it is about: ids of instances, of the group, of a template.
+    #[serde(default)]
+    pub resources: Vec<String>,
 }
 
 /// `updateConfig.updateStrategy`.

@@ -49,15 +49,14 @@ pub enum Object {
         /// Which.
         name: String,
     },
-    /// A webhook of the API server, by its name, and the configuration that it stands in where that is known.
-    Webhook {
-        /// `validatingwebhookconfiguration/guard`
-        config: Option<String>,
-        /// `guard.example.com`
-        name: String,
-    },
+    /// A webhook of the API server, by its name: refusals quote it, and not the configuration that it stands in.
+    Webhook(String),
+    /// A `ValidatingAdmissionPolicy`.
+    AdmissionPolicy(String),
     /// A right that is missing, as `create pods/eviction in namespace shop`.
     Right(String),
+    /// The API server of Kubernetes itself.
+    ApiServer,
 }
 
 impl fmt::Display for Object {
@@ -80,8 +79,10 @@ impl fmt::Display for Object {
             Self::Claim { namespace, name } => write!(f, "persistentvolumeclaim/{namespace}/{name}"),
             Self::Namespace(name) => write!(f, "namespace/{name}"),
             Self::Quota { namespace, name } => write!(f, "resourcequota/{namespace}/{name}"),
-            Self::Webhook { name, .. } => write!(f, "webhook/{name}"),
+            Self::Webhook(name) => write!(f, "webhook/{name}"),
+            Self::AdmissionPolicy(name) => write!(f, "validatingadmissionpolicy/{name}"),
             Self::Right(right) => write!(f, "the right to {right}"),
+            Self::ApiServer => f.write_str("the API server"),
         }
     }
 }

@@ -20,6 +20,9 @@ pub struct Trouble {
     /// What the condition Ready says.
     #[serde(default)]
     pub not_ready: Option<String>,
+    /// `spec.schedulingGates`, by name.
+    #[serde(default)]
+    pub gates: Vec<String>,
 }
 
 /// What the scheduler says of a pod that it has not placed.

@@ -1,6 +1,6 @@
 //! Which eviction may be sent now: every budget has as many tokens as its status allows disruptions.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, mem::discriminant, time::Duration};
 
 use jiff::Timestamp;
 
@@ -19,6 +19,8 @@ const WEBHOOK_RETRY: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     attempts: BTreeMap<Uid, Attempt>,
+    /// What the server said last to each pod's eviction, and since when it says that: it is asked again and again.
+    refusals: BTreeMap<Uid, (Refusal, Timestamp)>,
     /// Tokens spent since a budget had this revision: its status does not show them yet.
     spent: BTreeMap<PdbRef, (String, u32)>,
     closed: BTreeMap<PdbRef, Closed>,
@@ -145,6 +147,7 @@ impl Ledger {
 
     /// Notes that a deletion was accepted.
     pub fn deleted(&mut self, pod: &Uid, at: Timestamp) {
+        self.refusals.remove(pod);
         self.attempts.insert(pod.clone(), Attempt::Accepted { at, deleted: true });
     }
 
@@ -156,6 +159,7 @@ impl Ledger {
 
     /// Notes that it was accepted.
     pub fn accepted(&mut self, pod: &Uid, at: Timestamp) {
+        self.refusals.remove(pod);
         let before = self.attempts.insert(pod.clone(), Attempt::Accepted { at, deleted: false });
         if let Some(Attempt::Sent { token: Some(Token { pdb, revision, spent: true }) }) = before {
             let entry = self.spent.entry(pdb).or_default();
@@ -178,6 +182,9 @@ impl Ledger {
                 PLAIN_RETRY
             }
         };
+        let known = self.refusals.get(pod).filter(|(before, _)| discriminant(before) == discriminant(refusal));
+        let since = known.map_or(now, |(_, since)| *since);
+        self.refusals.insert(pod.clone(), (refusal.clone(), since));
         let retry_at = later(now, patience);
         self.attempts.insert(pod.clone(), Attempt::Refused { retry_at, refusal: refusal.clone() });
     }
@@ -190,6 +197,7 @@ impl Ledger {
 
     /// Forgets a pod that is gone.
     pub fn gone(&mut self, pod: &Uid) {
+        self.refusals.remove(pod);
         self.attempts.remove(pod);
     }
 
@@ -197,6 +205,12 @@ impl Ledger {
     #[must_use]
     pub fn attempt(&self, pod: &Uid) -> Option<&Attempt> {
         self.attempts.get(pod)
+    }
+
+    /// What the server said last to this pod's eviction, and since when it says so.
+    #[must_use]
+    pub fn refusal(&self, pod: &Uid) -> Option<(&Refusal, Timestamp)> {
+        self.refusals.get(pod).map(|(refusal, since)| (refusal, *since))
     }
 
     fn closed_until(&self, pdb: &Pdb, now: Timestamp) -> Option<Timestamp> {

@@ -176,10 +176,12 @@ fn evicted(draft: &mut Draft<'_>, pod: &PodRef, outcome: &Outcome, deleted: Opti
             draft.note(Note::EvictionLost(pod.uid, "the pod is gone".to_owned()));
         }
         (Outcome::Refused(refusal), _) => {
-            if matches!(refusal, Refusal::Forbidden { .. }) {
-                refused_for_good(draft, &EffectKey::Pod(pod.uid.clone()), refusal);
-            }
+            let key = EffectKey::Pod(pod.uid.clone());
             draft.event(Event::PodRefused { pod, node, refusal: refusal.clone() });
+            // What stops a run is told after what was refused: whoever looks for the cause then knows of it.
+            if matches!(refusal, Refusal::Forbidden { .. }) {
+                refused_for_good(draft, &key, refusal);
+            }
         }
         (Outcome::Unknown(why), _) => draft.note(Note::EvictionLost(pod.uid, why.clone())),
     }

@@ -247,7 +247,7 @@ fn ask_one(
         Turn::Held(Hold::TwoBudgets(pdbs)) => Some(WaitingOn::TwoBudgets { pod: id, pdbs }),
         Turn::Held(Hold::Refusal(refusal, until)) => {
             draft.wake_at(until, &WaitingOn::Answers { count: 1 });
-            Some(WaitingOn::Refused { pod: id, message: refusal.to_string() })
+            Some(WaitingOn::Refused { pod: id, message: refusal.to_string(), refusal: Some(Box::new(refusal)) })
         }
     }
 }

@@ -12,7 +12,9 @@ use super::{
     waiting::WaitingOn,
 };
 use crate::{
-    domain::{Group, Instance, InstanceId, Intent, LaunchTarget, Member, NodeName, PodRef, Size, Snapshot, Uid},
+    domain::{
+        Group, Instance, InstanceId, Intent, LaunchTarget, Member, NodeName, PodRef, Refusal, Size, Snapshot, Uid,
+    },
     drain::Ledger,
     plan::evidence,
 };
@@ -240,6 +242,12 @@ impl Rollout {
     #[must_use]
     pub fn awaits_nodes(&self) -> bool {
         !self.owed.is_empty() || !self.arrivals.is_empty()
+    }
+
+    /// What the server said last to this pod's eviction, and since when it says so.
+    #[must_use]
+    pub fn refusal(&self, pod: &Uid) -> Option<(&Refusal, Timestamp)> {
+        self.ledger.refusal(pod)
     }
 
     /// Members that the run has taken out: in flight, or quarantined.

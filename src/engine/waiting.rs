@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{NodeName, Owner, PdbRef, PdbRule, PodRef, Zone};
+use crate::domain::{NodeName, Owner, PdbRef, PdbRule, PodRef, Refusal, Zone};
 
 /// One thing that is waited for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -43,6 +43,9 @@ pub enum WaitingOn {
         pod: PodRef,
         /// What it said.
         message: String,
+        /// The same, sorted; none in journals of before it was kept.
+        #[serde(default)]
+        refusal: Option<Box<Refusal>>,
     },
     /// Pods come back onto the cordoned node as fast as they leave.
     LandsBack {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::domain::{Counts, Group, NodegroupStatus, Policy, Process, Snapshot};
+use crate::domain::{Cause, Counts, Group, NodegroupStatus, Policy, Process, Snapshot};
 
 /// A reason to refuse a run of this group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +108,21 @@ impl fmt::Display for Objection {
 }
 
 impl Objection {
+    /// The cause that it is in the catalogue; none where it is about what was typed.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::Updating => Some(Cause::GroupUpdating),
+            Self::NotActive(_) => Some(Cause::GroupNotActive),
+            Self::Suspended(_) => Some(Cause::GroupSuspended),
+            Self::InstanceRefresh(_) => Some(Cause::GroupInstanceRefresh),
+            Self::Operator(_) => Some(Cause::GroupOperated),
+            Self::NoLaunchTemplate => Some(Cause::GroupNoTemplate),
+            Self::NotInstances(_) => Some(Cause::GroupWeights),
+            Self::NoSuchNodes(_) => None,
+        }
+    }
+
     /// What to do about it; `asg` is the Auto Scaling group's name.
     #[must_use]
     pub fn remedy(&self, asg: &str) -> String {

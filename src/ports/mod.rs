@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, future::Future, time::Duration};
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::domain::{Answer, Ask, Change, Group, InstanceId, Intent, Operator};
+use crate::domain::{Answer, Ask, Change, Group, InstanceId, Intent, Notice, Operator};
 pub use crate::engine::{
     effect::{CloudAct, Effect, EffectKey, KubeAct, Outcome, Refusal, Step, Watch},
     event::{Event, Record},
@@ -42,6 +42,10 @@ pub trait Cluster: Send + Sync + 'static {
 
     /// Reads what a diagnosis asks. Never fails: what cannot be had is an answer.
     fn look(&self, asks: &BTreeSet<Ask>) -> impl Future<Output = Vec<Answer>> + Send;
+
+    /// Says on objects of the cluster what holds an upgrade, where people look for it. Best effort: nothing waits for it,
+    /// and nobody is told when it does not work.
+    fn announce(&self, notices: &[Notice]) -> impl Future<Output = ()> + Send;
 
     /// Reads the intent of an earlier run of this group.
     ///

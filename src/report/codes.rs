@@ -24,8 +24,10 @@ pub(super) fn objects(on: &WaitingOn) -> Vec<Object> {
         WaitingOn::Join { instance, .. } | WaitingOn::WrongTemplate { instance, .. } => {
             vec![Object::Instance(instance.as_str().into())]
         }
-        WaitingOn::Refused { .. }
-        | WaitingOn::Launch { .. }
+        WaitingOn::Refused { pod, refusal, .. } => {
+            refusal.as_ref().and_then(|refusal| refusal.by(pod)).into_iter().collect()
+        }
+        WaitingOn::Launch { .. }
         | WaitingOn::PodList { .. }
         | WaitingOn::LoadBalancers { .. }
         | WaitingOn::Volumes { .. }

@@ -139,7 +139,9 @@ pub fn cause(on: &WaitingOn, names: &Names, now: Timestamp) -> String {
         WaitingOn::Unmanaged { pod } => {
             format!("{pod}: no controller would bring it back, and --delete-unmanaged was not given")
         }
-        WaitingOn::Refused { pod, message } => format!("{pod}: its eviction is refused: {}", names.shorten(message)),
+        WaitingOn::Refused { pod, message, .. } => {
+            format!("{pod}: its eviction is refused: {}", names.shorten(message))
+        }
         WaitingOn::LandsBack { pod, times, toleration, owner } => {
             let (times, of) = (count(*times, "time"), owner.as_ref().map(|owner| format!(" of {owner}")));
             let of = of.unwrap_or_default();
@@ -271,7 +273,11 @@ mod tests {
             WaitingOn::PodsOverdue { pods: pods[..2].to_vec(), finalizers: Vec::new() },
             WaitingOn::TwoBudgets { pod: pod("cart-1"), pdbs: vec![pdb("cart"), pdb("all")] },
             WaitingOn::Unmanaged { pod: pod("shell") },
-            WaitingOn::Refused { pod: pod("cart-1"), message: text("admission webhook \"guard\" denied it") },
+            WaitingOn::Refused {
+                pod: pod("cart-1"),
+                message: text("admission webhook \"guard\" denied it"),
+                refusal: None,
+            },
             WaitingOn::LandsBack {
                 pod: pod("agent-9"),
                 times: 3,

@@ -16,7 +16,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{Observer, World};
 use crate::{
-    domain::{Answer, Ask, Change, Group, InstanceId, Intent, Operator, elapsed, later},
+    domain::{Answer, Ask, Change, Group, InstanceId, Intent, Notice, Operator, elapsed, later},
     ports::{Clock, Cloud, CloudAct, Cluster, Effect, KubeAct, Lock, LockError, Outcome, PortError, Watch},
 };
 
@@ -36,6 +36,8 @@ pub struct Sim {
 struct Shared {
     world: Mutex<World>,
     lease: Mutex<Option<Lease>>,
+    /// What was announced on objects; nobody in the world reads it.
+    notices: Mutex<Vec<Notice>>,
     clock: SimClock,
     /// Counts acts, so that whoever waits for changes looks again.
     acts: watch::Sender<u64>,
@@ -93,8 +95,8 @@ impl Sim {
         let speed = if speed.is_finite() && speed > 0.0 { speed } else { 1.0 };
         let clock = SimClock { began: Instant::now(), start: world.now(), speed };
         let (acts, _) = watch::channel(0);
-        let (world, lease) = (Mutex::new(world), Mutex::new(None));
-        Self { shared: Arc::new(Shared { world, lease, clock, acts, sessions: AtomicU64::new(0) }) }
+        let (world, lease, notices) = (Mutex::new(world), Mutex::new(None), Mutex::default());
+        Self { shared: Arc::new(Shared { world, lease, notices, clock, acts, sessions: AtomicU64::new(0) }) }
     }
 
     /// Its time.
@@ -133,6 +135,12 @@ impl Sim {
         let result = change(&mut self.now());
         self.wake();
         result
+    }
+
+    /// What was announced on its objects so far.
+    #[must_use]
+    pub fn announced(&self) -> Vec<Notice> {
+        hold(&self.shared.notices).clone()
     }
 
     fn answer(&self, asks: &BTreeSet<Ask>) -> Vec<Answer> {
@@ -214,6 +222,10 @@ impl Cluster for SimCluster {
 
     async fn look(&self, asks: &BTreeSet<Ask>) -> Vec<Answer> {
         self.sim.answer(asks)
+    }
+
+    async fn announce(&self, notices: &[Notice]) {
+        hold(&self.sim.shared.notices).extend_from_slice(notices);
     }
 
     async fn intent(&self) -> Result<Option<Intent>, PortError> {

@@ -62,7 +62,11 @@ async fn a_managed_group_is_read_whole() {
     assert_eq!(nodegroup.status, NodegroupStatus::Degraded);
     assert_eq!(
         nodegroup.issues,
-        [HealthIssue { code: "AsgInstanceLaunchFailures".into(), message: "no capacity & more".into() }]
+        [HealthIssue {
+            code: "AsgInstanceLaunchFailures".into(),
+            message: "no capacity & more".into(),
+            resources: vec!["eks-workers-8ac7d1b2".into()]
+        }]
     );
     assert_eq!(nodegroup.max_unavailable, Some(IntOrPercent::Int(1)));
     assert_eq!(nodegroup.strategy, UpdateStrategy::Minimal);

@@ -1,6 +1,6 @@
-//! `cargo bench`: the engine alone, and mngup beside `kubectl drain` by hand on a real control plane.
+//! `cargo bench`: the engine alone, the diagnosis alone, and mngup beside `kubectl drain` by hand on a real control plane.
 //!
-//! It prints Markdown and asserts nothing about time. `cargo bench -- engine` and `cargo bench -- contest` do one half.
+//! It prints Markdown and asserts nothing about time. `cargo bench -- engine` (or `diagnose`, `contest`) does one part.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark fails by panicking, in its helpers too")]
 #![allow(
@@ -12,6 +12,7 @@
 
 mod cluster;
 mod contest;
+mod diagnosis;
 mod engine;
 mod markdown;
 mod runbook;
@@ -20,12 +21,15 @@ mod runbook;
 mod support;
 
 fn main() {
-    let halves: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let wanted = |half: &str| halves.is_empty() || halves.iter().any(|wanted| wanted == half);
+    let parts: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     println!("mngup {}, {} cores, {}\n", env!("CARGO_PKG_VERSION"), cores, std::env::consts::ARCH);
     if wanted("engine") {
         engine::run();
+    }
+    if wanted("diagnose") {
+        diagnosis::run();
     }
     if wanted("contest") {
         contest::run();

@@ -13,7 +13,7 @@ use mngup::{
 use crate::{begin, worlds};
 
 /// Worlds in a plain `cargo test`.
-const WORLDS: u64 = 300;
+const WORLDS: u64 = 1000;
 
 /// Long enough for the largest of them.
 const HOURS: u64 = 3;

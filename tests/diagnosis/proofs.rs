@@ -1,10 +1,14 @@
 //! A world for each cause, and one beside it that only looks like it.
 
+mod aws;
 mod nodes;
+mod pending;
+mod refused;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use mngup::{
+    app::Question,
     domain::{Cause, Grade, IntOrPercent, Subject, UnhealthyPolicy},
     forecast::Rehearsal,
     sim::{
@@ -34,6 +38,8 @@ pub enum About {
 pub enum Begins {
     /// When a node that it holds was cordoned.
     Cordoned,
+    /// When an instance began to leave, and another was owed.
+    Owed,
     /// When an instance that it holds was launched.
     Launched,
     /// When that became a Node.
@@ -60,6 +66,8 @@ pub struct Proof {
     pub begins: Begins,
     /// Whether it is about pods of one namespace, so that others can stand beside it.
     pub combines: bool,
+    /// What is asked by somebody without a run; none asks in the middle of an upgrade.
+    pub outside: Option<Question>,
     pub near_miss: WorldSpec,
 }
 
@@ -74,6 +82,7 @@ impl Proof {
             about: About::Run,
             begins: Begins::Cordoned,
             combines: true,
+            outside: None,
             near_miss,
         }
     }
@@ -218,6 +227,11 @@ pub fn proof(cause: Cause) -> Proof {
             Proof { grade: Grade::Notes, about: About::Nodes, ..proof }
         }
         Cause::PodCrashLoop => Proof::new(new_crash(), "pod/default/cart", one_crash()),
+        Cause::WebhookDenies => refused::webhook_denies(),
+        Cause::WebhookDown => refused::webhook_down(),
+        Cause::NamespaceTerminating => refused::namespace_terminating(),
+        Cause::RightsEvict => refused::rights_evict(),
+        Cause::ApiBusy => refused::api_busy(),
         Cause::PodImagePull => {
             let pull = |trouble, room| world(WorkloadSpec { trouble: Some(trouble), ..cart(out(room)) });
             let kind = TroubleKind::ImagePull;
@@ -248,11 +262,58 @@ pub fn proof(cause: Cause) -> Proof {
         Cause::InstanceProtected => nodes::instance_protected(),
         Cause::InstanceWrongTemplate => nodes::instance_wrong_template(),
         Cause::InstanceLost => nodes::instance_lost(),
-        Cause::PodPending => {
-            let apart =
-                |replicas| world(WorkloadSpec { replicas, anti_affinity: Some(Topology::Hostname), ..cart(out(1)) });
-            Proof::new(apart(5), "pod/default/cart", apart(4)).alone()
-        }
+        Cause::NoCapacity => pending::no_capacity(),
+        Cause::PodTooLarge => pending::too_large(),
+        Cause::PodAffinity => pending::affinity(),
+        Cause::PodAntiAffinity => pending::anti_affinity(),
+        Cause::PodTaints => pending::taints(),
+        Cause::SchedulingGated => pending::gated(),
+        Cause::NoScheduler => pending::no_scheduler(),
+        Cause::ClaimPending => pending::claim_pending(),
+        Cause::PodPending => pending::unclear(),
+        Cause::VolumeZone => pending::zone(),
+        Cause::VolumeAttached => pending::attached(),
+        Cause::VolumeDetaching => pending::detaching(),
+        Cause::LaunchNoCapacity
+        | Cause::LaunchQuota
+        | Cause::LaunchNoAddresses
+        | Cause::LaunchTemplate
+        | Cause::LaunchAmi
+        | Cause::LaunchKeyPair
+        | Cause::LaunchKms
+        | Cause::LaunchSpotPrice
+        | Cause::LaunchSecurityGroup
+        | Cause::LaunchUnsupported
+        | Cause::LaunchDevice
+        | Cause::LaunchRights
+        | Cause::LaunchSuspended
+        | Cause::LaunchAtMax
+        | Cause::LaunchSilent
+        | Cause::LaunchFails => aws::launch(cause),
+        Cause::GroupUpdating
+        | Cause::GroupNotActive
+        | Cause::GroupSuspended
+        | Cause::GroupInstanceRefresh
+        | Cause::GroupOperated
+        | Cause::GroupNoTemplate
+        | Cause::GroupWeights => aws::group(cause),
+        Cause::NodeManagerRights
+        | Cause::EksTemplateMismatch
+        | Cause::EksTemplateGone
+        | Cause::EksGroupChanged
+        | Cause::EksRoleGone
+        | Cause::EksSecurityGroupGone
+        | Cause::EksSubnet
+        | Cause::EksLimit
+        | Cause::EksClusterUnreachable
+        | Cause::EksLabel
+        | Cause::EksAccessDenied
+        | Cause::EksDeletionStuck
+        | Cause::EksAwsInternal
+        | Cause::EksLeftCordoned
+        | Cause::EksLeftSize
+        | Cause::EksMixedVersions
+        | Cause::EksIssue => aws::eks(cause),
     }
 }
 
@@ -295,6 +356,7 @@ fn move_to(namespace: &str, what: &mut FaultKind) {
     if let FaultKind::DeletePod { workload: object }
     | FaultKind::Scale { workload: object, .. }
     | FaultKind::RemoveFinalizers { workload: object }
+    | FaultKind::AttachmentsStick { workload: object }
     | FaultKind::ChangeBudget { budget: object, .. }
     | FaultKind::DeleteBudget { budget: object }
     | FaultKind::DisruptedSticks { budget: object } = what

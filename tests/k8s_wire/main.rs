@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod acts;
+mod announce;
 mod answers;
 mod auth;
 mod intent;
 mod kubeconfig;
 mod lock;
+mod look;
 mod mending;
 mod rights;
 mod server;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mngup::adapters::k8s::{Objects, Place, RIGHTS, Right};
+use mngup::adapters::k8s::{Need, Objects, Place, RIGHTS, Right};
 use serde_json::{Value, json};
 
 use crate::server::{Reply, Server};
@@ -152,19 +152,18 @@ fn shipped() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/rbac.yaml")).unwrap()
 }
 
-/// `verb group/resource` of each rule of a role, with ` own` where it is narrowed to the run's own objects.
+/// `verb group/resource` of each rule of a role, with ` own` where it is narrowed to the run's own objects, or the name.
 fn granted(role: &Value) -> BTreeSet<String> {
     let texts = |value: &Value| -> Vec<String> {
         value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
     };
     let mut granted = BTreeSet::new();
     for rule in role["rules"].as_array().unwrap() {
-        let own = match rule.get("resourceNames") {
-            None => "",
-            Some(names) => {
-                assert_eq!(names, &json!(["mngup-NODEGROUP"]), "what the user puts in: {rule}");
-                " own"
-            }
+        let own = match rule.get("resourceNames").map(|names| texts(names)) {
+            None => String::new(),
+            // What the user puts in.
+            Some(names) if names == ["mngup-NODEGROUP"] => " own".to_owned(),
+            Some(names) => format!(" {}", names.join(" ")),
         };
         for group in texts(&rule["apiGroups"]) {
             for resource in texts(&rule["resources"]) {
@@ -180,22 +179,30 @@ fn granted(role: &Value) -> BTreeSet<String> {
 #[test]
 fn the_role_that_is_shipped_grants_what_is_needed_and_nothing_else() {
     let documents: Vec<Value> = serde_saphyr::from_multiple(&shipped()).unwrap();
-    for (kind, place) in [("ClusterRole", Place::Cluster), ("Role", Place::StateNamespace)] {
-        let role = documents.iter().find(|document| document["kind"] == kind).unwrap();
+    let roles = [
+        ("ClusterRole", "mngup", Place::Cluster),
+        ("Role", "mngup", Place::StateNamespace),
+        ("ClusterRole", "mngup-diagnose", Place::Cluster),
+    ];
+    for (kind, name, place) in roles {
+        let is = |document: &Value, kind: &str| document["kind"] == kind && document["metadata"]["name"] == name;
+        let role = documents.iter().find(|document| is(document, kind)).unwrap();
+        let to_diagnose = name == "mngup-diagnose";
         let needed: BTreeSet<_> = RIGHTS
             .iter()
-            .filter(|right| right.place == place)
+            .filter(|right| right.place == place && (right.need == Need::ToDiagnose) == to_diagnose)
             .map(|right| {
                 let part = right.subresource.map_or(String::new(), |part| format!("/{part}"));
                 let own = match right.objects {
-                    Objects::All => "",
-                    Objects::Own => " own",
+                    Objects::All => String::new(),
+                    Objects::Own => " own".to_owned(),
+                    Objects::Named(one) => format!(" {one}"),
                 };
                 format!("{} {}/{}{part}{own}", right.verb, right.group, right.resource)
             })
             .collect();
-        assert_eq!(granted(role), needed, "{kind}");
-        let binding = documents.iter().find(|document| document["kind"] == format!("{kind}Binding")).unwrap();
+        assert_eq!(granted(role), needed, "{kind} {name}");
+        let binding = documents.iter().find(|document| is(document, &format!("{kind}Binding"))).unwrap();
         assert_eq!(binding["roleRef"]["kind"], kind);
         assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
         assert_eq!(binding["metadata"]["namespace"], role["metadata"]["namespace"]);

@@ -4,6 +4,8 @@
 #![allow(unreachable_pub, reason = "the support modules mark what they offer to the tests")]
 
 mod control_plane;
+mod d1_budgets;
+mod d1_pods;
 mod l01_whole_group;
 mod l02_never_allows;
 mod l05_two_budgets;

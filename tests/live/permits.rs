@@ -1,13 +1,17 @@
 //! The rights that we ship are the rights that runs use: each call is covered, and nothing is granted for nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+use mngup::adapters::k8s::{Connection, KubeCluster, Scope};
+use mngup::domain::{Ask, Cause, Fact, GroupName, Known, News, Notice, Object, Owner, PodRef, Refusal};
+use mngup::ports::Cluster as _;
 use serde_json::Value;
 
 use crate::support::aws::{AwsServer, World};
 use crate::support::facts::pods_of;
 use crate::support::workloads::{all, daemon_set, deployment, pdb};
-use crate::support::{AuditEntry, Bed, BedOptions, Ended};
+use crate::support::{AuditEntry, Bed, BedOptions, Ended, READER};
 
 /// The policy of the repository, action by action.
 fn policy() -> BTreeSet<String> {
@@ -22,9 +26,12 @@ fn called(aws: &AwsServer) -> BTreeSet<String> {
     aws.calls().into_iter().map(|call| call.action).collect()
 }
 
-/// `verb resource` of every rule of the role and the cluster role of the repository.
+/// `verb resource` of every rule of the role and the cluster role of the repository that a run needs.
 fn granted(bed: &Bed) -> BTreeSet<String> {
-    let roles = [bed.get("clusterrole/mngup"), get_in(bed, "kube-system", "role/mngup")];
+    granted_by(&[bed.get("clusterrole/mngup"), get_in(bed, "kube-system", "role/mngup")])
+}
+
+fn granted_by(roles: &[Value]) -> BTreeSet<String> {
     let rules = roles.iter().flat_map(|role| role["rules"].as_array().unwrap());
     let texts = |list: &Value| -> Vec<String> {
         list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
@@ -53,6 +60,128 @@ fn get_in(bed: &Bed, namespace: &str, object: &str) -> Value {
 
 fn forbidden(bed: &Bed) -> Vec<AuditEntry> {
     bed.audit().into_iter().filter(|entry| entry.code == 403).collect()
+}
+
+/// What a diagnosis asks of the API server: each question once.
+fn questions(cart: &PodRef) -> BTreeSet<Ask> {
+    let shop = || "default".to_owned();
+    let owner = |kind: &str, name: &str| Owner { kind: kind.to_owned(), name: name.to_owned() };
+    let workload = |kind: &str, name: &str| Ask::Workload { namespace: shop(), owner: owner(kind, name) };
+    let claim = |name: &str| Ask::Claim { namespace: shop(), name: name.to_owned() };
+    BTreeSet::from([
+        Ask::Events(Object::Pod(cart.clone())),
+        Ask::Events(Object::Node("ip-10-0-1-11.eu-west-1.compute.internal".into())),
+        Ask::Events(Object::Namespace(shop())),
+        workload("Deployment", "cart"),
+        workload("ReplicaSet", "nobody"),
+        workload("StatefulSet", "nobody"),
+        workload("DaemonSet", "nobody"),
+        workload("Job", "nobody"),
+        Ask::DaemonPods { namespace: "kube-system".to_owned(), name: "agent".to_owned(), node: "nobody".into() },
+        Ask::AllNodes,
+        claim("bound"),
+        claim("waits"),
+        Ask::Attachments,
+        Ask::Quotas(shop()),
+        Ask::Namespace(shop()),
+        Ask::Webhooks,
+        Ask::Endpoints { namespace: shop(), service: "nobody".to_owned() },
+        Ask::NodeManagerRole,
+        Ask::AwsAuth,
+        Ask::TryEviction(cart.clone()),
+    ])
+}
+
+/// A claim with a volume of one zone, and one of a class that there is not.
+const CLAIMS: &str = "\
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: pv-1}
+spec:
+  capacity: {storage: 1Gi}
+  accessModes: [ReadWriteOnce]
+  csi: {driver: ebs.csi.aws.com, volumeHandle: vol-1}
+  nodeAffinity:
+    required:
+      nodeSelectorTerms:
+      - matchExpressions: [{key: topology.kubernetes.io/zone, operator: In, values: [eu-west-1a]}]
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: bound, namespace: default}
+spec: {volumeName: pv-1, storageClassName: \"\", accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: waits, namespace: default}
+spec: {storageClassName: nobody, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+";
+
+#[test]
+fn permits_of_a_diagnosis_answer_each_of_its_questions_and_nothing_is_granted_beside_that() {
+    let workloads = all([deployment("cart", 1).yaml(), pdb("cart", "minAvailable: 1"), CLAIMS.to_owned()]);
+    let Some(bed) = Bed::start(BedOptions { world: World { old: 1, ..World::default() }, workloads }) else { return };
+    let (name, (uid, node)) = pods_of(&bed, "cart").pop_first().unwrap();
+    let cart = PodRef { namespace: "default".to_owned(), name, uid: uid.as_str().into() };
+    let now = Timestamp::now();
+    let notice = Notice {
+        about: Object::Node(node.as_str().into()),
+        cause: Cause::PdbNeverAllows,
+        news: News::Blocked,
+        says: "PDB-NEVER-ALLOWS: played".to_owned(),
+        count: 1,
+        first: now,
+        at: now,
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let asks = questions(&cart);
+    let answers: BTreeMap<Ask, Known<Fact>> = runtime.block_on(async {
+        let connection = Connection::from_kubeconfig(Some(&bed.plane.kubeconfig(READER)), None).await.unwrap();
+        let scope = Scope { group: GroupName::Nodegroup("workers".into()), state_namespace: "kube-system".to_owned() };
+        let cluster = KubeCluster::new(connection, scope);
+        cluster.announce(&[notice.clone()]).await;
+        cluster.announce(&[Notice { count: 2, ..notice }]).await;
+        cluster.look(&asks).await.into_iter().collect()
+    });
+    for (ask, answer) in &answers {
+        assert!(matches!(answer, Known::Is(_)), "{ask:?}: {answer:?}");
+    }
+    // The real server's words, where they matter: an event of its scheduler, a volume's zone, and a try without effect.
+    let is = |ask: Ask| match &answers[&ask] {
+        Known::Is(fact) => fact.clone(),
+        Known::Unknown(_) => unreachable!("asserted above"),
+    };
+    let Fact::Events(events) = is(Ask::Events(Object::Pod(cart.clone()))) else { panic!() };
+    assert!(
+        events.iter().any(|event| event.reason == "Scheduled" && event.reporter == "default-scheduler"),
+        "{events:?}"
+    );
+    let Fact::Claim(Some(bound)) = is(Ask::Claim { namespace: "default".to_owned(), name: "bound".to_owned() }) else {
+        panic!()
+    };
+    assert_eq!(bound.zones, ["eu-west-1a".into()]);
+    let Fact::Claim(Some(waits)) = is(Ask::Claim { namespace: "default".to_owned(), name: "waits".to_owned() }) else {
+        panic!()
+    };
+    assert_eq!(waits.class_exists, Some(false));
+    let Fact::Eviction(refusal) = is(Ask::TryEviction(cart.clone())) else { panic!() };
+    assert!(matches!(refusal, Some(Refusal::Budget { .. })), "{refusal:?}");
+    assert_eq!(pods_of(&bed, "cart").into_values().next().unwrap().0, cart.uid.to_string(), "it is still there");
+    // What is said twice is one event, which counts.
+    let events = bed.plane.kubectl(&["get", "events", "--field-selector", "reason=Blocked", "-o", "json"]);
+    let events: Value = serde_json::from_str(&events).unwrap();
+    assert_eq!((events["items"].as_array().unwrap().len(), &events["items"][0]["count"]), (1, &2.into()), "{events}");
+
+    let entries = bed.audit_of(READER);
+    let refused: Vec<_> = entries.iter().filter(|entry| entry.code == 403).collect();
+    assert!(refused.is_empty(), "{refused:?}");
+    let diagnose = granted_by(&[bed.get("clusterrole/mngup-diagnose")]);
+    let not_granted: Vec<_> = used(&entries).into_iter().filter(|right| !diagnose.contains(right)).collect();
+    // What a run may do, too; and everybody may look at what the server is.
+    let own = granted(&bed);
+    assert!(not_granted.iter().all(|right| own.contains(right)), "{not_granted:?}");
+    let for_nothing: Vec<_> = diagnose.difference(&used(&entries)).cloned().collect();
+    assert_eq!(for_nothing, ["create events"], "an apply that creates is a patch in the log");
 }
 
 fn done(run: Ended) -> Ended {

@@ -132,6 +132,7 @@ fn where_no_extra_node_is_to_be_had_the_first_one_does_not_wait() {
         status: "Failed".to_owned(),
         description: "Launching a new EC2 instance.  Status Reason: …".to_owned(),
         message: Some("InsufficientInstanceCapacity".to_owned()),
+        ..ScalingActivity::default()
     };
     scene.change_group(|group| group.activities = vec![failed]);
     scene.settle();

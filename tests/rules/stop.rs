@@ -64,6 +64,7 @@ fn a_replacement_that_does_not_come_stops_the_run_with_auto_scalings_own_words()
         status: "Failed".to_owned(),
         description: "Launching a new EC2 instance.  Status Reason: …".to_owned(),
         message: Some(words.to_owned()),
+        ..ScalingActivity::default()
     };
     scene.change_group(|group| group.activities = vec![failed]);
     scene.settle();

@@ -74,6 +74,7 @@ fn launches_that_fail_for_ever_end_the_run() {
             status: "Failed".to_owned(),
             description: "Launching a new EC2 instance.".to_owned(),
             message: Some("InsufficientInstanceCapacity".to_owned()),
+            ..ScalingActivity::default()
         };
         scene.change_group(|group| group.activities.insert(0, failed));
     }
@@ -295,6 +296,7 @@ fn abort_has_the_group_want_no_extra_node_that_never_came() {
         status: "Failed".to_owned(),
         description: "Launching a new EC2 instance.".to_owned(),
         message: Some("InsufficientInstanceCapacity".to_owned()),
+        ..ScalingActivity::default()
     };
     scene.change_group(|group| group.activities.insert(0, failed));
     scene.play();

@@ -83,7 +83,16 @@ pub(super) fn activity(activity: &autoscaling::Activity) -> Option<ScalingActivi
         status: activity.status_code().map_or("", autoscaling::ScalingActivityStatusCode::as_str).to_owned(),
         description: activity.description().unwrap_or_default().to_owned(),
         message: activity.status_message().filter(|message| !message.is_empty()).map(str::to_owned),
+        cause: activity.cause().unwrap_or_default().to_owned(),
+        subnet: detail(activity, "Subnet ID"),
+        zone: detail(activity, "Availability Zone").map(Zone::new),
     })
+}
+
+/// One of the details, which are JSON in a text.
+fn detail(activity: &autoscaling::Activity, key: &str) -> Option<String> {
+    let details: serde_json::Value = serde_json::from_str(activity.details()?).ok()?;
+    Some(details[key].as_str()?.to_owned())
 }
 
 /// The status of an instance refresh, while it is under way.
@@ -117,6 +126,7 @@ pub(super) fn nodegroup(cluster: &ClusterName, name: &NodegroupName, described: 
             .map(|issue| HealthIssue {
                 code: issue.code().map_or("Unknown", eks::NodegroupIssueCode::as_str).to_owned(),
                 message: issue.message().unwrap_or_default().to_owned(),
+                resources: issue.resource_ids().to_vec(),
             })
             .collect(),
         max_unavailable,

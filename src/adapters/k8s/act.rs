@@ -183,7 +183,7 @@ fn done<T>(answer: Result<T, Failure>) -> Outcome {
     }
 }
 
-fn eviction(pod: &PodRef, grace: Option<u32>) -> Value {
+pub(super) fn eviction(pod: &PodRef, grace: Option<u32>) -> Value {
     let mut options = json!({ "preconditions": { "uid": pod.uid } });
     if let Some(grace) = grace {
         options["gracePeriodSeconds"] = grace.into();

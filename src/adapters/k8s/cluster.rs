@@ -25,7 +25,7 @@ use super::{
     volumes,
 };
 use crate::{
-    domain::{Answer, Ask, Change, GroupName, InstanceId, Intent, Known, Lack, PdbRef},
+    domain::{Answer, Ask, Change, GroupName, InstanceId, Intent, Notice, PdbRef},
     ports::{Cluster, KubeAct, Outcome, PortError, Watch},
 };
 
@@ -95,6 +95,9 @@ pub struct KubeCluster {
     pub(super) pod_acts: Semaphore,
     /// Apart, because the server may sit on an eviction for ten seconds, and a cordon must not wait behind that.
     pub(super) other_acts: Semaphore,
+    pub(super) budgets: Arc<Budgets>,
+    /// Set once the server refused to take events of ours.
+    pub(super) no_events: AtomicBool,
     runtime: Handle,
     pace: Pace,
     out: Sender,
@@ -133,6 +136,8 @@ impl KubeCluster {
             nodes: Arc::default(),
             pod_acts: Semaphore::new(IN_FLIGHT),
             other_acts: Semaphore::new(IN_FLIGHT),
+            budgets: Arc::default(),
+            no_events: AtomicBool::new(false),
             runtime: Handle::current(),
             pace: Pace::default(),
             out,
@@ -156,7 +161,7 @@ impl KubeCluster {
 
     fn start(&self, budgets_wanted: watch::Receiver<BTreeSet<PdbRef>>) -> Started {
         let mut stops = Vec::new();
-        let budgets = Arc::new(Budgets::default());
+        let budgets = Arc::clone(&self.budgets);
         let of_group = Source { labels: Some(self.scope.node_labels()), ..self.source() };
         let mut spawn = |task: futures::future::BoxFuture<'static, ()>| {
             let (stop, stopped) = oneshot::channel::<()>();
@@ -247,8 +252,11 @@ impl Cluster for KubeCluster {
     }
 
     async fn look(&self, asks: &BTreeSet<Ask>) -> Vec<Answer> {
-        let unknown = || Known::Unknown(Lack::NotOffered("it is not read".to_owned()));
-        asks.iter().map(|ask| (ask.clone(), unknown())).collect()
+        self.answers(asks).await
+    }
+
+    async fn announce(&self, notices: &[Notice]) {
+        self.tell(notices).await;
     }
 
     async fn intent(&self) -> Result<Option<Intent>, PortError> {

@@ -46,21 +46,34 @@ impl Kind for Nodes {
     }
 }
 
-/// The budgets' selectors and revisions, for whoever reads their pods.
+/// The budgets' selectors and revisions, for whoever reads their pods, and their uids, for whoever says something of them.
 #[derive(Default)]
 pub(super) struct Budgets {
-    known: Mutex<BTreeMap<PdbRef, (String, Selector)>>,
+    known: Mutex<BTreeMap<PdbRef, Budget>>,
     /// Rung at each change.
     pub(super) changed: Notify,
+}
+
+struct Budget {
+    uid: Uid,
+    revision: String,
+    selector: Selector,
 }
 
 impl Budgets {
     /// A budget's revision and selector.
     pub(super) fn get(&self, id: &PdbRef) -> Option<(String, Selector)> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(id).map(|budget| (budget.revision.clone(), budget.selector.clone()))
     }
 
-    fn set(&self, id: &PdbRef, value: Option<(String, Selector)>) {
+    /// A budget's uid.
+    pub(super) fn uid(&self, id: &PdbRef) -> Option<Uid> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(id).map(|budget| budget.uid.clone())
+    }
+
+    fn set(&self, id: &PdbRef, value: Option<Budget>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         match value {
             Some(value) => drop(known.insert(id.clone(), value)),
@@ -81,8 +94,10 @@ impl Kind for Pdbs {
     const WHAT: &'static str = "poddisruptionbudgets";
 
     fn read(&mut self, object: policy::PodDisruptionBudget) -> (PdbRef, Pdb) {
+        let uid = Uid::new(object.uid().unwrap_or_default());
         let pdb = convert::pdb(object);
-        self.0.set(&pdb.id, Some((pdb.revision.clone(), pdb.selector.clone())));
+        let (revision, selector) = (pdb.revision.clone(), pdb.selector.clone());
+        self.0.set(&pdb.id, Some(Budget { uid, revision, selector }));
         (pdb.id.clone(), pdb)
     }
 

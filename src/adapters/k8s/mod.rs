@@ -5,6 +5,7 @@
 //! pods only on nodes that are wanted.
 
 mod act;
+mod announce;
 mod answer;
 mod bearer;
 mod budget_pods;
@@ -14,6 +15,7 @@ mod convert;
 mod follow;
 mod kinds;
 mod lock;
+mod look;
 mod names;
 mod node_cache;
 mod pods;

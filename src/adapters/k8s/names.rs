@@ -31,7 +31,7 @@ pub(super) fn object_name(group: &GroupName) -> String {
 }
 
 /// FNV-1a: the same in every version, which the standard library's hash does not promise.
-fn fnv(text: &str) -> u64 {
+pub(super) fn fnv(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 

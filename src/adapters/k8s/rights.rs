@@ -51,6 +51,8 @@ pub enum Objects {
     All,
     /// Only the run's own `ConfigMap` and Lease: a rule may be narrowed to their name with `resourceNames`.
     Own,
+    /// Only the one of this name.
+    Named(&'static str),
 }
 
 /// When a right is needed.
@@ -62,6 +64,8 @@ pub enum Need {
     ToDeletePods,
     /// It goes without, and says so.
     Optional,
+    /// By a diagnosis, which says what it cannot tell without; in a role of its own.
+    ToDiagnose,
 }
 
 const fn cluster(verb: &'static str, group: &'static str, resource: &'static str) -> Right {
@@ -72,6 +76,10 @@ const fn cluster(verb: &'static str, group: &'static str, resource: &'static str
 const fn state(verb: &'static str, group: &'static str, resource: &'static str) -> Right {
     let (place, objects) = (Place::StateNamespace, Objects::Own);
     Right { verb, group, resource, subresource: None, place, objects, need: Need::Always }
+}
+
+const fn facts(verb: &'static str, group: &'static str, resource: &'static str) -> Right {
+    Right { need: Need::ToDiagnose, ..cluster(verb, group, resource) }
 }
 
 /// Every right of `docs/rbac.yaml`, which a test compares with this.
@@ -100,7 +108,31 @@ pub const RIGHTS: &[Right] = &[
     Right { objects: Objects::All, ..state("create", "coordination.k8s.io", "leases") },
     state("update", "coordination.k8s.io", "leases"),
     state("delete", "coordination.k8s.io", "leases"),
+    facts("list", "", "events"),
+    facts("create", "", "events"),
+    facts("patch", "", "events"),
+    facts("get", "apps", "deployments"),
+    facts("get", "apps", "replicasets"),
+    facts("get", "apps", "statefulsets"),
+    facts("get", "apps", "daemonsets"),
+    facts("get", "batch", "jobs"),
+    facts("get", "", "persistentvolumeclaims"),
+    facts("get", "", "persistentvolumes"),
+    facts("get", "storage.k8s.io", "storageclasses"),
+    facts("list", "storage.k8s.io", "volumeattachments"),
+    facts("list", "", "resourcequotas"),
+    facts("get", "", "namespaces"),
+    facts("list", "admissionregistration.k8s.io", "validatingwebhookconfigurations"),
+    facts("list", "admissionregistration.k8s.io", "mutatingwebhookconfigurations"),
+    facts("list", "discovery.k8s.io", "endpointslices"),
+    facts("get", "", "services"),
+    Right { objects: NODE_MANAGER, ..facts("get", "rbac.authorization.k8s.io", "clusterroles") },
+    Right { objects: NODE_MANAGER, ..facts("get", "rbac.authorization.k8s.io", "clusterrolebindings") },
+    Right { objects: Objects::Named("aws-auth"), ..facts("get", "", "configmaps") },
 ];
+
+/// What EKS's own updates act with.
+const NODE_MANAGER: Objects = Objects::Named("eks:node-manager");
 
 impl Right {
     /// What a run must have; with the right to delete pods where it means to.
@@ -109,7 +141,7 @@ impl Right {
         let needed = |right: &&Self| match right.need {
             Need::Always => true,
             Need::ToDeletePods => deletes_pods,
-            Need::Optional => false,
+            Need::Optional | Need::ToDiagnose => false,
         };
         RIGHTS.iter().filter(needed).copied().collect()
     }
@@ -133,6 +165,7 @@ impl Right {
             Objects::All => names.is_empty(),
             // To RBAC a `*` among names is a name.
             Objects::Own => names.is_empty() || names.iter().any(|name| name == own),
+            Objects::Named(one) => names.is_empty() || names.iter().any(|name| name == one),
         };
         rules.iter().any(|rule| {
             covers(rule.resource_names.as_deref().unwrap_or_default())
@@ -199,8 +232,10 @@ impl KubeCluster {
         if right.place == Place::StateNamespace {
             attributes["namespace"] = self.scope.state_namespace.as_str().into();
         }
-        if right.objects == Objects::Own {
-            attributes["name"] = self.scope.object_name().into();
+        match right.objects {
+            Objects::All => {}
+            Objects::Own => attributes["name"] = self.scope.object_name().into(),
+            Objects::Named(one) => attributes["name"] = one.into(),
         }
         let review = json!({
             "apiVersion": "authorization.k8s.io/v1",

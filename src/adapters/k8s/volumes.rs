@@ -76,7 +76,7 @@ pub(super) async fn keep_current(client: Client, server: Arc<str>, known: Zonal,
 
 async fn list(client: &Client, server: &Arc<str>) -> Result<BTreeSet<Zone>, Failure> {
     let source = Source::all(client.clone(), Arc::clone(server));
-    let zones = |volume: core::PersistentVolume| convert::zone_of_volume(volume).into_iter().collect::<Vec<_>>();
+    let zones = |volume: core::PersistentVolume| convert::zone_of_volume(&volume).into_iter().collect::<Vec<_>>();
     let (zones, _) = source.list(None, zones).await?;
     Ok(zones.into_iter().flatten().collect())
 }

@@ -29,7 +29,7 @@ pub(super) fn edges(scene: &Scene<'_>, graph: &mut Graph) {
 }
 
 /// The group as that which brings new nodes.
-fn asg(scene: &Scene<'_>) -> Option<Vertex> {
+pub(super) fn asg(scene: &Scene<'_>) -> Option<Vertex> {
     scene.view.snapshot.group().map(|group| Vertex::serves(Object::Asg(group.asg.clone())))
 }
 

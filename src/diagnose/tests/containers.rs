@@ -67,24 +67,6 @@ fn a_pod_on_a_node_that_is_not_ready_is_not_blamed_itself() {
 }
 
 #[test]
-fn a_pod_that_no_node_takes_gives_the_schedulers_words_and_waits_for_nodes_that_come() {
-    let unscheduled = |seconds| {
-        let message = Some("0/2 nodes are available: 1 Insufficient cpu, 1 node(s) were unschedulable.".to_owned());
-        let unscheduled = Some(Unscheduled { reason: "Unschedulable".to_owned(), message });
-        let pending = Pod { phase: PodPhase::Pending, node: None, created_at: ago(seconds), ..second() };
-        not_ready(pending, seconds, Trouble { unscheduled, ..Trouble::default() })
-    };
-    let found = with(unscheduled(60));
-    assert_eq!(told(&found), ["POD-PENDING pod/shop/cart-2 blocks <- PDB-EXHAUSTED pdb/shop/cart"]);
-    assert_eq!(
-        evidence(&found),
-        "the scheduler says: 0/2 nodes are available: 1 Insufficient cpu, 1 node(s) were unschedulable."
-    );
-    assert_eq!(found.findings[0].remedies[1].run, [Command::Upgrade("--max-surge 1".to_owned())]);
-    assert_eq!(told(&with(unscheduled(10))), ["POD-PENDING pod/shop/cart-2 waits <- PDB-EXHAUSTED pdb/shop/cart"]);
-}
-
-#[test]
 fn what_is_missing_without_a_reason_is_told_as_the_budget_itself() {
     let pods = [pod("cart-1", "n1"), pod("cart-3", "n2")];
     let mut pdb = budget(max_unavailable(1), 3, 2, 2);

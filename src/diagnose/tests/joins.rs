@@ -21,7 +21,7 @@ fn beside(lifecycle: &str, seconds: u64) -> Cluster {
         started_at: ago(seconds),
         status: status.to_owned(),
         description: format!("{verb}: i-3"),
-        message: None,
+        ..ScalingActivity::default()
     }];
     cluster.see(Change::Group(Box::new(group)));
     cluster
@@ -62,7 +62,7 @@ fn each_hook_of_the_kind_is_answered_with_all_that_it_takes() {
     let found = held.examine(&Subject::Group);
     let fixes: Vec<_> = found.findings[0].remedies.iter().filter(|remedy| remedy.kind == RemedyKind::Fix).collect();
     assert_eq!(fixes.len(), 1);
-    let command = "autoscaling complete-lifecycle-action --auto-scaling-group-name eks-workers --lifecycle-hook-name \
+    let command = "autoscaling complete-lifecycle-action --auto-scaling-group-name workers --lifecycle-hook-name \
                    'my hook' --instance-id i-3 --lifecycle-action-result CONTINUE";
     assert_eq!(fixes[0].run, [Command::Aws(command.to_owned())]);
 }
@@ -119,7 +119,7 @@ fn a_group_that_may_take_none_of_its_instances_does_not_shrink() {
         cluster
     };
     let all = ["i-n1", "i-n2", "i-3"];
-    assert_eq!(shrinks(2, &all).found(), ["INSTANCE-PROTECTED asg/eks-workers blocks"]);
+    assert_eq!(shrinks(2, &all).found(), ["INSTANCE-PROTECTED asg/workers blocks"]);
     assert_eq!(shrinks(3, &all).found(), [] as [&str; 0]);
     assert_eq!(shrinks(2, &all[..2]).found(), [] as [&str; 0]);
 }

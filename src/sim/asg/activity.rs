@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::domain::{InstanceId, ScalingActivity};
+use crate::domain::{InstanceId, ScalingActivity, Zone};
 
 /// One scaling activity.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Activity {
     pub message: Option<String>,
     /// 0 to 100.
     pub progress: u8,
+    /// Subnet and zone, where it has one.
+    pub place: Option<(String, Zone)>,
 }
 
 /// `StatusCode` of a scaling activity.
@@ -69,6 +71,9 @@ impl Activity {
             status: self.status.as_str().to_owned(),
             description: self.description.clone(),
             message: self.message.clone(),
+            cause: self.cause.clone(),
+            subnet: self.place.as_ref().map(|(subnet, _)| subnet.clone()),
+            zone: self.place.as_ref().map(|(_, zone)| zone.clone()),
         }
     }
 }

@@ -22,6 +22,10 @@ impl AutoScalingGroup {
         if self.is_suspended(&Process::Launch) {
             return;
         }
+        if let Some(stalled_until) = self.stalled_until.filter(|until| *until > self.now) {
+            self.evaluate_by(stalled_until);
+            return;
+        }
         if let Some(not_before) = self.not_before.filter(|at| *at > self.now) {
             self.evaluate_by(not_before);
             return;

@@ -29,6 +29,8 @@ pub struct AutoScalingGroup {
     /// Failed launches in a row, and when the next attempt may be made.
     pub(super) failed: u32,
     pub(super) not_before: Option<Timestamp>,
+    /// Until then it does not see that instances are missing.
+    pub(super) stalled_until: Option<Timestamp>,
     pub(super) uneven_since: Option<Timestamp>,
     /// The extra instance by which AZRebalance evens the zones out.
     pub(super) rebalancing: Option<InstanceId>,
@@ -51,6 +53,7 @@ impl AutoScalingGroup {
             evaluate_at: Some(now),
             failed: 0,
             not_before: None,
+            stalled_until: None,
             uneven_since: None,
             rebalancing: None,
             now,
@@ -267,6 +270,7 @@ impl AutoScalingGroup {
             status: ActivityStatus::InProgress,
             message: None,
             progress: 0,
+            place: self.instances.get(id).map(|instance| (instance.subnet.clone(), instance.zone.clone())),
         });
         let mut lost = false;
         if let Some(instance) = self.instances.get_mut(id) {

@@ -18,7 +18,7 @@ impl AutoScalingGroup {
             for wanted in self.config.overrides.clone() {
                 match self.try_launch(&candidate, &wanted.instance_type) {
                     Ok(subnet) => return Some(self.run_instance(candidate, subnet, wanted.instance_type, why)),
-                    Err(message) => self.record_failure(message, why),
+                    Err(message) => self.record_failure(message, &candidate, why),
                 }
             }
         }
@@ -80,7 +80,9 @@ impl AutoScalingGroup {
         Some(failure.reason.clone())
     }
 
-    fn record_failure(&mut self, message: String, why: &Why) {
+    fn record_failure(&mut self, message: String, zone: &Zone, why: &Why) {
+        let subnet = self.config.subnets.iter().find(|subnet| subnet.zone == *zone);
+        let place = subnet.map(|subnet| (subnet.id.clone(), zone.clone()));
         self.record(Activity {
             id: String::new(),
             instance: None,
@@ -91,6 +93,7 @@ impl AutoScalingGroup {
             status: ActivityStatus::Failed,
             message: Some(message),
             progress: 100,
+            place,
         });
     }
 
@@ -114,6 +117,7 @@ impl AutoScalingGroup {
             status: ActivityStatus::PreInService,
             message: None,
             progress: 30,
+            place: Some((subnet.clone(), zone.clone())),
         });
         let template = self.launch_template(&instance_type);
         let launched = AsgEventKind::Launched {

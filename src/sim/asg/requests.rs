@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{
-    Activity, AsgError, AsgEventKind, AutoScalingGroup, HookResult, InstanceState, LaunchFailure, TemplateUse,
-    activity::Why,
+    Activity, ActivityStatus, AsgError, AsgEventKind, AutoScalingGroup, HookResult, InstanceState, LaunchFailure,
+    TemplateUse, activity::Why,
 };
 use crate::domain::{InstanceId, Process, Size};
 
@@ -81,6 +81,37 @@ impl AutoScalingGroup {
         };
         self.resize(Size { min, desired, max });
         Ok(())
+    }
+
+    /// Until then the group does not see that instances are missing, as it sometimes does not.
+    pub(crate) fn stall(&mut self, until: Timestamp) {
+        self.stalled_until = Some(until);
+    }
+
+    /// Somebody made it want this many more, at a moment before its history begins, and it launched them.
+    pub(crate) fn was_enlarged(&mut self, by: u32, at: Timestamp) {
+        let (desired, Size { min, max, .. }) = (self.size.desired, self.size);
+        let former = desired.saturating_sub(by);
+        for from in former..desired {
+            self.record(Activity {
+                id: String::new(),
+                instance: None,
+                description: "Launching a new EC2 instance".to_owned(),
+                cause: format!(
+                    "At {at} a user request update of AutoScalingGroup constraints to min: {min}, max: {max}, desired: \
+                     {desired} changing the desired capacity from {former} to {desired}. At {at} an instance was started \
+                     in response to a difference between desired and actual capacity, increasing the capacity from {from} \
+                     to {}.",
+                    from + 1
+                ),
+                started_at: at,
+                ended_at: Some(at),
+                status: ActivityStatus::Successful,
+                message: None,
+                progress: 100,
+                place: None,
+            });
+        }
     }
 
     /// `SuspendProcesses`; no names suspends all.

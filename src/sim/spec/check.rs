@@ -196,6 +196,7 @@ fn check_fault(spec: &WorldSpec, fault: &FaultKind, field: &str) -> Result<(), W
     match fault {
         FaultKind::DeletePod { workload }
         | FaultKind::Scale { workload, .. }
+        | FaultKind::AttachmentsStick { workload }
         | FaultKind::RemoveFinalizers { workload } => {
             let known = spec.workloads.iter().map(|known| format!("{}/{}", known.namespace, known.name));
             one_of(field, "workload", workload, &known.collect::<Vec<_>>())
@@ -206,9 +207,16 @@ fn check_fault(spec: &WorldSpec, fault: &FaultKind, field: &str) -> Result<(), W
         FaultKind::LaunchesFail { zone: Some(zone), .. } => {
             one_of(field, "zone", zone, &spec.zones.iter().map(|zone| zone.name.clone()).collect::<Vec<_>>())
         }
+        FaultKind::TypeRunsOut { instance_type } => {
+            let known = spec.group.instance_types.iter().map(|known| known.name.clone()).collect::<Vec<_>>();
+            one_of(field, "instance type", instance_type, &known)
+        }
         FaultKind::LaunchesFail { zone: None, .. }
+        | FaultKind::LaunchesStall { .. }
+        | FaultKind::Suspend { .. }
         | FaultKind::SpotLoss { .. }
         | FaultKind::NotReady { .. }
+        | FaultKind::Taint { .. }
         | FaultKind::KubeletDead { .. }
         | FaultKind::NeverJoin { .. }
         | FaultKind::NeverReady { .. }
@@ -218,6 +226,7 @@ fn check_fault(spec: &WorldSpec, fault: &FaultKind, field: &str) -> Result<(), W
         | FaultKind::Uncordon { .. }
         | FaultKind::Cordon { .. }
         | FaultKind::DeleteNamespace { .. }
+        | FaultKind::NamespaceHangs { .. }
         | FaultKind::Terminate { .. }
         | FaultKind::Grow { .. }
         | FaultKind::NewTemplate

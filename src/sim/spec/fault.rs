@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::units::{optional_span, span};
-use crate::domain::IntOrPercent;
+use crate::domain::{IntOrPercent, TaintEffect};
 
 /// One thing that happens at a time, counted from the start.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -55,6 +55,17 @@ pub enum FaultKind {
         #[serde(default)]
         reason: Option<String>,
     },
+    /// The group does not see that instances are missing.
+    LaunchesStall {
+        /// How long; none for ever.
+        #[serde(default, with = "optional_span")]
+        lasts: Option<Duration>,
+    },
+    /// Somebody suspends a process of the group.
+    Suspend {
+        /// `Launch`, `Terminate`, …
+        process: String,
+    },
     /// Nodes of instances that are launched from now on never register.
     NeverJoin {
         /// How long; none for ever.
@@ -86,6 +97,26 @@ pub enum FaultKind {
     Shrink {
         /// So many.
         by: u32,
+    },
+    /// EC2 has no more instances of this type; the group's other types are launched instead.
+    TypeRunsOut {
+        /// Which, `m6i.large`.
+        instance_type: String,
+    },
+    /// Somebody taints the nodes that the group has.
+    Taint {
+        /// The taint's key.
+        key: String,
+        /// Its value.
+        #[serde(default)]
+        value: String,
+        /// Its effect.
+        effect: TaintEffect,
+    },
+    /// Volumes of a workload are not detached any more from nodes that are there.
+    AttachmentsStick {
+        /// Namespace and name, `shop/db`.
+        workload: String,
     },
     /// An admin uncordons.
     Uncordon {
@@ -134,6 +165,13 @@ pub enum FaultKind {
     DeleteNamespace {
         /// Which.
         namespace: String,
+    },
+    /// Somebody deletes a namespace, and what is in it stays.
+    NamespaceHangs {
+        /// Which.
+        namespace: String,
+        /// What its controller says.
+        says: String,
     },
     /// Somebody takes the finalizers off the pods of a workload.
     RemoveFinalizers {

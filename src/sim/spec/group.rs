@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::Deserialize;
 
 use super::{
-    TaintSpec,
+    IssueSpec, TaintSpec, UpdateSpec,
     units::{Cpu, Memory, optional_span},
 };
 use crate::domain::IntOrPercent;
@@ -35,6 +35,9 @@ pub struct GroupSpec {
     /// Labels of its nodes.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// Labels that somebody gave those that are there at the start, and nobody gives those that come.
+    #[serde(default)]
+    pub old_labels: BTreeMap<String, String>,
     /// Taints of its nodes.
     #[serde(default)]
     pub taints: Vec<TaintSpec>,
@@ -62,6 +65,12 @@ pub struct GroupSpec {
     /// The status of an instance refresh that is under way.
     #[serde(default)]
     pub instance_refresh: Option<String>,
+    /// What an instance of each type counts; none counts instances.
+    #[serde(default)]
+    pub weight: Option<u32>,
+    /// Whether it has a launch configuration instead of a template.
+    #[serde(default)]
+    pub launch_configuration: bool,
 }
 
 /// The EKS side of the group.
@@ -85,6 +94,15 @@ pub struct NodegroupSpec {
     /// The Kubernetes version that EKS says it has, `1.33`; none is that of the new kubelet.
     #[serde(default)]
     pub version: Option<String>,
+    /// What EKS says is wrong with it; a degraded one without any cannot launch.
+    #[serde(default)]
+    pub issues: Vec<IssueSpec>,
+    /// Its newest update.
+    #[serde(default)]
+    pub update: Option<UpdateSpec>,
+    /// Whether the cluster has the role that EKS drains nodes with.
+    #[serde(default = "yes")]
+    pub node_manager_role: bool,
 }
 
 /// `updateStrategy`, as EKS writes it.
@@ -196,12 +214,16 @@ impl GroupSpec {
                 strategy: StrategySpec::Default,
                 capacity_type: default_capacity_type(),
                 version: None,
+                issues: Vec::new(),
+                update: None,
+                node_manager_role: true,
             }),
             min: 0,
             max: None,
             instance_types: default_instance_types(),
             template: TemplateSpec::default(),
             labels: BTreeMap::new(),
+            old_labels: BTreeMap::new(),
             taints: Vec::new(),
             startup_taints: Vec::new(),
             lacks: Vec::new(),
@@ -211,8 +233,14 @@ impl GroupSpec {
             suspended: Vec::new(),
             operator: None,
             instance_refresh: None,
+            weight: None,
+            launch_configuration: false,
         }
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn default_status() -> String {

@@ -1,6 +1,7 @@
 //! Worlds as they are written down: what is there at the start, how long things take, what goes wrong.
 
 mod check;
+mod eks;
 mod fault;
 mod group;
 mod load;
@@ -13,6 +14,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
 
+pub use eks::{IssueSpec, LeftSpec, NamedNode, UpdateErrorSpec, UpdateSpec};
 pub use fault::{Fault, FaultKind, Replies, Target};
 pub use group::{
     AccessSpec, GroupSpec, HookSpec, InstanceTypeSpec, NodegroupSpec, StartupTaintSpec, StrategySpec, TemplateSpec,
@@ -62,6 +64,9 @@ pub struct WorldSpec {
     /// How answers go astray.
     #[serde(default)]
     pub replies: Replies,
+    /// Rights that whoever asks does not have: `create pods/eviction`, `list events`.
+    #[serde(default)]
+    pub denied: Vec<String>,
 }
 
 /// A zone.
@@ -206,6 +211,7 @@ impl WorldSpec {
             budgets: Vec::new(),
             faults: Vec::new(),
             replies: Replies::default(),
+            denied: Vec::new(),
         }
     }
 

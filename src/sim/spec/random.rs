@@ -209,6 +209,7 @@ fn block(rng: &mut Rng, spec: &mut WorldSpec) {
                 name: "guard.example.com".to_owned(),
                 message: "not now".to_owned(),
                 until: rng.percent(50).then(|| rng.millis(30_000, 600_000)),
+                down: false,
             });
         }
     }

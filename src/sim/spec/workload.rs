@@ -60,6 +60,12 @@ pub struct WorkloadSpec {
     /// No two of its pods in one of these: required pod anti-affinity.
     #[serde(default)]
     pub anti_affinity: Option<Topology>,
+    /// Its pods are as many in each of these, give or take one: a topology spread that is required.
+    #[serde(default)]
+    pub spread: Option<Topology>,
+    /// Its pods take a port of their node, so that no two of them can be on one.
+    #[serde(default)]
+    pub host_port: bool,
     /// Each pod has a volume that cannot leave its zone.
     #[serde(default)]
     pub zonal_volume: bool,
@@ -184,6 +190,12 @@ pub enum TroubleKind {
     ImagePull,
     /// It does not go when it is told to, whatever its grace period says.
     StuckTerminating,
+    /// It has a scheduling gate that nobody takes away.
+    SchedulingGated,
+    /// It names a scheduler that does not run.
+    NoScheduler,
+    /// It has a claim for which nobody makes a volume.
+    UnboundClaim,
 }
 
 /// Which pods of a workload are in trouble.
@@ -210,6 +222,9 @@ pub struct WebhookSpec {
     /// Until so long after the start; none for ever.
     #[serde(default, with = "optional_span")]
     pub until: Option<Duration>,
+    /// Whether nobody answers behind it, so that the server says no in its place.
+    #[serde(default)]
+    pub down: bool,
 }
 
 impl WorkloadSpec {
@@ -242,6 +257,8 @@ impl WorkloadSpec {
             node_selector: BTreeMap::new(),
             zones: Vec::new(),
             anti_affinity: None,
+            spread: None,
+            host_port: false,
             zonal_volume: false,
             local_data: false,
             finalizers: Vec::new(),

@@ -1,9 +1,14 @@
 //! What a world tells a diagnosis that asks.
 
-use super::{World, state::Workload as SimWorkload};
+use super::{
+    World,
+    eviction::{WEBHOOK_NAMESPACE, WEBHOOK_SERVICE},
+    state::Workload as SimWorkload,
+    template::template,
+};
 use crate::{
     domain::{
-        Answer, Ask, Fact, Known, Lack, LifecycleHook, Namespace, NodeName, Owner, PdbRef, Pod, Strategy, Subnet,
+        Answer, Ask, Fact, Known, Lack, LifecycleHook, Namespace, NodeName, Owner, PdbRef, Pod, Strategy, Webhook,
         Workload,
     },
     sim::{
@@ -24,21 +29,21 @@ impl World {
             Ask::PodsOf(pdb) => Known::Is(Fact::Pods(self.pods_counted_by(pdb))),
             Ask::Workload { namespace, owner } => Known::Is(Fact::Workload(self.controller(namespace, owner))),
             Ask::Namespace(name) => Known::Is(Fact::Namespace(self.namespace(name))),
+            Ask::Webhooks => Known::Is(Fact::Webhooks(self.webhooks())),
+            Ask::Endpoints { namespace, service } => Known::Is(Fact::Endpoints(self.endpoints(namespace, service))),
             Ask::TryEviction(pod) => Known::Is(Fact::Eviction(self.clone().would_refuse(pod))),
             Ask::DaemonPods { namespace, name, node } => Known::Is(Fact::Pods(self.daemon_pods(namespace, name, node))),
             Ask::AwsAuth => Known::Is(Fact::AwsAuth(self.roles_in(AccessSpec::AwsAuth))),
             Ask::AccessEntries => Known::Is(Fact::AccessEntries(self.roles_in(AccessSpec::Entry).unwrap_or_default())),
             Ask::Hooks => Known::Is(Fact::Hooks(self.hooks())),
-            Ask::Subnets => Known::Is(Fact::Subnets(self.subnets())),
-            Ask::Events(_)
-            | Ask::AllNodes
-            | Ask::Claim { .. }
-            | Ask::Attachments
-            | Ask::Quotas(_)
-            | Ask::Webhooks
-            | Ask::Endpoints { .. }
-            | Ask::NodeManagerRole
-            | Ask::Update(_) => Known::Unknown(Lack::NotOffered("this world does not play it".to_owned())),
+            Ask::Events(object) => Known::Is(Fact::Events(self.placing_events(object))),
+            Ask::AllNodes => Known::Is(Fact::Nodes(self.all_nodes())),
+            Ask::Claim { namespace, name } => Known::Is(Fact::Claim(self.claim_called(namespace, name))),
+            Ask::Attachments => Known::Is(Fact::Attachments(self.attachments())),
+            Ask::NodeManagerRole => Known::Is(Fact::NodeManagerRole(self.node_manager_role())),
+            Ask::Subnets => Known::Is(Fact::Subnets(self.group_subnets())),
+            Ask::Update(id) => Known::Is(Fact::Update(self.eks_update(id.as_deref()))),
+            Ask::Quotas(_) => Known::Unknown(Lack::NotOffered("this world does not play it".to_owned())),
         };
         (ask, known)
     }
@@ -76,7 +81,7 @@ impl World {
             revision: Some(1),
             owner: above,
             managed_by: None,
-            template: serde_json::json!({ "tolerations": tolerations(workload) }),
+            template: template(workload),
         })
     }
 
@@ -107,21 +112,36 @@ impl World {
         self.asg.config().hooks.iter().map(hook).collect()
     }
 
-    fn subnets(&self) -> Vec<Subnet> {
-        let subnets = self.asg.config().subnets.iter().enumerate();
-        let subnet = |(index, subnet): (usize, &crate::sim::asg::Subnet)| Subnet {
-            id: subnet.id.clone(),
-            zone: subnet.zone.clone(),
-            free: subnet.free.unwrap_or(200),
-            cidr: format!("10.0.{index}.0/24"),
-        };
-        subnets.map(subnet).collect()
-    }
-
     fn namespace(&self, name: &str) -> Option<Namespace> {
         let lives = self.workloads.iter().any(|workload| workload.spec.namespace == name);
-        let deleting_since = self.terminating_namespaces.get(name).copied();
-        lives.then_some(Namespace { deleting_since, remains: Vec::new() })
+        let deleted = self.terminating_namespaces.get(name).cloned();
+        deleted.or_else(|| lives.then_some(Namespace { deleting_since: None, remains: Vec::new() }))
+    }
+
+    /// One configuration for each webhook, all with the same service behind them.
+    fn webhooks(&self) -> Vec<Webhook> {
+        let mut hooks: Vec<Webhook> = Vec::new();
+        for hook in self.workloads.iter().filter_map(|workload| workload.spec.webhook.as_ref()) {
+            if hooks.iter().all(|known| known.name != hook.name) {
+                let config = hook.name.split('.').next().unwrap_or(&hook.name);
+                hooks.push(Webhook {
+                    config: format!("validatingwebhookconfiguration/{config}"),
+                    index: 0,
+                    name: hook.name.clone(),
+                    fails_closed: true,
+                    service: Some((WEBHOOK_NAMESPACE.to_owned(), WEBHOOK_SERVICE.to_owned())),
+                    url: None,
+                    namespaces: serde_json::json!({}),
+                });
+            }
+        }
+        hooks
+    }
+
+    /// How many answer behind the webhooks; no other service is played.
+    fn endpoints(&self, namespace: &str, service: &str) -> Option<u32> {
+        let down = self.workloads.iter().filter_map(|workload| workload.spec.webhook.as_ref()).any(|hook| hook.down);
+        (namespace == WEBHOOK_NAMESPACE && service == WEBHOOK_SERVICE).then_some(u32::from(!down))
     }
 }
 
@@ -139,22 +159,4 @@ impl SimWorkload {
         let is_its_set = self.spec.kind.owner() == Some(&owner.kind) && owner.name == self.owner_name;
         self.spec.namespace == namespace && (is_itself || is_its_set)
     }
-}
-
-/// As they stand in a pod template.
-fn tolerations(workload: &SimWorkload) -> Vec<serde_json::Value> {
-    let toleration = |toleration: &crate::domain::Toleration| {
-        let mut written = serde_json::json!({ "operator": format!("{:?}", toleration.operator) });
-        if let Some(key) = &toleration.key {
-            written["key"] = key.as_str().into();
-        }
-        if !toleration.value.is_empty() {
-            written["value"] = toleration.value.as_str().into();
-        }
-        if let Some(effect) = toleration.effect {
-            written["effect"] = format!("{effect:?}").into();
-        }
-        written
-    };
-    workload.tolerations.iter().map(toleration).collect()
 }

@@ -110,6 +110,8 @@ impl World {
             }
         }
         self.settle();
+        self.boot_update();
+        self.settle();
         for index in 0..self.budgets.len() {
             self.sync_budget(index);
         }
@@ -243,6 +245,7 @@ fn workload_of(spec: &WorkloadSpec) -> Workload {
         per_zone: BTreeMap::new(),
         budgets: Vec::new(),
         volumes: BTreeMap::new(),
+        attachments_stick: false,
         made: 0,
         succeeded: 0,
         spec: spec.clone(),

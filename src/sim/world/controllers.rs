@@ -4,9 +4,10 @@ use super::{
     World,
     scheduler::wants_daemon,
     state::{Key, NodeKey, PodKey, SimPod, Timer, Volume},
+    template::GATE,
 };
 use crate::{
-    domain::{self, Container, ContainerState, Exit, Owner, Pod, PodPhase, PodRef, Uid, Zone},
+    domain::{self, Container, ContainerState, Exit, Owner, Pod, PodPhase, PodRef, Uid, Unscheduled, Zone},
     sim::spec::{TroubleKind, TroubleWith, WorkloadKind},
 };
 
@@ -135,7 +136,10 @@ impl World {
         });
         let trouble = trouble.map(|trouble| trouble.kind);
         workload.made += 1;
-        let claims = spec.zonal_volume.then(|| format!("data-{name}"));
+        let unbound = trouble == Some(TroubleKind::UnboundClaim);
+        let claims = (spec.zonal_volume || unbound).then(|| format!("data-{name}"));
+        let said =
+            trouble.filter(|kind| *kind == TroubleKind::SchedulingGated).and_then(|kind| kind.words(&spec.name, 0));
         let object = Pod {
             id: PodRef { namespace: spec.namespace.clone(), name, uid: uid.clone() },
             node: None,
@@ -152,7 +156,7 @@ impl World {
             finalizers: spec.finalizers.clone(),
             local_data: spec.local_data,
             claims: claims.into_iter().collect(),
-            trouble: None,
+            trouble: said,
         };
         if spec.zonal_volume && !workload.volumes.contains_key(&ordinal) {
             let id = format!("vol-0{}", self.rng.hex(16));
@@ -219,7 +223,8 @@ impl World {
             less(&mut workload.per_zone, &zone);
         }
         self.to_schedule = true;
-        if workload.volumes.get(&pod.ordinal).is_some_and(|volume| volume.attached == Some(node_key)) {
+        let is_attached = |volume: &Volume| volume.attached == Some(node_key) && !workload.attachments_stick;
+        if workload.volumes.get(&pod.ordinal).is_some_and(is_attached) {
             let (workload, ordinal) = (pod.workload, pod.ordinal);
             self.at(self.spec.delays.detach, Timer::Detached { workload, ordinal, node: node_key });
         }
@@ -289,7 +294,15 @@ impl TroubleKind {
                 ),
                 ..Default::default()
             },
-            Self::StuckTerminating => return None,
+            Self::SchedulingGated => domain::Trouble {
+                unscheduled: Some(Unscheduled {
+                    reason: "SchedulingGated".to_owned(),
+                    message: Some("Scheduling is blocked due to non-empty scheduling gates".to_owned()),
+                }),
+                gates: vec![GATE.to_owned()],
+                ..Default::default()
+            },
+            Self::StuckTerminating | Self::NoScheduler | Self::UnboundClaim => return None,
         };
         Some(Box::new(trouble))
     }

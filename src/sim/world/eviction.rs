@@ -12,6 +12,11 @@ use crate::{
 /// More accepted evictions than this that nobody has seen leave, and the server takes no more.
 const MOST_DISRUPTED: usize = 2000;
 
+/// What stands behind the webhooks of a world.
+pub(super) const WEBHOOK_SERVICE: &str = "guard";
+/// Where that is.
+pub(super) const WEBHOOK_NAMESPACE: &str = "admission";
+
 impl World {
     pub(super) fn evict(&mut self, pod: &PodRef, grace: Option<u32>) -> Outcome {
         let key = match self.find(pod) {
@@ -73,6 +78,15 @@ impl World {
     fn may_evict(&mut self, key: PodKey) -> Result<(), Refusal> {
         let Some(pod) = self.pods.get(&key) else { return Err(Refusal::Gone) };
         let workload = &self.workloads[pod.workload];
+        if self.spec.denied.iter().any(|right| right == "create pods/eviction") {
+            return Err(Refusal::Forbidden {
+                message: format!(
+                    "pods \"{}\" is forbidden: User \"mngup\" cannot create resource \"pods/eviction\" in API group \
+                     \"\" in the namespace \"{}\"",
+                    pod.object.id.name, pod.object.id.namespace
+                ),
+            });
+        }
         if self.terminating_namespaces.contains_key(&workload.spec.namespace) {
             return Err(Refusal::NamespaceTerminating);
         }
@@ -81,7 +95,16 @@ impl World {
         if let Some(webhook) =
             webhook.filter(|webhook| webhook.until.is_none_or(|until| self.now < later(self.start, until)))
         {
-            let message = format!("admission webhook \"{}\" denied the request: {}", webhook.name, webhook.message);
+            let name = &webhook.name;
+            let message = if webhook.down {
+                format!(
+                    "Internal error occurred: failed calling webhook \"{name}\": failed to call webhook: Post \
+                     \"https://{WEBHOOK_SERVICE}.{WEBHOOK_NAMESPACE}.svc:443/?timeout=10s\": no endpoints available for \
+                     service \"{WEBHOOK_SERVICE}\""
+                )
+            } else {
+                format!("admission webhook \"{name}\" denied the request: {}", webhook.message)
+            };
             return Err(Refusal::Webhook { message });
         }
         if let Some(message) = &workload.spec.refused {

@@ -7,7 +7,7 @@ use super::{
     state::{Key, Kubelet, NodeKey, PodKey, Timer},
 };
 use crate::{
-    domain::{InstanceId, NodeName, PdbRef, PdbRule, Process, Readiness, Uid, Zone, later},
+    domain::{InstanceId, Namespace, NodeName, PdbRef, PdbRule, Process, Readiness, Taint, Uid, Zone, later},
     sim::{
         asg::{AutoScalingGroup, FailureReason, LaunchFailure, TemplateUse, VersionUse},
         spec::{FaultKind, Target},
@@ -148,6 +148,33 @@ impl World {
                     reason,
                 });
             }
+            FaultKind::TypeRunsOut { instance_type } => self.asg.add_failure(LaunchFailure {
+                zone: None,
+                instance_type: Some(instance_type.clone()),
+                from: now,
+                until: None,
+                attempts: None,
+                reason: FailureReason::Capacity,
+            }),
+            FaultKind::Taint { key, value, effect } => {
+                let taint = Taint { key: key.clone(), value: value.clone(), effect: *effect };
+                let nodes: Vec<_> = self.nodes.iter().filter(|(_, node)| node.in_group).map(|(key, _)| *key).collect();
+                for key in nodes {
+                    if let Some(node) = self.nodes.get_mut(&key) {
+                        node.object.taints.push(taint.clone());
+                        self.node_changed(key);
+                    }
+                }
+            }
+            FaultKind::AttachmentsStick { workload } => {
+                if let Some(index) = self.workload_named(workload) {
+                    self.workloads[index].attachments_stick = true;
+                }
+            }
+            FaultKind::LaunchesStall { lasts } => {
+                self.asg.stall(until(lasts).unwrap_or(jiff::Timestamp::MAX));
+            }
+            FaultKind::Suspend { process } => self.asg.suspend(&[Process::parse(process)], now),
             FaultKind::NeverJoin { lasts } => {
                 self.joins_fail_until = Some(until(lasts).unwrap_or(jiff::Timestamp::MAX));
             }
@@ -199,6 +226,10 @@ impl World {
                 }
             }
             FaultKind::DeleteNamespace { namespace } => self.namespace_goes(namespace),
+            FaultKind::NamespaceHangs { namespace, says } => {
+                let remains = vec![says.clone()];
+                self.terminating_namespaces.insert(namespace.clone(), Namespace { deleting_since: Some(now), remains });
+            }
             FaultKind::RemoveFinalizers { workload } => self.finalizers_go(workload),
             FaultKind::Grow { by } => {
                 let size = self.asg.size();
@@ -234,7 +265,8 @@ impl World {
     }
 
     fn namespace_goes(&mut self, namespace: &str) {
-        self.terminating_namespaces.insert(namespace.to_owned(), self.now);
+        let deleted = Namespace { deleting_since: Some(self.now), remains: Vec::new() };
+        self.terminating_namespaces.insert(namespace.to_owned(), deleted);
         let here = |pod: &super::SimPod| pod.object.id.namespace == namespace;
         let pods: Vec<PodKey> = self.pods.iter().filter(|(_, pod)| here(pod)).map(|(key, _)| *key).collect();
         for key in pods {

@@ -7,7 +7,7 @@ use super::{
     state::{Kubelet, NodeKey, PodKey, Timer},
 };
 use crate::{
-    domain::{Deletion, PodPhase, Trouble, elapsed, later},
+    domain::{Container, ContainerState, Deletion, PodPhase, Trouble, elapsed, later},
     sim::spec::TroubleKind,
 };
 
@@ -22,8 +22,7 @@ impl World {
         if let Some(volume) = self.workloads[pod.workload].volumes.get_mut(&pod.ordinal) {
             if volume.attached.is_some_and(|attached| attached != node_key) {
                 pod.waits_for_volume = true;
-                let message = "FailedAttachVolume: Multi-Attach error: volume is attached elsewhere".to_owned();
-                pod.object.trouble = Some(Box::new(Trouble { message: Some(message), ..Trouble::default() }));
+                pod.object.trouble = Some(creating(&self.workloads[pod.workload].spec.name));
                 return;
             }
             if volume.attached.is_none() {
@@ -77,7 +76,14 @@ impl World {
             Some(TroubleKind::CrashLoop) => {
                 self.at(ready, Timer::Crash(key));
             }
-            None | Some(TroubleKind::ImagePull | TroubleKind::StuckTerminating) => {
+            None
+            | Some(
+                TroubleKind::ImagePull
+                | TroubleKind::StuckTerminating
+                | TroubleKind::SchedulingGated
+                | TroubleKind::NoScheduler
+                | TroubleKind::UnboundClaim,
+            ) => {
                 if self.booting {
                     self.pod_ready(key);
                 } else {
@@ -231,4 +237,18 @@ impl World {
             self.pod_lands(waiting);
         }
     }
+}
+
+/// A pod whose volumes are not there yet: its status says no more than this.
+fn creating(workload: &str) -> Box<Trouble> {
+    let container = Container {
+        name: workload.to_owned(),
+        image: format!("registry.example.com/{workload}:2"),
+        init: false,
+        state: ContainerState::Waiting { reason: "ContainerCreating".to_owned(), message: None },
+        ended_before: None,
+        restarts: 0,
+        ready: false,
+    };
+    Box::new(Trouble { containers: vec![container], ..Trouble::default() })
 }

@@ -4,7 +4,7 @@
 //! be played by the million. Controllers act at once; what takes time in a real cluster (machines, containers, the
 //! status of budgets) takes its time here.
 //!
-//! Not played: priorities and preemption, topology spread constraints that are required, preferred affinities, rolling
+//! Not played: priorities and preemption, preferred affinities, rolling
 //! updates of workloads, restarts by liveness probes, graceful node shutdown, and what EKS itself does in the
 //! termination hook of a managed group (here the hook only waits).
 
@@ -13,14 +13,17 @@ mod apply;
 mod build;
 mod controllers;
 mod disruption;
+mod eks;
 mod eviction;
 mod facts;
 mod faults;
 mod kubelet;
 mod nodes;
 mod observe;
+mod placing;
 mod scheduler;
 mod state;
+mod template;
 #[cfg(test)]
 mod tests;
 
@@ -34,7 +37,7 @@ pub use observe::Observer;
 
 use self::state::{Budget, ChangeLog, Key, NodeKey, PodKey, SimNode, SimPod, Timer, Workload};
 use crate::{
-    domain::{InstanceId, Intent, Node, NodeName, Pdb, Pod, Uid, Zone, later},
+    domain::{InstanceId, Intent, Namespace, Node, NodeName, Pdb, Pod, Uid, Zone, later},
     sim::{Rng, asg::AutoScalingGroup, spec::WorldSpec},
 };
 
@@ -58,8 +61,8 @@ pub struct World {
     last_pod: PodKey,
     workloads: Vec<Workload>,
     budgets: Vec<Budget>,
-    /// Since when each is being deleted.
-    terminating_namespaces: BTreeMap<String, Timestamp>,
+    /// Those that are being deleted.
+    terminating_namespaces: BTreeMap<String, Namespace>,
     timers: BTreeMap<(Timestamp, u64), Timer>,
     last_timer: u64,
     to_reconcile: BTreeSet<usize>,

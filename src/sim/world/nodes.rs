@@ -94,6 +94,9 @@ impl World {
         let image = format!("ami-0{}", version.unwrap_or("0").repeat(8).get(..8).unwrap_or("00000000"));
         let mut labels = group.labels.clone();
         labels.insert("node.kubernetes.io/instance-type".to_owned(), instance_type.to_owned());
+        if self.booting {
+            labels.extend(group.old_labels.clone());
+        }
         if let Some(nodegroup) = &group.nodegroup {
             labels.insert("eks.amazonaws.com/nodegroup".to_owned(), nodegroup.name.clone());
             labels.insert("eks.amazonaws.com/nodegroup-image".to_owned(), image);

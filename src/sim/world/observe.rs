@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Change, ClusterName, DaemonSet, DaemonSetRef, Gap, Group, HealthIssue, NodeName, Nodegroup, NodegroupName,
-        NodegroupStatus, PdbRef, Pod, Requirement, Selector, SelectorOperator, UpdateStrategy, Zone, later,
+        Change, ClusterName, DaemonSet, DaemonSetRef, Gap, Group, NodeName, Nodegroup, NodegroupName, NodegroupStatus,
+        PdbRef, Pod, Requirement, Selector, SelectorOperator, UpdateStrategy, Zone, later,
     },
     ports::Watch,
     sim::spec::{StrategySpec, WorkloadKind},
@@ -137,6 +137,7 @@ impl World {
         for (id, instance) in &mut group.instances {
             instance.no_node = self.has_no_node(id);
         }
+        self.describe_oddities(&mut group);
         group.nodegroup = self.spec.group.nodegroup.as_ref().map(|spec| {
             let kubelet = self.spec.group.template.new_kubelet.trim_start_matches('v');
             let minor = kubelet.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
@@ -149,13 +150,7 @@ impl World {
                     "DEGRADED" => NodegroupStatus::Degraded,
                     other => NodegroupStatus::Other(other.to_owned()),
                 },
-                issues: match spec.status.as_str() {
-                    "DEGRADED" => vec![HealthIssue {
-                        code: "AsgInstanceLaunchFailures".to_owned(),
-                        message: "Instance launches of the Auto Scaling group fail".to_owned(),
-                    }],
-                    _ => Vec::new(),
-                },
+                issues: self.eks_issues(),
                 max_unavailable: spec.max_unavailable,
                 strategy: match spec.strategy {
                     StrategySpec::Default => UpdateStrategy::Default,

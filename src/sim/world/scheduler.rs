@@ -8,36 +8,41 @@ use super::{
 };
 use crate::{
     domain::{Readiness, Taint, TaintEffect, Toleration, Trouble, Unscheduled},
-    sim::spec::{Topology, WorkloadKind},
+    sim::spec::{Topology, TroubleKind, WorkloadKind},
 };
 
 /// Why a node does not take a pod, in the scheduler's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Unfit {
+enum Unfit<'a> {
     Unschedulable,
     Taint,
     Affinity,
+    Ports,
     AntiAffinity,
+    Spread,
     Volume,
     Cpu,
     Memory,
     Pods,
-    Extended,
+    Extended(&'a str),
 }
 
-impl Unfit {
-    fn words(self) -> &'static str {
+impl Unfit<'_> {
+    fn words(self) -> String {
         match self {
             Self::Unschedulable => "node(s) were unschedulable",
             Self::Taint => "node(s) had untolerated taint(s)",
             Self::Affinity => "node(s) didn't match Pod's node affinity/selector",
+            Self::Ports => "node(s) didn't have free ports for the requested pod ports",
             Self::AntiAffinity => "node(s) didn't match pod anti-affinity rules",
-            Self::Volume => "node(s) had volume node affinity conflict",
+            Self::Spread => "node(s) didn't match pod topology spread constraints",
+            Self::Volume => "node(s) didn't match PersistentVolume's node affinity",
             Self::Cpu => "Insufficient cpu",
             Self::Memory => "Insufficient memory",
             Self::Pods => "Too many pods",
-            Self::Extended => "Insufficient extended resources",
+            Self::Extended(resource) => return format!("Insufficient {resource}"),
         }
+        .to_owned()
     }
 }
 
@@ -46,6 +51,22 @@ impl World {
     pub(super) fn schedule(&mut self) {
         for key in self.pending.iter().copied().collect::<Vec<_>>() {
             let Some(pod) = self.pods.get(&key) else { continue };
+            match pod.trouble {
+                Some(TroubleKind::SchedulingGated | TroubleKind::NoScheduler) => continue,
+                Some(TroubleKind::UnboundClaim) => {
+                    let nodes = self.nodes.len();
+                    let why = "pod has unbound immediate PersistentVolumeClaims";
+                    self.note_unschedulable(key, format!("0/{nodes} nodes are available: {why}."));
+                    continue;
+                }
+                None
+                | Some(
+                    TroubleKind::NeverReady
+                    | TroubleKind::CrashLoop
+                    | TroubleKind::ImagePull
+                    | TroubleKind::StuckTerminating,
+                ) => {}
+            }
             match self.best_node(pod) {
                 Ok(node) => {
                     self.pending.remove(&key);
@@ -68,7 +89,7 @@ impl World {
 
     fn best_node(&self, pod: &SimPod) -> Result<NodeKey, String> {
         let workload = &self.workloads[pod.workload];
-        let mut unfit: BTreeMap<Unfit, u32> = BTreeMap::new();
+        let mut unfit: BTreeMap<Unfit<'_>, u32> = BTreeMap::new();
         let mut fit: Vec<(NodeKey, &SimNode, u32)> = Vec::new();
         // A daemon pod is made for one node and no other.
         let candidates = match pod.pinned {
@@ -76,7 +97,7 @@ impl World {
             None => self.nodes.range(..),
         };
         for (key, node) in candidates {
-            match fits(workload, pod, *key, node) {
+            match fits(workload, pod, *key, node).and_then(|()| self.spreads(workload, *key, node)) {
                 Ok(()) => fit.push((*key, node, soft_taints(workload, node))),
                 Err(why) => *unfit.entry(why).or_default() += 1,
             }
@@ -90,15 +111,36 @@ impl World {
             (3 * taints + 2 * spread + free_share(node, workload), std::cmp::Reverse(*key))
         });
         best.map(|(key, _, _)| key).ok_or_else(|| {
-            let reasons: Vec<String> = unfit.iter().map(|(why, count)| format!("{count} {}", why.words())).collect();
+            let mut reasons: Vec<_> = unfit.iter().map(|(why, count)| format!("{count} {}", why.words())).collect();
+            reasons.sort();
             let nodes = self.nodes.len();
             format!("0/{nodes} nodes are available: {}.", reasons.join(", "))
         })
     }
+
+    /// A required spread with a skew of one: the pod may go where there are fewest, cordoned places counted too
+    /// (`nodeTaintsPolicy: Ignore`).
+    fn spreads(&self, workload: &Workload, key: NodeKey, node: &SimNode) -> Result<(), Unfit<'static>> {
+        let wanted = self.nodes.iter().filter(|(_, node)| wants(workload, node));
+        let (here, least) = match workload.spec.spread {
+            None => return Ok(()),
+            Some(Topology::Hostname) => {
+                let count = |key: &NodeKey| workload.per_node.get(key).copied().unwrap_or(0);
+                (count(&key), wanted.map(|(key, _)| count(key)).min())
+            }
+            Some(Topology::Zone) => {
+                let count = |node: &SimNode| {
+                    node.object.zone.as_ref().and_then(|zone| workload.per_zone.get(zone)).copied().unwrap_or(0)
+                };
+                (count(node), wanted.map(|(_, node)| count(node)).min())
+            }
+        };
+        if here > least.unwrap_or(0) { Err(Unfit::Spread) } else { Ok(()) }
+    }
 }
 
 /// Whether the node can take the pod, or the first reason why not.
-fn fits(workload: &Workload, pod: &SimPod, key: NodeKey, node: &SimNode) -> Result<(), Unfit> {
+fn fits<'a>(workload: &'a Workload, pod: &SimPod, key: NodeKey, node: &SimNode) -> Result<(), Unfit<'a>> {
     let tolerates = |taint: &Taint| workload.tolerations.iter().any(|toleration| toleration.tolerates(taint));
     if node.object.unschedulable && !tolerates(&condition("node.kubernetes.io/unschedulable")) {
         return Err(Unfit::Unschedulable);
@@ -118,17 +160,8 @@ fn fits(workload: &Workload, pod: &SimPod, key: NodeKey, node: &SimNode) -> Resu
     if !wants(workload, node) {
         return Err(Unfit::Affinity);
     }
-    let volume_zone = workload.volumes.get(&pod.ordinal).and_then(|volume| volume.zone.as_ref());
-    if volume_zone.is_some() && volume_zone != node.object.zone.as_ref() {
-        return Err(Unfit::Volume);
-    }
-    let met = match (workload.spec.anti_affinity, &node.object.zone) {
-        (Some(Topology::Hostname), _) => workload.per_node.get(&key).copied().unwrap_or(0),
-        (Some(Topology::Zone), Some(zone)) => workload.per_zone.get(zone).copied().unwrap_or(0),
-        (Some(Topology::Zone) | None, _) => 0,
-    };
-    if met > 0 {
-        return Err(Unfit::AntiAffinity);
+    if workload.spec.host_port && workload.per_node.contains_key(&key) {
+        return Err(Unfit::Ports);
     }
     let (asks, used, capacity) = (&workload.request, &node.used, &node.capacity);
     if used.cpu + asks.cpu > capacity.cpu {
@@ -140,10 +173,27 @@ fn fits(workload: &Workload, pod: &SimPod, key: NodeKey, node: &SimNode) -> Resu
     if used.pods + asks.pods > capacity.pods {
         return Err(Unfit::Pods);
     }
-    let short = asks.extended.iter().any(|(name, amount)| {
-        used.extended.get(name).copied().unwrap_or(0) + amount > capacity.extended.get(name).copied().unwrap_or(0)
+    let short = asks.extended.iter().find(|(name, amount)| {
+        used.extended.get(*name).copied().unwrap_or(0) + **amount > capacity.extended.get(*name).copied().unwrap_or(0)
     });
-    if short { Err(Unfit::Extended) } else { Ok(()) }
+    if let Some((resource, _)) = short {
+        return Err(Unfit::Extended(resource));
+    }
+    placed(workload, pod, key, node)
+}
+
+/// The rules of volumes and of other pods, which the scheduler looks at last.
+fn placed<'a>(workload: &Workload, pod: &SimPod, key: NodeKey, node: &SimNode) -> Result<(), Unfit<'a>> {
+    let volume_zone = workload.volumes.get(&pod.ordinal).and_then(|volume| volume.zone.as_ref());
+    if volume_zone.is_some() && volume_zone != node.object.zone.as_ref() {
+        return Err(Unfit::Volume);
+    }
+    let met = match (workload.spec.anti_affinity, &node.object.zone) {
+        (Some(Topology::Hostname), _) => workload.per_node.get(&key).copied().unwrap_or(0),
+        (Some(Topology::Zone), Some(zone)) => workload.per_zone.get(zone).copied().unwrap_or(0),
+        (Some(Topology::Zone) | None, _) => 0,
+    };
+    if met > 0 { Err(Unfit::AntiAffinity) } else { Ok(()) }
 }
 
 /// Whether node selector and required node affinity let the workload onto the node.

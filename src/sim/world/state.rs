@@ -81,6 +81,8 @@ pub(super) struct Workload {
     pub(super) per_zone: BTreeMap<Zone, u32>,
     pub(super) budgets: Vec<usize>,
     pub(super) volumes: BTreeMap<u32, Volume>,
+    /// Nobody detaches its volumes any more, as long as their node is there.
+    pub(super) attachments_stick: bool,
     pub(super) made: u32,
     pub(super) succeeded: u32,
 }

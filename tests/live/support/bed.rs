@@ -32,6 +32,9 @@ pub const COLLEAGUE: &str = "colleague";
 /// Somebody with kubectl who may do everything; apart from `admin`, so that what they ask for can be told from the rest.
 pub const PERSON: &str = "person";
 
+/// Somebody with the rights that mngup has.
+pub const READER: &str = "reader";
+
 /// Time for pods to be placed and Ready on a busy machine.
 const SETTLE: Duration = Duration::from_mins(2);
 
@@ -81,7 +84,8 @@ impl Bed {
         let label = world.nodegroup.as_ref().map(|name| format!("eks.amazonaws.com/nodegroup={name}"));
         let aws = AwsServer::start(world);
         let person = User { name: PERSON.to_owned(), groups: vec!["system:masters".to_owned()] };
-        let plane_options = Options { token_webhook: Some(aws.webhook_url()), users: vec![person] };
+        let reader = User { name: READER.to_owned(), groups: vec![USER.to_owned()] };
+        let plane_options = Options { token_webhook: Some(aws.webhook_url()), users: vec![person, reader] };
         let plane = ControlPlane::start(binaries, &plane_options);
         aws.serve_cluster(plane.url(), &plane.ca_pem());
         plane.apply(&rights(&state_object));
@@ -178,6 +182,15 @@ impl Bed {
         serde_json::from_str(&self.plane.kubectl(&["get", object, "-o", "json"])).expect("kubectl prints JSON")
     }
 
+    /// What people wrote into an object, `pdb/cart` of a namespace, beside its labels; null where there is none.
+    pub fn essence(&self, namespace: &str, object: &str) -> Value {
+        let found = self.plane.kubectl_try(&["-n", namespace, "get", object, "-o", "json"]);
+        let Ok(found) = found else { return Value::Null };
+        let mut found: Map<String, Value> = serde_json::from_str(&found).expect("kubectl prints JSON");
+        found.retain(|part, _| !["metadata", "status"].contains(&part.as_str()));
+        found.into()
+    }
+
     /// All objects of some kinds in all namespaces: `nodes`, `pods`, `deployments,daemonsets`.
     pub fn list(&self, kinds: &str) -> Vec<Value> {
         let mut list: Value = serde_json::from_str(&self.plane.kubectl(&["get", kinds, "-A", "-o", "json"]))
@@ -230,6 +243,19 @@ impl Bed {
             let silent = renewed.map(|renewed| Timestamp::now().duration_since(renewed).as_secs());
             silent.is_none_or(|silent| silent > held["leaseDurationSeconds"].as_i64().unwrap_or_default()).then_some(())
         });
+    }
+
+    /// Waits until a namespace has so many pods that are not leaving, so many of them not Ready; returns them.
+    pub fn wait_for_pods(&self, namespace: &str, count: usize, not_ready: usize) -> Vec<Value> {
+        eventually(SETTLE, &format!("{not_ready} of {count} pods of namespace {namespace} are not Ready"), || {
+            let mut pods = self.list("pods");
+            pods.retain(|pod| {
+                pod["metadata"]["namespace"] == namespace && pod["metadata"]["deletionTimestamp"].is_null()
+            });
+            let broken =
+                pods.iter().filter(|pod| pod["spec"]["nodeName"].is_string() && !checks::is_ready(pod)).count();
+            (pods.len() == count && broken == not_ready).then_some(pods)
+        })
     }
 
     /// Waits until every workload runs as it should and every budget knows it.

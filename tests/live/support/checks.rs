@@ -145,7 +145,7 @@ impl fmt::Display for Figures {
     }
 }
 
-/// Whether the Node is Ready.
+/// Whether the Node or the pod is Ready.
 pub fn is_ready(node: &Value) -> bool {
     let conditions = node["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
     conditions.iter().any(|one| one["type"] == "Ready" && one["status"] == "True")

@@ -130,6 +130,19 @@ impl ControlPlane {
         answer(&self.kubectl_command_as(user, args).stdin(Stdio::null()).output().expect("kubectl runs"))
     }
 
+    /// What a line prints in a shell of a user named in the options, whose kubectl points to this cluster; or its complaint.
+    pub fn shell(&self, user: &str, line: &str) -> Result<String, String> {
+        let folder = self.binaries.program("kubectl");
+        let folders = folder.parent().map(Path::to_owned).into_iter();
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths(folders.chain(std::env::split_paths(&path))).expect("folders without colons");
+        let mut shell = Command::new("sh");
+        shell.args(["-e", "-c", line]).env("PATH", path).env("KUBECONFIG", self.kubeconfig(user));
+        // Not in the home folder, where another control plane may have had the same port.
+        shell.env("HOME", self.folder()).stdin(Stdio::null());
+        answer(&shell.output().expect("sh runs"))
+    }
+
     /// Creates or changes the objects of a YAML text.
     pub fn apply(&self, yaml: &str) {
         // Server side: one request for each object, and a status in the text is written where creating takes one.

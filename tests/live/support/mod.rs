@@ -7,21 +7,23 @@ mod bed;
 mod binaries;
 pub mod checks;
 mod control_plane;
+pub mod diagnose;
 pub mod facts;
 mod files;
 mod process;
 mod run;
 mod sampler;
 mod slots;
+pub mod webhook;
 pub mod workloads;
 
 use std::time::{Duration, Instant};
 
 pub use audit::AuditEntry;
 #[allow(unused_imports, reason = "the benchmark has this module too; each uses a part of it")]
-pub use bed::{Bed, BedOptions, COLLEAGUE, PERSON, USER};
+pub use bed::{Bed, BedOptions, COLLEAGUE, PERSON, READER, USER};
 pub use control_plane::{ControlPlane, Options, User};
-pub use process::processes_that_mention;
+pub use process::{free_port, processes_that_mention};
 pub use run::{Ended, Running};
 pub use sampler::{Sampler, Seen};
 

@@ -9,12 +9,15 @@ pub struct Deployment {
     replicas: u32,
     annotations: Vec<(String, String)>,
     placement: String,
+    rollout: String,
 }
 
 /// So many pods that carry the label `app: NAME`.
 pub fn deployment(name: &str, replicas: u32) -> Deployment {
-    let placement = String::new();
-    Deployment { name: name.to_owned(), replicas, annotations: Vec::new(), placement }.start_ms(200).stop_ms(100)
+    let (placement, rollout) = (String::new(), String::new());
+    Deployment { name: name.to_owned(), replicas, annotations: Vec::new(), placement, rollout }
+        .start_ms(200)
+        .stop_ms(100)
 }
 
 impl Deployment {
@@ -59,9 +62,15 @@ impl Deployment {
         self
     }
 
+    /// How pods are exchanged: `{type: Recreate}`.
+    pub fn strategy(mut self, strategy: &str) -> Self {
+        self.rollout = format!("  strategy: {strategy}\n");
+        self
+    }
+
     /// The object.
     pub fn yaml(&self) -> String {
-        let Self { name, replicas, annotations, placement } = self;
+        let Self { name, replicas, annotations, placement, rollout } = self;
         let annotations: Vec<_> = annotations.iter().map(|(key, value)| format!("{key}: {value:?}")).collect();
         format!(
             "\
@@ -71,7 +80,7 @@ metadata: {{name: {name}, namespace: default}}
 spec:
   replicas: {replicas}
   selector: {{matchLabels: {{app: {name}}}}}
-  template:
+{rollout}  template:
     metadata: {{labels: {{app: {name}}}, annotations: {{{}}}}}
     spec:
       containers: [{{name: app, image: app}}]
@@ -119,4 +128,31 @@ spec:
 /// Many objects as one text.
 pub fn all(objects: impl IntoIterator<Item = String>) -> String {
     objects.into_iter().collect::<Vec<_>>().join("---\n")
+}
+
+/// Objects that are written for the namespace `default`, in one of their own, which is made.
+pub fn in_namespace(namespace: &str, objects: impl IntoIterator<Item = String>) -> String {
+    let made = format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {namespace}}}}}\n");
+    let there = format!("namespace: {namespace}");
+    all(std::iter::once(made).chain(objects.into_iter().map(|object| object.replace("namespace: default", &there))))
+}
+
+/// A node of nobody's group.
+pub const OUTSIDER: &str = "outsider";
+
+/// It, for pods that want to be there.
+pub fn outsider() -> String {
+    format!(
+        "\
+apiVersion: v1
+kind: Node
+metadata: {{name: {OUTSIDER}}}
+spec: {{taints: [{{key: {OUTSIDER}, effect: NoSchedule}}]}}
+"
+    )
+}
+
+/// Never two on one node, and one of them on the node that no upgrade touches.
+pub fn with_outsider(deployment: Deployment) -> Deployment {
+    deployment.apart().placed(&format!("tolerations: [{{key: {OUTSIDER}, operator: Exists}}]"))
 }

@@ -2,14 +2,26 @@
 
 mod budget;
 mod daemon_set;
+mod event;
+mod facts;
 mod node;
 mod pod;
+mod quantity;
 mod selector;
+mod webhook;
+mod workload;
 
 pub(super) use budget::pdb;
 pub(super) use daemon_set::daemon_set;
+pub(super) use event::event;
+pub(super) use facts::{
+    attachment, claim, cluster_node, gives, lets_evict, namespace, node_roles, quota, reach_of_volume, ready_endpoints,
+};
+use node::demands;
 pub(super) use node::{instance_of, marks, node, zone_of_volume};
 pub(super) use pod::pod;
+pub(super) use webhook::webhooks;
+pub(super) use workload::RawWorkload;
 
 use k8s_openapi::api::core::v1 as core;
 

@@ -80,18 +80,20 @@ pub(in crate::adapters::k8s) fn instance_of(provider_id: &str) -> Option<Instanc
 }
 
 /// The zones that a volume is bound to by its node affinity.
-pub(in crate::adapters::k8s) fn zone_of_volume(volume: core::PersistentVolume) -> BTreeSet<Zone> {
-    let terms = volume
-        .spec
-        .and_then(|spec| spec.node_affinity)
-        .and_then(|affinity| affinity.required)
-        .map(|required| required.node_selector_terms);
-    let demands = terms.into_iter().flatten().flat_map(|term| term.match_expressions.unwrap_or_default());
-    demands
+pub(in crate::adapters::k8s) fn zone_of_volume(volume: &core::PersistentVolume) -> BTreeSet<Zone> {
+    demands(volume)
         .filter(|demand| ZONE_LABELS.contains(&demand.key.as_str()) && demand.operator == "In")
-        .flat_map(|demand| demand.values.unwrap_or_default())
+        .flat_map(|demand| demand.values.iter().flatten())
         .map(Zone::new)
         .collect()
+}
+
+/// What a volume demands of the nodes that it is used on.
+pub(super) fn demands(volume: &core::PersistentVolume) -> impl Iterator<Item = &core::NodeSelectorRequirement> {
+    let affinity = volume.spec.as_ref().and_then(|spec| spec.node_affinity.as_ref());
+    let required = affinity.and_then(|affinity| affinity.required.as_ref());
+    let terms = required.into_iter().flat_map(|required| &required.node_selector_terms);
+    terms.flat_map(|term| term.match_expressions.iter().flatten())
 }
 
 /// Reads `aws:///ZONE/i-…` and nothing else: Fargate has one more segment, hybrid nodes another scheme.
@@ -262,7 +264,7 @@ mod tests {
     fn volumes_name_the_zones_they_are_bound_to() {
         let volume = |key: &str| {
             zone_of_volume(
-                serde_json::from_value(json!({ "metadata": {}, "spec": { "nodeAffinity": { "required": {
+                &serde_json::from_value(json!({ "metadata": {}, "spec": { "nodeAffinity": { "required": {
                     "nodeSelectorTerms": [{ "matchExpressions": [
                         { "key": key, "operator": "In", "values": ["eu-west-1a"] },
                     ] }],

@@ -42,7 +42,11 @@ pub(in crate::adapters::k8s) fn pod(pod: core::Pod) -> Pod {
         finalizers: meta.finalizers.unwrap_or_default(),
         local_data: spec.volumes.iter().flatten().any(is_on_disk),
         claims: spec.volumes.iter().flatten().filter_map(|volume| claim(&name, volume)).collect(),
-        trouble: if is_ready || finished { None } else { trouble(&status) },
+        trouble: if is_ready || finished {
+            None
+        } else {
+            trouble(&status, spec.scheduling_gates.as_deref().unwrap_or_default())
+        },
         tolerations: tolerations(spec.tolerations),
         id: PodRef { namespace: meta.namespace.unwrap_or_default(), name, uid: Uid::new(meta.uid.unwrap_or_default()) },
     }
@@ -80,7 +84,7 @@ fn claim(pod: &str, volume: &core::Volume) -> Option<String> {
 }
 
 /// What is the matter with a pod that is not Ready; none where its status says nothing of it.
-fn trouble(status: &core::PodStatus) -> Option<Box<Trouble>> {
+fn trouble(status: &core::PodStatus, gates: &[core::PodSchedulingGate]) -> Option<Box<Trouble>> {
     let unscheduled = condition(status, "PodScheduled").filter(|condition| condition.status == "False");
     let init = status.init_container_statuses.iter().flatten().map(|status| container(status, true));
     let others = status.container_statuses.iter().flatten().map(|status| container(status, false));
@@ -95,6 +99,7 @@ fn trouble(status: &core::PodStatus) -> Option<Box<Trouble>> {
         not_ready: condition(status, "Ready")
             .filter(|ready| ready.status == "False")
             .and_then(|ready| ready.message.clone()),
+        gates: gates.iter().map(|gate| gate.name.clone()).collect(),
     };
     (!trouble.to_string().is_empty()).then(|| Box::new(trouble))
 }

@@ -134,6 +134,7 @@ fn webhooks_and_namespaces_that_go_refuse_in_their_own_way() {
         name: "drain.strimzi.io".to_owned(),
         message: "the operator moves this pod".to_owned(),
         until: Some(seconds(60)),
+        down: false,
     });
     let mut world = world(&[("a", 2)], vec![web]);
     let pod = first_pod(&world, "web");

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use mngup::{
-    domain::{InstanceId, Process},
+    domain::{InstanceId, Process, Zone},
     sim::asg::{Activity, AsgError, AsgInstance, TemplateUse, VersionUse},
 };
 
@@ -226,5 +226,10 @@ fn activity(state: &State, one: &Activity) -> String {
         + &leaf("StatusCode", one.status.as_str())
         + &optional("StatusMessage", one.message.as_ref())
         + &leaf("Progress", one.progress)
-        + &leaf("Details", "{\"Subnet ID\":\"subnet-0eu-west-1a\",\"Availability Zone\":\"eu-west-1a\"}")
+        + &optional("Details", one.place.as_ref().map(|(subnet, zone)| details(subnet, zone)))
+}
+
+/// As Auto Scaling writes them: JSON in a text.
+fn details(subnet: &str, zone: &Zone) -> String {
+    format!(r#"{{"Subnet ID":"{subnet}","Availability Zone":"{zone}"}}"#)
 }

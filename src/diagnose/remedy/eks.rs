@@ -1,0 +1,211 @@
+//! Ways out of what EKS says, and of what it left behind.
+
+use serde_json::json;
+
+use super::aws::{aws, of_group, of_nodegroup, who};
+use crate::{
+    diagnose::eks_codes::Said,
+    domain::{Cause, Command, EXCLUDE_FROM_LOAD_BALANCERS, Group, Node, NodeManagerRole, Nodegroup, Remedy, quoted},
+};
+
+pub(in crate::diagnose) fn of(cause: Cause, group: &Group, nodegroup: &Nodegroup, said: &Said<'_>) -> Vec<Remedy> {
+    let ids = |prefix: &str| -> Vec<&str> {
+        said.resources.iter().map(String::as_str).filter(|id| id.starts_with(prefix)).collect()
+    };
+    let own = match cause {
+        Cause::EksTemplateMismatch => template_mismatch(group, said.message()),
+        Cause::EksTemplateGone => vec![who("DeleteLaunchTemplate")],
+        Cause::EksGroupChanged => vec![who_changed(group)],
+        Cause::EksRoleGone => vec![who("DeleteRole")],
+        Cause::EksSecurityGroupGone => vec![who("DeleteSecurityGroup")],
+        Cause::EksSubnet => subnets(said.code(), &ids("subnet-")),
+        Cause::EksLimit => vec![Remedy::look(
+            "the quotas of EKS; `ec2`, `vpc` and `iam` have their own",
+            vec![aws(
+                "service-quotas list-service-quotas --service-code eks --query 'Quotas[].[QuotaName,Value]' --output text",
+            )],
+        )],
+        Cause::EksClusterUnreachable => vec![
+            Remedy::look("whether it answers now", vec![Command::Kubectl("get --raw '/readyz?verbose'".to_owned())]),
+            cluster(nodegroup),
+        ],
+        Cause::EksAccessDenied => vec![Remedy::look(
+            "the role that EKS's own work on node groups needs",
+            vec![aws("iam get-role --role-name AWSServiceRoleForAmazonEKSNodegroup")],
+        )],
+        Cause::EksDeletionStuck => deletion(&ids("sg-")),
+        Cause::EksAwsInternal => vec![Remedy::wait("usually it passes")],
+        _ => Vec::new(),
+    };
+    own.into_iter().chain([health(nodegroup)]).collect()
+}
+
+/// EKS's own words name the version that it made. Its groups have a mixed-instances policy, which `--launch-template`
+/// would take away: the version inside it is put back.
+fn template_mismatch(group: &Group, message: &str) -> Vec<Remedy> {
+    let expected = message.rsplit("Expected Launch Template version:").next().unwrap_or_default().trim();
+    let expected: String = expected.chars().take_while(char::is_ascii_digit).collect();
+    let describe = format!(
+        "autoscaling describe-auto-scaling-groups --auto-scaling-group-names {} --query \
+         'AutoScalingGroups[0].MixedInstancesPolicy'",
+        quoted(group.asg.as_str())
+    );
+    if expected.is_empty() {
+        return vec![Remedy::look("the version that the group has", vec![aws(&describe)])];
+    }
+    // Id and name exclude each other in an update.
+    let plain = "del(.LaunchTemplate.LaunchTemplateSpecification.LaunchTemplateName)";
+    let version = format!(".LaunchTemplate.LaunchTemplateSpecification.Version = \"{expected}\"");
+    let set =
+        |file: &str| of_group("update-auto-scaling-group", group, &format!("--mixed-instances-policy file://{file}"));
+    let run = vec![
+        aws(&format!("{describe} | jq '{plain}' > before.json")),
+        aws(&format!("{describe} | jq '{plain} | {version}' > policy.json")),
+        set("policy.json"),
+    ];
+    let risk = "new instances come from that version; instances of the other one stay until they are replaced";
+    let fix = Remedy::fix(format!("set the group back to version {expected}, inside its policy (needs jq)"), run, risk);
+    vec![fix.back(vec![set("before.json")]), who("UpdateAutoScalingGroup")]
+}
+
+fn subnets(code: &str, subnets: &[&str]) -> Vec<Remedy> {
+    if subnets.is_empty() {
+        return Vec::new();
+    }
+    let look = format!(
+        "ec2 describe-subnets --subnet-ids {} --query \
+         'Subnets[].[SubnetId,State,MapPublicIpOnLaunch,AssignIpv6AddressOnCreation,AvailabilityZone]'",
+        subnets.join(" ")
+    );
+    let look = Remedy::look("what is the matter with it", vec![aws(&look)]);
+    let (what, attribute) = match code {
+        "Ec2SubnetInvalidConfiguration" => ("instances get a public address", "map-public-ip-on-launch"),
+        "Ec2SubnetMissingIpv6Assignment" => ("instances get an IPv6 address", "assign-ipv6-address-on-creation"),
+        _ => return vec![look],
+    };
+    let set = |flag: &str| -> Vec<Command> {
+        let line = |subnet: &&str| aws(&format!("ec2 modify-subnet-attribute --subnet-id {subnet} --{flag}"));
+        subnets.iter().map(line).collect()
+    };
+    let fix = Remedy::fix(what, set(attribute), "all new instances there get one");
+    vec![look, fix.back(set(&format!("no-{attribute}")))]
+}
+
+fn deletion(groups: &[&str]) -> Vec<Remedy> {
+    let uses = |id: &&str| {
+        let line = format!(
+            "ec2 describe-network-interfaces --filters Name=group-id,Values={id} --query \
+             'NetworkInterfaces[].[NetworkInterfaceId,Description,Status]' --output text"
+        );
+        Remedy::look(format!("what still uses {id}"), vec![aws(&line)])
+    };
+    groups.iter().map(uses).collect()
+}
+
+/// Put back as the documentation of EKS has them.
+pub(in crate::diagnose) fn node_manager_rights(has: NodeManagerRole) -> Vec<Remedy> {
+    let name = "eks:node-manager";
+    let rule = |resource: &str, verbs: &[&str]| json!({ "op": "add", "path": "/rules/-", "value": { "apiGroups": [""], "resources": [resource], "verbs": verbs } });
+    let more = json!([rule("nodes", &["get", "list", "watch", "patch"]), rule("pods/eviction", &["create"])]);
+    let role = [
+        format!("delete clusterrole {name} --ignore-not-found"),
+        format!("create clusterrole {name} --verb=get,list,watch,delete --resource=pods"),
+        format!("patch clusterrole {name} --type=json -p '{more}'"),
+    ];
+    let binding = [
+        format!("delete clusterrolebinding {name} --ignore-not-found"),
+        format!("create clusterrolebinding {name} --clusterrole={name} --user={name}"),
+    ];
+    let lines = role.into_iter().filter(|_| !has.role).chain(binding.into_iter().filter(|_| !has.binding));
+    let look = vec![
+        Command::Kubectl(format!("describe clusterrole {name}")),
+        Command::Kubectl(format!("describe clusterrolebinding {name}")),
+    ];
+    vec![
+        Remedy::look("what is there", look),
+        Remedy::fix("put them back as EKS documents them", lines.map(Command::Kubectl).collect(), ""),
+    ]
+}
+
+pub(in crate::diagnose) fn left_cordoned(nodes: &[&Node]) -> Vec<Remedy> {
+    let names = |wanted: &dyn Fn(&Node) -> bool| -> Option<String> {
+        let named: Vec<_> = nodes.iter().filter(|node| wanted(node)).map(|node| node.name.as_str()).collect();
+        (!named.is_empty()).then(|| named.join(" "))
+    };
+    let cordoned = names(&|node| node.unschedulable);
+    let excluded = names(&|node| node.labels.contains_key(EXCLUDE_FROM_LOAD_BALANCERS));
+    let line = |verb: &str, names: &str, rest: &str| Command::Kubectl(format!("{verb} {names}{rest}"));
+    let label = |names: &str, value: &str| line("label node", names, &format!(" {EXCLUDE_FROM_LOAD_BALANCERS}{value}"));
+    let run =
+        cordoned.iter().map(|names| line("uncordon", names, "")).chain(excluded.iter().map(|names| label(names, "-")));
+    let back = cordoned
+        .iter()
+        .map(|names| line("cordon", names, ""))
+        .chain(excluded.iter().map(|names| label(names, "=true")));
+    let serve = Remedy::fix("bring them back into service", run.collect(), "pods come to nodes that still have to go");
+    vec![go_on(), serve.back(back.collect())]
+}
+
+pub(in crate::diagnose) fn left_size(group: &Group, nodegroup: &Nodegroup, former: u32, old: &[&Node]) -> Vec<Remedy> {
+    let size = group.size;
+    let extra = size.desired - former;
+    let emptied = old.iter().take(usize::try_from(extra).unwrap_or(usize::MAX)).filter_map(|node| {
+        let instance = node.instance.as_ref()?;
+        Some([
+            Command::Kubectl(format!("drain {} --ignore-daemonsets --delete-emptydir-data", node.name)),
+            aws(&format!(
+                "autoscaling terminate-instance-in-auto-scaling-group --instance-id {instance} \
+                 --should-decrement-desired-capacity"
+            )),
+        ])
+    });
+    let emptied: Vec<_> = emptied.flatten().collect();
+    let by_hand = (!emptied.is_empty()).then(|| {
+        let risk = "each node goes for good; end none before its drain has said that it is done";
+        Remedy::fix("empty old nodes, which asks budgets, and shrink the group by them", emptied, risk)
+    });
+    let sizes = |max: u32, desired: u32| {
+        let sizes = format!("--scaling-config minSize={},maxSize={max},desiredSize={desired}", size.min);
+        of_nodegroup("update-nodegroup-config", nodegroup, &sizes)
+    };
+    // EKS raises both by the same number.
+    let risk = "the group chooses which nodes go, and after 15 minutes EKS ends them whatever budgets say; the former \
+                maximum is reckoned from the former size";
+    let at_once = Remedy::fix(
+        "put the sizes back",
+        vec![sizes(size.max.saturating_sub(extra).max(former), former.max(size.min))],
+        risk,
+    );
+    by_hand.into_iter().chain([at_once.back(vec![sizes(size.max, size.desired)])]).collect()
+}
+
+pub(in crate::diagnose) fn mixed_versions() -> Vec<Remedy> {
+    vec![go_on()]
+}
+
+/// A run of ours replaces what is old by what it sees.
+fn go_on() -> Remedy {
+    let risk = "those of every run; clear first what made the update fail";
+    Remedy::fix("go on where EKS stopped", vec![Command::Upgrade(String::new())], risk)
+}
+
+fn who_changed(group: &Group) -> Remedy {
+    let line = format!(
+        "cloudtrail lookup-events --lookup-attributes AttributeKey=ResourceName,AttributeValue={}",
+        quoted(group.asg.as_str())
+    );
+    Remedy::look("what was changed, and by whom", vec![aws(&line)])
+}
+
+fn cluster(nodegroup: &Nodegroup) -> Remedy {
+    let line = format!(
+        "eks describe-cluster --name {} --query 'cluster.[status,health,resourcesVpcConfig]'",
+        quoted(nodegroup.cluster.as_str())
+    );
+    Remedy::look("what EKS says of the cluster", vec![aws(&line)])
+}
+
+fn health(nodegroup: &Nodegroup) -> Remedy {
+    let query = "--query 'nodegroup.[status,health.issues]'";
+    Remedy::look("what EKS says", vec![of_nodegroup("describe-nodegroup", nodegroup, query)])
+}

@@ -1,0 +1,260 @@
+//! Ways out where the group launches nothing.
+
+use super::aws::{aws, of_group, of_nodegroup, template, who};
+use crate::{
+    diagnose::launch_words,
+    domain::{Cause, Command, Group, Remedy, ScalingActivity, quoted},
+};
+
+/// By what failed: what shows the fault first, with the ids that the words name, then what mends it.
+pub(in crate::diagnose) fn of(cause: Cause, group: &Group, activities: &[&ScalingActivity]) -> Vec<Remedy> {
+    let failed = Failed::of(group, activities);
+    let own = match cause {
+        Cause::LaunchNoCapacity => failed.no_capacity(),
+        Cause::LaunchQuota => quota(),
+        Cause::LaunchNoAddresses => failed.no_addresses(),
+        Cause::LaunchAmi => failed.ami(),
+        Cause::LaunchKeyPair => failed.key_pair(),
+        Cause::LaunchKms => failed.kms(),
+        Cause::LaunchSpotPrice => failed.spot_price(),
+        Cause::LaunchSecurityGroup => failed.security_group(),
+        Cause::LaunchUnsupported => failed.offerings().into_iter().chain(failed.dry_run()).collect(),
+        Cause::LaunchDevice => failed.device(),
+        Cause::LaunchRights => failed.rights(),
+        _ => {
+            template(group, "LaunchTemplateVersions[].LaunchTemplateData").into_iter().chain(failed.dry_run()).collect()
+        }
+    };
+    own.into_iter().chain([what_it_did(group)]).collect()
+}
+
+pub(in crate::diagnose) fn suspended(group: &Group) -> Vec<Remedy> {
+    let resume = of_group("resume-processes", group, "--scaling-processes Launch");
+    let suspend = of_group("suspend-processes", group, "--scaling-processes Launch");
+    let fix = Remedy::fix("let it launch", vec![resume], "all instances that are missing are launched at once");
+    vec![who("SuspendProcesses"), fix.back(vec![suspend])]
+}
+
+pub(in crate::diagnose) fn silent(group: &Group) -> Vec<Remedy> {
+    let state = format!(
+        "autoscaling describe-auto-scaling-groups --auto-scaling-group-names {} --query \
+         'AutoScalingGroups[].[DesiredCapacity,SuspendedProcesses,WarmPoolConfiguration,Instances[].[InstanceId,LifecycleState]]'",
+        quoted(group.asg.as_str())
+    );
+    vec![Remedy::wait("Auto Scaling may be slow"), Remedy::look("what holds it", vec![aws(&state)]), what_it_did(group)]
+}
+
+pub(in crate::diagnose) fn at_max(group: &Group) -> Vec<Remedy> {
+    let surge = Command::Upgrade("--max-surge 1".to_owned());
+    let during = Remedy::fix(
+        "one node more while it is upgraded, the maximum raised for that long",
+        vec![surge],
+        "one more instance is paid for",
+    );
+    let (min, max, desired) = (group.size.min, group.size.max, group.size.desired);
+    let (more, back) = match &group.nodegroup {
+        Some(nodegroup) => {
+            let size = |max, desired| {
+                let sizes = format!("--scaling-config minSize={min},maxSize={max},desiredSize={desired}");
+                of_nodegroup("update-nodegroup-config", nodegroup, &sizes)
+            };
+            (size(max + 1, desired + 1), size(max, desired))
+        }
+        None => {
+            let size = |max, desired| {
+                let sizes = format!("--max-size {max} --desired-capacity {desired}");
+                of_group("update-auto-scaling-group", group, &sizes)
+            };
+            (size(max + 1, desired + 1), size(max, desired))
+        }
+    };
+    let risk = "one more instance is paid for; taking it back ends a node of the group's choice without asking budgets";
+    vec![during, Remedy::fix("a larger group", vec![more], risk).back(vec![back])]
+}
+
+fn what_it_did(group: &Group) -> Remedy {
+    let activities = "--max-items 10 --query 'Activities[].[StartTime,StatusCode,StatusMessage,Details]' --output text";
+    Remedy::look("what the group tried", vec![of_group("describe-scaling-activities", group, activities)])
+}
+
+fn quota() -> Vec<Remedy> {
+    let list = "service-quotas list-service-quotas --service-code ec2 --output text --query \
+                'Quotas[?contains(QuotaName,`Running On-Demand`)||contains(QuotaName,`Spot Instance Requests`)].\
+                [QuotaCode,QuotaName,Value]'";
+    let running = "ec2 describe-instances --filters Name=instance-state-name,Values=running --output text --query \
+                   'Reservations[].Instances[].[InstanceType,InstanceId]'";
+    vec![
+        Remedy::look("the quotas; `aws service-quotas request-service-quota-increase` asks for more", vec![aws(list)]),
+        Remedy::look("what uses them up", vec![aws(running)]),
+    ]
+}
+
+/// Failures of one cause, for the ids in their words.
+struct Failed<'a> {
+    group: &'a Group,
+    text: String,
+    subnets: Vec<&'a str>,
+}
+
+impl<'a> Failed<'a> {
+    fn of(group: &'a Group, activities: &[&'a ScalingActivity]) -> Self {
+        let texts = activities.iter().filter_map(|activity| activity.message.as_deref());
+        let text = texts.collect::<Vec<_>>().join(" ");
+        let mut subnets: Vec<&str> = activities.iter().filter_map(|activity| activity.subnet.as_deref()).collect();
+        subnets.sort_unstable();
+        subnets.dedup();
+        Self { group, text, subnets }
+    }
+
+    fn id(&self, prefix: &str) -> Option<String> {
+        launch_words::id(&self.text, prefix)
+    }
+
+    fn no_capacity(&self) -> Vec<Remedy> {
+        let wait = Remedy::wait("the group tries again by itself, and AWS's stock changes by the minute");
+        std::iter::once(wait).chain(self.offerings()).collect()
+    }
+
+    /// The zones in which the group's types can be had at all.
+    fn offerings(&self) -> Option<Remedy> {
+        let mut types: Vec<&str> = self
+            .group
+            .instances
+            .values()
+            .map(|instance| instance.instance_type.as_str())
+            .filter(|t| !t.is_empty())
+            .collect();
+        types.sort_unstable();
+        types.dedup();
+        if types.is_empty() {
+            return None;
+        }
+        let line = format!(
+            "ec2 describe-instance-type-offerings --location-type availability-zone --filters \
+             Name=instance-type,Values={} --query 'InstanceTypeOfferings[].[InstanceType,Location]' --output text",
+            types.join(",")
+        );
+        Some(Remedy::look("which zones offer its types", vec![aws(&line)]))
+    }
+
+    fn no_addresses(&self) -> Vec<Remedy> {
+        let ids = if self.subnets.is_empty() { self.id("subnet-") } else { Some(self.subnets.join(" ")) };
+        let free = ids.as_ref().map(|ids| {
+            let line = format!(
+                "ec2 describe-subnets --subnet-ids {ids} --query \
+                 'Subnets[].[SubnetId,AvailabilityZone,AvailableIpAddressCount]' --output text"
+            );
+            Remedy::look("how many addresses are free", vec![aws(&line)])
+        });
+        let unused = ids.map(|ids| {
+            let line = format!(
+                "ec2 describe-network-interfaces --filters Name=subnet-id,Values={} Name=status,Values=available --query \
+                 'NetworkInterfaces[].[NetworkInterfaceId,Description]' --output text",
+                ids.replace(' ', ",")
+            );
+            Remedy::look("network interfaces that nothing uses, and that hold addresses", vec![aws(&line)])
+        });
+        free.into_iter().chain(unused).collect()
+    }
+
+    fn ami(&self) -> Vec<Remedy> {
+        let image = self.id("ami-").map(|ami| {
+            let line = format!(
+                "ec2 describe-images --image-ids {ami} --include-deprecated --query \
+                 'Images[].[ImageId,State,Architecture,OwnerId,Public]' --output text"
+            );
+            Remedy::look("whether it is there for this account", vec![aws(&line)])
+        });
+        image.into_iter().chain(template(self.group, "LaunchTemplateVersions[].LaunchTemplateData.ImageId")).collect()
+    }
+
+    fn key_pair(&self) -> Vec<Remedy> {
+        let list = Remedy::look(
+            "the key pairs that there are",
+            vec![aws("ec2 describe-key-pairs --query 'KeyPairs[].[KeyName,CreateTime]' --output text")],
+        );
+        let import = launch_words::named(&self.text, "key pair").map(|name| {
+            let name = quoted(&name);
+            let import = format!("ec2 import-key-pair --key-name {name} --public-key-material fileb://key.pub");
+            let risk = "whoever has the private half of key.pub may log in to new nodes where SSH is open";
+            let fix = Remedy::fix("a key under the same name: EC2 asks only for the name", vec![aws(&import)], risk);
+            fix.back(vec![aws(&format!("ec2 delete-key-pair --key-name {name}"))])
+        });
+        std::iter::once(list).chain(import).collect()
+    }
+
+    fn kms(&self) -> Vec<Remedy> {
+        let devices = template(self.group, "LaunchTemplateVersions[].LaunchTemplateData.BlockDeviceMappings");
+        let key = self.id("arn:aws:kms").map(|key| {
+            let line =
+                format!("kms describe-key --key-id {} --query 'KeyMetadata.[KeyState,KeyManager]'", quoted(&key));
+            Remedy::look("the state of the key", vec![aws(&line)])
+        });
+        devices.into_iter().chain(key).collect()
+    }
+
+    fn spot_price(&self) -> Vec<Remedy> {
+        let distribution = format!(
+            "autoscaling describe-auto-scaling-groups --auto-scaling-group-names {} --query \
+             'AutoScalingGroups[].MixedInstancesPolicy.InstancesDistribution'",
+            quoted(self.group.asg.as_str())
+        );
+        let look = Remedy::look("the highest price that is allowed", vec![aws(&distribution)]);
+        // The API of managed node groups has no field for it: whoever set one did so behind EKS.
+        let lift = self.group.nodegroup.is_none().then(|| {
+            let policy = r#"--mixed-instances-policy '{"InstancesDistribution":{"SpotMaxPrice":""}}'"#;
+            let lift = of_group("update-auto-scaling-group", self.group, policy);
+            Remedy::fix("no maximum: the On-Demand price is the limit then", vec![lift], "at most what On-Demand costs")
+        });
+        std::iter::once(look).chain(lift).collect()
+    }
+
+    fn security_group(&self) -> Vec<Remedy> {
+        let group = self.id("sg-").map(|id| {
+            let line = format!(
+                "ec2 describe-security-groups --group-ids {id} --query \
+                 'SecurityGroups[].[GroupId,GroupName,VpcId]' --output text"
+            );
+            Remedy::look("whether it is there, and of which VPC", vec![aws(&line)])
+        });
+        let query = "LaunchTemplateVersions[].LaunchTemplateData.[SecurityGroupIds,NetworkInterfaces]";
+        group.into_iter().chain(template(self.group, query)).collect()
+    }
+
+    fn device(&self) -> Vec<Remedy> {
+        template(self.group, "LaunchTemplateVersions[].LaunchTemplateData.[ImageId,BlockDeviceMappings]")
+            .into_iter()
+            .collect()
+    }
+
+    fn rights(&self) -> Vec<Remedy> {
+        let encoded = "Encoded authorization failure message: ";
+        let message = self.text.split(encoded).nth(1).and_then(|rest| rest.split_whitespace().next());
+        let decode = message.map(|message| {
+            let line = format!(
+                "sts decode-authorization-message --encoded-message {} --query DecodedMessage --output text",
+                quoted(message)
+            );
+            Remedy::look("which statement forbids it", vec![aws(&line)])
+        });
+        let role = Remedy::look(
+            "whether the role is there that the group launches with",
+            vec![aws("iam get-role --role-name AWSServiceRoleForAutoScaling")],
+        );
+        decode.into_iter().chain([role]).collect()
+    }
+
+    /// The same launch without an instance; EC2 says what it objects to.
+    fn dry_run(&self) -> Option<Remedy> {
+        let template = self.group.target.template.as_ref()?;
+        let subnet = self.subnets.first().map(|subnet| format!(" --subnet-id {subnet}")).unwrap_or_default();
+        let line = format!(
+            "ec2 run-instances --dry-run --launch-template LaunchTemplateId={},Version={}{subnet}",
+            template.id, template.version
+        );
+        Some(Remedy::look(
+            "the same launch without an instance (DryRunOperation: it would work, for you)",
+            vec![aws(&line)],
+        ))
+    }
+}

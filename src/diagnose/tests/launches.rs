@@ -1,0 +1,129 @@
+//! Why the group brings no instance.
+
+use super::*;
+
+/// A group that should have two members and has one.
+fn short(activities: Vec<ScalingActivity>) -> Cluster {
+    let mut cluster = Cluster::new();
+    cluster.see(Change::Group(Box::new(Group { activities, ..group(&["n1"]) })));
+    cluster
+}
+
+fn launch(status: &str, seconds_ago: u64, message: Option<&str>) -> ScalingActivity {
+    ScalingActivity {
+        id: format!("{status}-{seconds_ago}"),
+        started_at: ago(seconds_ago),
+        status: status.to_owned(),
+        description: "Launching a new EC2 instance".to_owned(),
+        message: message.map(str::to_owned),
+        zone: Some("a".into()),
+        subnet: Some("subnet-0a".to_owned()),
+        ..ScalingActivity::default()
+    }
+}
+
+fn went(seconds_ago: u64) -> ScalingActivity {
+    ScalingActivity {
+        description: "Terminating EC2 instance: i-n2".to_owned(),
+        ..launch("Successful", seconds_ago, None)
+    }
+}
+
+const NO_KEY: &str =
+    "Could not launch On-Demand Instances. InvalidKeyPair.NotFound - The key pair 'my ops' does not exist";
+const NO_CAPACITY: &str =
+    "We currently do not have sufficient m6i.large capacity in the Availability Zone you requested (a).";
+
+#[test]
+fn a_launch_that_fails_is_told_by_its_words_and_where_it_was_tried() {
+    let cluster = short(vec![launch("Failed", 10, Some(NO_KEY)), launch("Failed", 60, Some(NO_KEY)), went(70)]);
+    let found = cluster.examine(&Subject::Group);
+    let [finding] = found.findings.as_slice() else { panic!("{:#?}", told(&found)) };
+    assert_eq!(told(&found), ["LAUNCH-KEY-PAIR asg/workers blocks"]);
+    assert_eq!(finding.says, "asg/workers cannot launch an instance in a");
+    let said: Vec<_> = finding.evidence.iter().map(|proof| (proof.by, proof.says.clone())).collect();
+    assert_eq!(said, [(By::Activity, format!("{NO_KEY} (zone a, subnet-0a)"))]);
+    let fix = finding.remedies.iter().find(|remedy| remedy.kind == RemedyKind::Fix).unwrap();
+    let import = "ec2 import-key-pair --key-name 'my ops' --public-key-material fileb://key.pub";
+    assert_eq!(fix.run, [Command::Aws(import.to_owned())]);
+    assert_eq!(fix.back, [Command::Aws("ec2 delete-key-pair --key-name 'my ops'".to_owned())]);
+}
+
+#[test]
+fn one_that_another_launch_followed_is_none_and_so_is_one_in_a_zone_while_another_launched() {
+    let followed = short(vec![launch("Successful", 10, None), launch("Failed", 60, Some(NO_KEY))]);
+    assert_eq!(followed.found(), [""; 0]);
+    // The group wants one more, and it is on its way.
+    let under_way = short(vec![launch("PreInService", 10, None), launch("Failed", 10, Some(NO_KEY))]);
+    assert_eq!(under_way.found(), [""; 0]);
+    let mut whole = short(vec![launch("Failed", 60, Some(NO_KEY))]);
+    whole.see(Change::Group(Box::new(Group {
+        activities: vec![launch("Failed", 60, Some(NO_KEY))],
+        ..group(&["n1", "n2"])
+    })));
+    assert_eq!(whole.found(), [""; 0], "nothing is owed");
+}
+
+#[test]
+fn what_may_pass_is_waited_for_and_named_meanwhile() {
+    let at =
+        |seconds| short(vec![launch("Failed", 5, Some(NO_CAPACITY)), launch("Failed", seconds, Some(NO_CAPACITY))]);
+    assert_eq!(at(40).found(), ["LAUNCH-NO-CAPACITY asg/workers waits"]);
+    assert_eq!(at(80).found(), ["LAUNCH-NO-CAPACITY asg/workers blocks"]);
+    // An old failure says nothing of a launch that was not tried since an instance went.
+    let before = short(vec![went(5), launch("Failed", 80, Some(NO_CAPACITY))]);
+    assert_eq!(before.found(), ["LAUNCH-NO-CAPACITY asg/workers waits"]);
+    let series = short(vec![launch("Failed", 5, Some(NO_CAPACITY)), launch("Failed", 7200, Some(NO_CAPACITY))]);
+    assert_eq!(series.found(), ["LAUNCH-NO-CAPACITY asg/workers waits"], "two hours apart is no series");
+}
+
+#[test]
+fn several_causes_of_one_group_are_told_each() {
+    let both = vec![launch("Failed", 40, Some(NO_KEY)), launch("Failed", 80, Some(NO_CAPACITY)), went(90)];
+    assert_eq!(short(both).found(), ["LAUNCH-NO-CAPACITY asg/workers blocks", "LAUNCH-KEY-PAIR asg/workers blocks"]);
+}
+
+#[test]
+fn a_full_subnet_is_shown_with_what_is_free_and_without_the_right_to_see_it_the_words_are_enough() {
+    let text =
+        "There are not enough free addresses in subnet 'subnet-0a' to satisfy the requested number of instances.";
+    let subnet = Subnet { id: "subnet-0a".to_owned(), zone: "a".into(), free: 0, cidr: "10.0.0.0/28".to_owned() };
+    let full = || short(vec![launch("Failed", 80, Some(text)), went(90)]);
+    let known = full().told((Ask::Subnets, Known::Is(Fact::Subnets(vec![subnet]))));
+    let found = known.examine(&Subject::Group);
+    assert!(found.findings[0].evidence.iter().any(|proof| proof.says == "addresses that are free: subnet-0a (a) 0"));
+    let lack = Lack::Right("ec2:DescribeSubnets".to_owned());
+    let unknown = full().told((Ask::Subnets, Known::Unknown(lack)));
+    assert_eq!(unknown.found(), ["LAUNCH-NO-ADDRESSES asg/workers blocks"]);
+}
+
+#[test]
+fn a_group_that_may_not_launch_and_one_that_does_nothing_are_told() {
+    let mut suspended = short(vec![went(90)]);
+    let may_not =
+        |process: Process| Group { suspended: [process].into(), activities: vec![went(90)], ..group(&["n1"]) };
+    suspended.see(Change::Group(Box::new(may_not(Process::Launch))));
+    assert_eq!(suspended.found(), ["LAUNCH-SUSPENDED asg/workers blocks"]);
+    suspended.see(Change::Group(Box::new(may_not(Process::AzRebalance))));
+    assert_eq!(suspended.found(), ["LAUNCH-SILENT asg/workers blocks"]);
+    assert_eq!(short(vec![went(20)]).found(), ["LAUNCH-SILENT asg/workers waits"]);
+}
+
+#[test]
+fn a_group_at_its_maximum_is_told_where_pods_lack_room() {
+    let at = |max: u32, message: &str| {
+        let unscheduled = Unscheduled { reason: "Unschedulable".to_owned(), message: Some(message.to_owned()) };
+        let trouble = Trouble { unscheduled: Some(unscheduled), ..Trouble::default() };
+        let waits = Pod { phase: PodPhase::Pending, created_at: ago(90), ..not_ready(pod("cart-2", ""), 90, trouble) };
+        let counted = [pod("cart-1", "n1"), waits];
+        let mut cluster = Cluster::new().budget(budget(max_unavailable(1), 2, 1, 1), counted);
+        let size = Size { min: 1, desired: 2, max };
+        cluster.see(Change::Group(Box::new(Group { size, ..group(&["n1", "n2"]) })));
+        cluster.found()
+    };
+    let full = "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) were unschedulable.";
+    assert!(at(2, full).iter().any(|line| line.contains("LAUNCH-AT-MAX asg/workers")), "{:?}", at(2, full));
+    assert!(!at(3, full).iter().any(|line| line.contains("LAUNCH-AT-MAX")), "{:?}", at(3, full));
+    let affinity = "0/2 nodes are available: 2 node(s) didn't match pod anti-affinity rules.";
+    assert!(!at(2, affinity).iter().any(|line| line.contains("LAUNCH-AT-MAX")), "one node more is not what it lacks");
+}

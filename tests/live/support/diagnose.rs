@@ -1,0 +1,141 @@
+//! The way of a cause: a run stands still and names it, a diagnosis finds it, and what it prints clears it away.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Bed, Ended, PERSON, Running};
+
+/// Within this a run names what holds it.
+const NAMED: Duration = Duration::from_mins(1);
+
+/// Time for a run to go on to its end once everything was cleared away.
+const GOES_ON: Duration = Duration::from_mins(2);
+
+/// A cause that was made several times, in a namespace for each way out.
+#[derive(Clone, Debug)]
+pub struct Copies {
+    /// Its code.
+    pub code: &'static str,
+    /// Where its copies are: as many as it has fixes that kubectl carries out, in their order.
+    pub namespaces: &'static [&'static str],
+    /// What a fix changes and its way back puts right again: `pdb/guard`.
+    pub object: &'static str,
+}
+
+/// A run that stands still; what holds it was found.
+pub struct Stalled<'a> {
+    bed: &'a Bed,
+    run: Running,
+    /// What `mngup diagnose` said.
+    pub diagnosis: Value,
+    screen: String,
+}
+
+/// What `mngup diagnose` finds in the group, as JSON and as a person sees it.
+pub fn diagnose(bed: &Bed) -> (Value, Ended) {
+    let json = bed.command("diagnose", &["-o", "json"]);
+    let screen = bed.command("diagnose", &[]);
+    (serde_json::from_str(&json.stdout).unwrap_or_else(|error| panic!("{error}\n{json}")), screen)
+}
+
+/// The causes that somebody must act on, with what they are about.
+pub fn roots(diagnosis: &Value) -> Vec<String> {
+    let findings = diagnosis["findings"].as_array().into_iter().flatten();
+    let blocking = findings.filter(|finding| finding["grade"] == "blocks");
+    blocking.map(|finding| format!("{} {}", finding["cause"].as_str().unwrap(), finding["object"])).collect()
+}
+
+impl<'a> Stalled<'a> {
+    /// Upgrades with these arguments until each of these codes was said, each within a minute from the first wait on.
+    pub fn upgrade(bed: &'a Bed, args: &[&str], codes: &[&str]) -> Self {
+        let mut run = bed.spawn_upgrade(args);
+        run.wait_until_said(" cordoned", Duration::from_mins(2));
+        for code in codes {
+            run.wait_until_said(code, NAMED);
+        }
+        let (diagnosis, screen) = diagnose(bed);
+        assert_eq!(screen.code, Some(4), "{screen}");
+        Self { bed, run, diagnosis, screen: screen.stdout }
+    }
+
+    /// What a diagnosis found of this cause in this namespace, as something that somebody must act on.
+    pub fn finding(&self, code: &str, namespace: &str) -> &Value {
+        let findings = self.diagnosis["findings"].as_array().expect("a list");
+        let is_there = |finding: &&Value| {
+            let object = finding["object"].to_string();
+            finding["cause"] == code
+                && finding["grade"] == "blocks"
+                // The namespace, or a name that begins with it where there is none.
+                && object.contains(&format!("\"{namespace}"))
+        };
+        findings.iter().find(is_there).unwrap_or_else(|| {
+            panic!(
+                "no {code} in namespace {namespace} among {:#?}\n{}\n{}",
+                roots(&self.diagnosis),
+                self.screen,
+                self.run.stderr()
+            )
+        })
+    }
+
+    /// Clears each copy away by another of the fixes that are printed, waits until the run ends well, and takes all of
+    /// them back.
+    pub fn clear(self, copies: &[Copies]) -> Ended {
+        let (mut before, mut back) = (BTreeMap::new(), Vec::new());
+        for Copies { code, namespaces, object } in copies {
+            let fixes = self.fixes(self.finding(code, namespaces[0])).len();
+            assert_eq!(fixes, namespaces.len(), "{code}: a copy for each fix:\n{}", self.screen);
+            for (number, namespace) in namespaces.iter().enumerate() {
+                let fix = &self.fixes(self.finding(code, namespace))[number];
+                before.insert((*namespace, *object), self.bed.essence(namespace, object));
+                println!("{code} in {namespace}: {}", fix["what"].as_str().unwrap());
+                self.run(&lines(&fix["run"]));
+                back.push((*code, *namespace, *object, lines(&fix["back"])));
+            }
+        }
+        let (bed, run) = (self.bed, self.run);
+        let ended = run.wait(GOES_ON);
+        assert_eq!(ended.code, Some(0), "{ended}\n{}", bed.command("diagnose", &[]));
+        for (code, namespace, object, lines) in back.into_iter().filter(|(.., lines)| !lines.is_empty()) {
+            for line in lines {
+                run_line(bed, &line);
+            }
+            assert_eq!(bed.essence(namespace, object), before[&(namespace, object)], "{code} in {namespace}: {object}");
+        }
+        ended
+    }
+
+    /// The run, to go on with it in another way.
+    pub fn into_run(self) -> Running {
+        self.run
+    }
+
+    /// The fixes of a finding that kubectl carries out, in the order in which they are printed.
+    pub fn fixes<'v>(&self, finding: &'v Value) -> Vec<&'v Value> {
+        let remedies = finding["remedies"].as_array().expect("a list");
+        let only = |run: &Value| lines(run).len() == run.as_array().map_or(0, Vec::len);
+        let by_kubectl = |remedy: &&Value| remedy["kind"] == "fix" && only(&remedy["run"]);
+        remedies.iter().filter(by_kubectl).collect()
+    }
+
+    /// Runs lines as they are printed.
+    pub fn run(&self, lines: &[String]) {
+        for line in lines {
+            assert!(self.screen.contains(line.as_str()), "not on the screen: {line}\n{}", self.screen);
+            run_line(self.bed, line);
+        }
+    }
+}
+
+/// The kubectl lines of a remedy, as they are printed.
+fn lines(commands: &Value) -> Vec<String> {
+    let commands = commands.as_array().into_iter().flatten();
+    commands.filter_map(|command| command["kubectl"].as_str()).map(|rest| format!("kubectl {rest}")).collect()
+}
+
+/// As somebody with a shell and kubectl would.
+fn run_line(bed: &Bed, line: &str) {
+    bed.plane.shell(PERSON, line).unwrap_or_else(|complaint| panic!("{line}: {complaint}"));
+}
