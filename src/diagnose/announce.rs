@@ -133,8 +133,10 @@ fn budgets(finding: &Finding) -> Vec<Object> {
         | Object::Claim { .. }
         | Object::Namespace(_)
         | Object::Quota { .. }
-        | Object::Webhook { .. }
-        | Object::Right(_) => Vec::new(),
+        | Object::Webhook(_)
+        | Object::AdmissionPolicy(_)
+        | Object::Right(_)
+        | Object::ApiServer => Vec::new(),
     }
 }
 

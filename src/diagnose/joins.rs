@@ -149,7 +149,7 @@ fn access<'a>(scene: &Scene<'a>, nodegroup: Option<&'a Nodegroup>) -> Access<'a>
         return Access::Unknown(Lack::NotOffered("the role of nodes without a node group is not read".to_owned()));
     };
     let entries = scene.ask(&Ask::access_entries());
-    let listed = scene.ask(&Ask::aws_auth());
+    let listed = scene.ask(&Ask::auth_map());
     if let Known::Is(entries) = entries
         && entries.iter().any(|entry| entry == role)
     {

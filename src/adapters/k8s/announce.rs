@@ -63,8 +63,10 @@ impl KubeCluster {
             | Object::Claim { .. }
             | Object::Namespace(_)
             | Object::Quota { .. }
-            | Object::Webhook { .. }
-            | Object::Right(_) => return None,
+            | Object::Webhook(_)
+            | Object::AdmissionPolicy(_)
+            | Object::Right(_)
+            | Object::ApiServer => return None,
         };
         let (kind, reason) = match notice.news {
             News::Blocked => ("Warning", "Blocked"),

@@ -286,8 +286,10 @@ fn about(object: &Object) -> Option<(String, String)> {
         | Object::Asg(_)
         | Object::Nodegroup(_)
         | Object::Update(_)
-        | Object::Webhook { .. }
-        | Object::Right(_) => None,
+        | Object::Webhook(_)
+        | Object::AdmissionPolicy(_)
+        | Object::Right(_)
+        | Object::ApiServer => None,
     }
 }
 
