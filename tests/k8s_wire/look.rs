@@ -60,6 +60,7 @@ fn questions() -> Vec<(Ask, &'static str)> {
             Ask::DaemonPods { namespace: namespace.clone(), name: name.clone(), node: "n1".into() },
             "list pods in namespace shop",
         ),
+        (Ask::Pod { namespace: namespace.clone(), name: name.clone() }, "get pods in namespace shop"),
         (Ask::AllNodes, "list nodes"),
         (Ask::Claim { namespace: namespace.clone(), name }, "get persistentvolumeclaims in namespace shop"),
         (Ask::Attachments, "list volumeattachments.storage.k8s.io"),
@@ -120,9 +121,15 @@ async fn what_is_not_there_is_known_to_be_so() {
             Ask::NodeManagerRole => Fact::NodeManagerRole(nobody),
             Ask::AwsAuth => Fact::AwsAuth(None),
             Ask::TryEviction(_) => Fact::Eviction(Some(Refusal::Gone)),
-            Ask::PodsOn(_) | Ask::PodsOf(_) | Ask::Hooks | Ask::Subnets | Ask::Update(_) | Ask::AccessEntries => {
-                panic!("{ask:?}")
-            }
+            Ask::Pod { .. } => Fact::Pod(None),
+            Ask::PodsOn(_)
+            | Ask::PodsOf(_)
+            | Ask::Hooks
+            | Ask::Subnets
+            | Ask::Update(_)
+            | Ask::Updates
+            | Ask::UpdateElsewhere(_)
+            | Ask::AccessEntries => panic!("{ask:?}"),
         };
         assert_eq!(answer(&server, ask.clone()).await, Known::Is(expected), "{ask:?}");
     }
