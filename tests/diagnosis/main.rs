@@ -11,6 +11,7 @@
     reason = "tests"
 )]
 
+mod asking;
 mod capacity;
 mod combined;
 mod healthy;

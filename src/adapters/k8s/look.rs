@@ -62,6 +62,10 @@ impl KubeCluster {
 
     async fn answer(&self, ask: &Ask) -> Result<Fact, Lack> {
         Ok(match ask {
+            Ask::Pod { namespace, name } => {
+                let pod = self.read::<core::Pod, core::Pod>(Some(namespace), name).await?;
+                Fact::Pod(pod.map(convert::pod).map(Box::new))
+            }
             Ask::Events(object) => Fact::Events(self.events(object).await?),
             Ask::Workload { namespace, owner } => Fact::Workload(self.workload(namespace, owner).await?),
             Ask::DaemonPods { namespace, name, node } => Fact::Pods(self.daemon_pods(namespace, name, node).await?),
@@ -76,7 +80,12 @@ impl KubeCluster {
             Ask::AwsAuth => Fact::AwsAuth(self.aws_auth().await?),
             Ask::TryEviction(pod) => Fact::Eviction(self.try_eviction(pod).await?),
             Ask::PodsOn(_) | Ask::PodsOf(_) => return Err(Lack::NotOffered("pods are watched".to_owned())),
-            Ask::Hooks | Ask::Subnets | Ask::Update(_) | Ask::AccessEntries => {
+            Ask::Hooks
+            | Ask::Subnets
+            | Ask::Update(_)
+            | Ask::Updates
+            | Ask::UpdateElsewhere(_)
+            | Ask::AccessEntries => {
                 return Err(Lack::NotOffered("AWS knows that".to_owned()));
             }
         })
@@ -165,9 +174,10 @@ impl KubeCluster {
             let name = config.metadata.name.unwrap_or_default();
             convert::webhooks(&format!("mutatingwebhookconfiguration/{name}"), &config.webhooks)
         };
+        // Which refusal is told does not depend on which came first.
         let (validating, mutating) =
-            tokio::try_join!(self.read_all(Of::default(), validating), self.read_all(Of::default(), mutating))?;
-        Ok(validating.into_iter().chain(mutating).flatten().collect())
+            tokio::join!(self.read_all(Of::default(), validating), self.read_all(Of::default(), mutating));
+        Ok(validating?.into_iter().chain(mutating?).flatten().collect())
     }
 
     /// Ready endpoints of a service; a service without any may have no slice, or not exist.
@@ -181,10 +191,11 @@ impl KubeCluster {
     }
 
     async fn node_manager_role(&self) -> Result<NodeManagerRole, Lack> {
-        let (role, binding) = tokio::try_join!(
+        let (role, binding) = tokio::join!(
             self.read::<rbac::ClusterRole, rbac::ClusterRole>(None, NODE_MANAGER),
             self.read::<rbac::ClusterRoleBinding, rbac::ClusterRoleBinding>(None, NODE_MANAGER),
-        )?;
+        );
+        let (role, binding) = (role?, binding?);
         Ok(NodeManagerRole {
             role: role.is_some_and(|role| convert::lets_evict(&role)),
             binding: binding.is_some_and(|binding| convert::gives(&binding, NODE_MANAGER, NODE_MANAGER)),
@@ -286,7 +297,9 @@ fn about(object: &Object) -> Option<(String, String)> {
         | Object::Asg(_)
         | Object::Nodegroup(_)
         | Object::Update(_)
-        | Object::Webhook { .. }
+        | Object::Webhook(_)
+        | Object::AdmissionPolicy(_)
+        | Object::ApiServer
         | Object::Right(_) => None,
     }
 }
