@@ -116,6 +116,8 @@ fn together<'a>(worlds: impl Iterator<Item = &'a WorldSpec>) -> WorldSpec {
         all.workloads.extend(world.workloads);
         all.budgets.extend(world.budgets);
         all.faults.extend(world.faults);
+        all.denied.extend(world.denied);
+        all.quotas.extend(world.quotas);
         all
     })
 }

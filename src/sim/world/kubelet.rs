@@ -68,6 +68,8 @@ impl World {
         if pod.object.deletion.is_some() || pod.object.phase != PodPhase::Pending {
             return;
         }
+        // The kubelet writes condition Ready with its first word of the pod, however long that waited for a node.
+        pod.object.ready_since.get_or_insert(self.now);
         pod.object.phase = PodPhase::Running;
         let spec = &self.workloads[pod.workload].spec;
         let (ready, runs) = (spec.ready, spec.runs);
