@@ -12,10 +12,11 @@ mod polling;
 mod status;
 mod update;
 mod upgrade;
+mod whom;
 
 pub use abort::{BegunAbort, Undoable, begin_abort, undoable};
 pub use brief::brief;
-pub use diagnose::{NotDiagnosed, Question, diagnose};
+pub use diagnose::{Inquiry, NotDiagnosed, Question, Whose};
 pub use driver::{DriveError, Ports, Stop};
 pub use observe::{Observed, observe};
 pub use status::{Status, status};

@@ -20,6 +20,13 @@ pub enum Ask {
     PodsOn(NodeName),
     /// The pods that a budget counts, wherever they run; they become part of the snapshot.
     PodsOf(PdbRef),
+    /// A pod, wherever it is, and if it is nowhere.
+    Pod {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
     /// Events about an object.
     Events(Object),
     /// A controller of pods.
@@ -86,6 +93,8 @@ pub enum Ask {
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
+    /// To [`Ask::Pod`]; none when it does not exist.
+    Pod(Option<Box<Pod>>),
     /// To [`Ask::Events`], the youngest last.
     Events(Vec<KubeEvent>),
     /// To [`Ask::Workload`]; none when it does not exist.
@@ -153,7 +162,8 @@ impl Ask {
     pub fn oracle(&self) -> Oracle {
         match self {
             Self::PodsOn(_) | Self::PodsOf(_) => Oracle::Watch,
-            Self::Events(_)
+            Self::Pod { .. }
+            | Self::Events(_)
             | Self::Workload { .. }
             | Self::DaemonPods { .. }
             | Self::AllNodes
@@ -179,7 +189,12 @@ impl Ask {
     /// and what costs a whole list seldom.
     fn fresh_for(&self) -> Duration {
         Duration::from_secs(match self {
-            Self::PodsOn(_) | Self::PodsOf(_) | Self::Events(_) | Self::DaemonPods { .. } | Self::TryEviction(_) => 15,
+            Self::PodsOn(_)
+            | Self::PodsOf(_)
+            | Self::Pod { .. }
+            | Self::Events(_)
+            | Self::DaemonPods { .. }
+            | Self::TryEviction(_) => 15,
             Self::Workload { .. }
             | Self::Claim { .. }
             | Self::Attachments
@@ -272,6 +287,9 @@ macro_rules! queries {
 queries! {
     /// The pods that a budget counts, where nobody watches them.
     pods_of(pdb: &PdbRef) -> Vec<Pod> = Self::PodsOf(pdb.clone()) => Pods;
+    /// A pod, wherever it is.
+    pod(namespace: &str, name: &str) -> Option<Box<Pod>>
+        = Self::Pod { namespace: namespace.to_owned(), name: name.to_owned() } => Pod;
     /// Events about an object, the youngest last.
     events(object: &Object) -> Vec<KubeEvent> = Self::Events(object.clone()) => Events;
     /// A controller of pods.

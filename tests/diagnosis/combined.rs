@@ -135,7 +135,7 @@ fn namespace(object: &Object) -> Option<&str> {
         | Object::Asg(_)
         | Object::Nodegroup(_)
         | Object::Update(_)
-        | Object::Webhook { .. }
+        | Object::Webhook(_)
         | Object::AdmissionPolicy(_)
         | Object::ApiServer
         | Object::Right(_) => None,

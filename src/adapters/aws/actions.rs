@@ -18,6 +18,8 @@ pub(super) const LIST_UPDATES: &str = "eks:ListUpdates";
 pub(super) const LIST_ACCESS_ENTRIES: &str = "eks:ListAccessEntries";
 /// Reads the group and its instances.
 pub(super) const DESCRIBE_GROUPS: &str = "autoscaling:DescribeAutoScalingGroups";
+/// Finds the group of a node whose labels do not tell it.
+pub(super) const DESCRIBE_INSTANCES: &str = "autoscaling:DescribeAutoScalingInstances";
 /// Reads why a launch failed.
 pub(super) const DESCRIBE_ACTIVITIES: &str = "autoscaling:DescribeScalingActivities";
 /// Reads whether somebody else rolls the group.
@@ -43,7 +45,7 @@ pub(super) const DESCRIBE_SUBNETS: &str = "ec2:DescribeSubnets";
 /// Every action that needs a right; `docs/iam-policy.json` grants exactly these.
 ///
 /// The bearer token is a signed `sts:GetCallerIdentity`, which every identity may call without being granted it.
-pub const ACTIONS: [&str; 19] = [
+pub const ACTIONS: [&str; 20] = [
     DESCRIBE_CLUSTER,
     LIST_CLUSTERS,
     DESCRIBE_NODEGROUP,
@@ -53,6 +55,7 @@ pub const ACTIONS: [&str; 19] = [
     LIST_UPDATES,
     LIST_ACCESS_ENTRIES,
     DESCRIBE_GROUPS,
+    DESCRIBE_INSTANCES,
     DESCRIBE_ACTIVITIES,
     DESCRIBE_REFRESHES,
     DESCRIBE_HOOKS,

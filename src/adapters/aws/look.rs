@@ -48,6 +48,7 @@ async fn answer(cloud: &AwsCloud, ask: &Ask) -> Known<Fact> {
         | Ask::Workload { .. }
         | Ask::DaemonPods { .. }
         | Ask::AllNodes
+        | Ask::Pod { .. }
         | Ask::Claim { .. }
         | Ask::Attachments
         | Ask::Quotas(_)

@@ -63,7 +63,9 @@ impl KubeCluster {
             | Object::Claim { .. }
             | Object::Namespace(_)
             | Object::Quota { .. }
-            | Object::Webhook { .. }
+            | Object::Webhook(_)
+            | Object::AdmissionPolicy(_)
+            | Object::ApiServer
             | Object::Right(_) => return None,
         };
         let (kind, reason) = match notice.news {

@@ -62,6 +62,10 @@ impl KubeCluster {
 
     async fn answer(&self, ask: &Ask) -> Result<Fact, Lack> {
         Ok(match ask {
+            Ask::Pod { namespace, name } => {
+                let pod = self.read::<core::Pod, core::Pod>(Some(namespace), name).await?;
+                Fact::Pod(pod.map(convert::pod).map(Box::new))
+            }
             Ask::Events(object) => Fact::Events(self.events(object).await?),
             Ask::Workload { namespace, owner } => Fact::Workload(self.workload(namespace, owner).await?),
             Ask::DaemonPods { namespace, name, node } => Fact::Pods(self.daemon_pods(namespace, name, node).await?),
@@ -291,7 +295,9 @@ fn about(object: &Object) -> Option<(String, String)> {
         | Object::Asg(_)
         | Object::Nodegroup(_)
         | Object::Update(_)
-        | Object::Webhook { .. }
+        | Object::Webhook(_)
+        | Object::AdmissionPolicy(_)
+        | Object::ApiServer
         | Object::Right(_) => None,
     }
 }

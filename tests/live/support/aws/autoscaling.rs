@@ -24,6 +24,13 @@ pub fn perform(state: &mut State, request: &Request, now: Timestamp) -> Result<A
             let groups = known.then(|| group(state));
             Ok(result(operation, &members("AutoScalingGroups", groups)))
         }
+        "DescribeAutoScalingInstances" => {
+            let wanted = request.list("InstanceIds");
+            let known = state.asg.instances().values().filter(|known| wanted.contains(&known.id.as_str()));
+            let known =
+                known.map(|known| leaf("InstanceId", &known.id) + &leaf("AutoScalingGroupName", &state.world.asg));
+            Ok(result(operation, &members("AutoScalingInstances", known.collect::<Vec<_>>())))
+        }
         "DescribeScalingActivities" => {
             this_group(state, request)?;
             let limit = request.get("MaxRecords").and_then(|count| count.parse().ok()).unwrap_or(100);
