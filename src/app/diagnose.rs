@@ -66,9 +66,6 @@ pub enum NotDiagnosed {
         /// The pods of that namespace on nodes of the group, or all there where it has none: `ns/name`.
         pods: Vec<String>,
     },
-    /// There is no such update.
-    #[error(transparent)]
-    Update(#[from] NoUpdate),
     /// The pod runs on a node that is not of this group.
     #[error("pod/{namespace}/{name} is on node/{node}, which is not of this group")]
     PodElsewhere {
@@ -79,6 +76,9 @@ pub enum NotDiagnosed {
         /// The node.
         node: NodeName,
     },
+    /// There is no such update.
+    #[error(transparent)]
+    Update(#[from] NoUpdate),
     /// The outside cannot be read.
     #[error(transparent)]
     Port(#[from] PortError),

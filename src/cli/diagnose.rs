@@ -70,13 +70,13 @@ async fn answered<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     telling: Telling<'_>,
 ) -> Result<ExitCode, CliError> {
     let failed = |error| not_diagnosed(error, &telling.commands);
+    // Before anything is said: whoever reads it may end it at once.
+    let stop = telling.args.watch.then(stop::listen);
     let mut inquiry = Inquiry::begin(ports, whose, question).await.map_err(failed)?;
     let mut found = inquiry.examine().await.map_err(failed)?;
     telling.tell(&found)?;
-    if !telling.args.watch {
-        return Ok(code(&found));
-    }
-    let (mut stop, mut trouble) = (stop::listen(), String::new());
+    let Some(mut stop) = stop else { return Ok(code(&found)) };
+    let mut trouble = String::new();
     loop {
         let next = later(ports.clock.now(), telling.args.interval);
         tokio::select! {
@@ -252,9 +252,9 @@ fn not_diagnosed(error: NotDiagnosed, commands: &Commands) -> CliError {
                 None => error.next(commands.kubectl("get nodes   # shows the names")),
             }
         }
-        NotDiagnosed::Update(error) => no_update(&error, commands),
         NotDiagnosed::PodElsewhere { namespace, name, .. } => CliError::usage(message)
             .next(format!("leave the group out: mngup diagnose -c CLUSTER --pod {namespace}/{name}")),
+        NotDiagnosed::Update(error) => no_update(&error, commands),
         NotDiagnosed::NoSuchPod { namespace, name, pods } => {
             let error = CliError::usage(message);
             match suggest::nearest(&format!("{namespace}/{name}"), &pods) {

@@ -12,6 +12,7 @@
 )]
 
 mod asking;
+mod capacity;
 mod combined;
 mod healthy;
 mod outside;

@@ -3,17 +3,19 @@
 use serde_json::Value;
 
 use crate::support::aws::World;
+use crate::support::checks;
 use crate::support::diagnose::{Copies, Stalled};
 use crate::support::workloads::{OUTSIDER, all, deployment, in_namespace, outsider, pdb, with_outsider};
 use crate::support::{Bed, BedOptions};
 
 /// Each cause as often as it has fixes.
-const CAUSES: [Copies; 6] = [
-    Copies { code: "POD-CRASH-LOOP", namespaces: &["crash"], object: "pdb/app" },
-    Copies { code: "POD-IMAGE-PULL", namespaces: &["image"], object: "pdb/app" },
-    Copies { code: "POD-NOT-READY", namespaces: &["probe-delete", "probe-undo"], object: "pdb/app" },
+const CAUSES: [Copies; 7] = [
+    Copies { code: "POD-CRASH-LOOP", namespaces: &["crash"], object: "deployment/app" },
+    Copies { code: "POD-IMAGE-PULL", namespaces: &["image"], object: "deployment/app" },
+    Copies { code: "POD-NOT-READY", namespaces: &["probe-delete", "probe-undo"], object: "deployment/app" },
     Copies { code: "BARE-POD", namespaces: &["bare"], object: "pdb/app" },
     Copies { code: "STUCK-TERMINATING", namespaces: &["stuck"], object: "pdb/app" },
+    Copies { code: "LANDS-BACK", namespaces: &["lands-off", "lands-stop"], object: "deployment/app" },
     Copies { code: "FINALIZER", namespaces: &["held"], object: "pdb/app" },
 ];
 
@@ -28,6 +30,14 @@ fn pods_are_named_and_what_is_printed_lets_the_run_go_on() {
     let good = || deployment("app", 2).strategy("{rollingUpdate: {maxSurge: 0, maxUnavailable: 1}}");
     let stops = |name: &str| deployment(name, 1).placed("terminationGracePeriodSeconds: 1");
     bed.plane.apply(&all(rollouts.map(|(namespace, _)| in_namespace(namespace, [good().yaml(), one_may_be_out()]))));
+    // Onto the node that it comes from and no other, cordoned or not.
+    let old = checks::name(&bed.nodes()[0]);
+    bed.plane.kubectl(&["label", "node", &old, "place=old"]);
+    let lands = || {
+        let tolerates = "tolerations: [{key: node.kubernetes.io/unschedulable, operator: Exists, effect: NoSchedule}]";
+        deployment("app", 1).strategy("{type: Recreate}").placed("nodeSelector: {place: old}").placed(tolerates)
+    };
+    bed.plane.apply(&all(["lands-off", "lands-stop"].map(|namespace| in_namespace(namespace, [lands().yaml()]))));
     bed.plane.apply(&all([
         in_namespace("probe-delete", [with_outsider(deployment("app", 2)).yaml(), one_may_be_out()]),
         in_namespace("stuck", [stops("app").annotated("mngup.test/stuck-terminating", "true").yaml()]),

@@ -174,9 +174,10 @@ impl KubeCluster {
             let name = config.metadata.name.unwrap_or_default();
             convert::webhooks(&format!("mutatingwebhookconfiguration/{name}"), &config.webhooks)
         };
+        // Which refusal is told does not depend on which came first.
         let (validating, mutating) =
-            tokio::try_join!(self.read_all(Of::default(), validating), self.read_all(Of::default(), mutating))?;
-        Ok(validating.into_iter().chain(mutating).flatten().collect())
+            tokio::join!(self.read_all(Of::default(), validating), self.read_all(Of::default(), mutating));
+        Ok(validating?.into_iter().chain(mutating?).flatten().collect())
     }
 
     /// Ready endpoints of a service; a service without any may have no slice, or not exist.
@@ -190,10 +191,11 @@ impl KubeCluster {
     }
 
     async fn node_manager_role(&self) -> Result<NodeManagerRole, Lack> {
-        let (role, binding) = tokio::try_join!(
+        let (role, binding) = tokio::join!(
             self.read::<rbac::ClusterRole, rbac::ClusterRole>(None, NODE_MANAGER),
             self.read::<rbac::ClusterRoleBinding, rbac::ClusterRoleBinding>(None, NODE_MANAGER),
-        )?;
+        );
+        let (role, binding) = (role?, binding?);
         Ok(NodeManagerRole {
             role: role.is_some_and(|role| convert::lets_evict(&role)),
             binding: binding.is_some_and(|binding| convert::gives(&binding, NODE_MANAGER, NODE_MANAGER)),

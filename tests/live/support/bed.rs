@@ -252,8 +252,7 @@ impl Bed {
             pods.retain(|pod| {
                 pod["metadata"]["namespace"] == namespace && pod["metadata"]["deletionTimestamp"].is_null()
             });
-            let broken =
-                pods.iter().filter(|pod| pod["spec"]["nodeName"].is_string() && !checks::is_ready(pod)).count();
+            let broken = pods.iter().filter(|pod| !checks::is_ready(pod)).count();
             (pods.len() == count && broken == not_ready).then_some(pods)
         })
     }

@@ -10,12 +10,13 @@ pub struct Deployment {
     annotations: Vec<(String, String)>,
     placement: String,
     rollout: String,
+    resources: String,
 }
 
 /// So many pods that carry the label `app: NAME`.
 pub fn deployment(name: &str, replicas: u32) -> Deployment {
-    let (placement, rollout) = (String::new(), String::new());
-    Deployment { name: name.to_owned(), replicas, annotations: Vec::new(), placement, rollout }
+    let (placement, rollout, resources) = (String::new(), String::new(), String::new());
+    Deployment { name: name.to_owned(), replicas, annotations: Vec::new(), placement, rollout, resources }
         .start_ms(200)
         .stop_ms(100)
 }
@@ -68,9 +69,15 @@ impl Deployment {
         self
     }
 
+    /// What its container asks for: `cpu: 2`.
+    pub fn asks(mut self, requests: &str) -> Self {
+        self.resources = format!(", resources: {{requests: {{{requests}}}}}");
+        self
+    }
+
     /// The object.
     pub fn yaml(&self) -> String {
-        let Self { name, replicas, annotations, placement, rollout } = self;
+        let Self { name, replicas, annotations, placement, rollout, resources } = self;
         let annotations: Vec<_> = annotations.iter().map(|(key, value)| format!("{key}: {value:?}")).collect();
         format!(
             "\
@@ -83,7 +90,7 @@ spec:
 {rollout}  template:
     metadata: {{labels: {{app: {name}}}, annotations: {{{}}}}}
     spec:
-      containers: [{{name: app, image: app}}]
+      containers: [{{name: app, image: app{resources}}}]
 {placement}",
             annotations.join(", ")
         )
