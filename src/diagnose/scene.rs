@@ -247,6 +247,14 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// Whether the group itself is asked about, beyond what a run waits for.
+    pub(super) fn looks_at_the_group(&self) -> bool {
+        match self.view.subject {
+            Subject::Group | Subject::Update(_) => true,
+            Subject::Run | Subject::Nodes(_) | Subject::Pod(_) | Subject::BeforeUpgrade => false,
+        }
+    }
+
     pub(super) fn is_about_a_pod(&self) -> bool {
         matches!(self.view.subject, Subject::Pod(_))
     }
