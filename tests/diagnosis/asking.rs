@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use mngup::{
     app::{Ports, Request, begin, prepare},
-    domain::{Answer, Ask, Change, GroupName, InstanceId, Intent, Operator, RunId, Settings},
+    domain::{Answer, Ask, Change, GroupName, InstanceId, Intent, Notice, Operator, RunId, Settings},
     engine::event::RunOutcome,
     journal::MemoryJournal,
     ports::{Cluster, KubeAct, Outcome, PortError, Watch},
@@ -81,6 +81,10 @@ impl Cluster for Asked {
         }
         open.fetch_sub(1, Ordering::SeqCst);
         self.cluster.look(asks).await
+    }
+
+    async fn announce(&self, notices: &[Notice]) {
+        self.cluster.announce(notices).await;
     }
 
     async fn intent(&self) -> Result<Option<Intent>, PortError> {
