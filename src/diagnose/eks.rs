@@ -96,9 +96,10 @@ fn says(
             }
         },
     };
-    let headline = match cause {
-        Cause::EksIssue => format!("{object}: EKS reports {}", said.code()),
-        cause => format!("{object}: {}", cause.title()),
+    let headline = if cause == Cause::EksIssue {
+        format!("{object}: EKS reports {}", said.code())
+    } else {
+        format!("{object}: {}", cause.title())
     };
     let finding = Finding::new(cause, object, headline).graded(said.grade).sure(sure).by(By::Eks, said.words());
     Some(finding.since(said.since).remedies(remedy::of(cause, group, nodegroup, said)))
@@ -152,7 +153,7 @@ impl Left<'_, '_> {
     fn size(&self, unknown: &mut Vec<CannotTell>) -> Option<Finding> {
         let began = self.update.created_at?;
         let since = self.group.activities.iter().rev().filter(|activity| activity.started_at >= began);
-        let former = since.filter_map(|activity| former_size(&activity.cause)).next();
+        let former = since.into_iter().find_map(|activity| former_size(&activity.cause));
         let desired = self.group.size.desired;
         let Some(former) = former else {
             let reaches_back = self.group.activities.last().is_some_and(|oldest| oldest.started_at < began);

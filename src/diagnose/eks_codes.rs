@@ -132,8 +132,7 @@ fn grade(scene: &Scene<'_>, meaning: Meaning) -> Grade {
     let run = matches!(scene.view.subject, Subject::Run);
     match meaning {
         Meaning::Passes | Meaning::Cause(Cause::EksAwsInternal | Cause::EksClusterUnreachable) => Grade::Waits,
-        Meaning::Shows if !short => Grade::Notes,
-        Meaning::Cause(Cause::LaunchQuota | Cause::LaunchNoAddresses) if !short => Grade::Notes,
+        Meaning::Shows | Meaning::Cause(Cause::LaunchQuota | Cause::LaunchNoAddresses) if !short => Grade::Notes,
         Meaning::Shows | Meaning::Cause(_) | Meaning::Words | Meaning::Refused => {
             if run && !short {
                 Grade::Notes

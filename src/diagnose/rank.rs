@@ -9,7 +9,7 @@ use super::{
     graph::{Graph, Source, Vertex},
     scene::Scene,
 };
-use crate::domain::{By, Finding, Grade, Held, Lacking, Object, Stand};
+use crate::domain::{By, Cause, Finding, Grade, Held, Lacking, Object, Stand};
 
 /// Where each finding stands.
 struct Standing {
@@ -136,12 +136,16 @@ fn fold(mut found: Vec<Finding>, standing: &[Standing], below: &[BTreeSet<usize>
     ranked.into_values().collect()
 }
 
+/// What a failed update left behind: it is told after what made it fail, however many nodes it is about.
+const AFTERMATH: [Cause; 3] = [Cause::EksLeftCordoned, Cause::EksLeftSize, Cause::EksMixedVersions];
+
 /// The worst first: what somebody must act on, and of that what holds most.
 pub(super) fn sort(findings: &mut [Finding]) {
     findings.sort_by_key(|finding| {
         let Held { nodes, pods, instances, group: _ } = &finding.holds;
         let held = (Reverse(nodes.len()), Reverse(pods.len()), Reverse(instances.len()));
-        (finding.grade, held, finding.sure, finding.cause, finding.object.clone())
+        let after = AFTERMATH.contains(&finding.cause);
+        (finding.grade, after, held, finding.sure, finding.cause, finding.object.clone())
     });
 }
 

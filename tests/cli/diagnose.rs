@@ -311,3 +311,14 @@ fn a_cause_is_explained_without_a_network() {
         assert!(script.contains("POD-CRASH-LOOP"), "{shell}");
     }
 }
+
+#[test]
+fn an_update_that_is_not_there_leads_to_those_that_are() {
+    let said = mngup("diagnose --sandbox --latest-update");
+    assert!(said.contains("nodegroup/workers has no update that failed or is under way"), "{said}");
+    assert!(said.ends_with("[2]"), "{said}");
+    let said = mngup("diagnose --sandbox --update-id 0a1b2c3d");
+    assert!(said.contains("nodegroup/workers has no update 0a1b2c3d") && said.ends_with("[2]"), "{said}");
+    let said = mngup("diagnose --sandbox --update-id 0a1b2c3d --latest-update");
+    assert!(said.contains("cannot be used with"), "{said}");
+}

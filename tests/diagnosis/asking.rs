@@ -87,6 +87,10 @@ impl Cluster for Asked {
         self.cluster.look(asks).await
     }
 
+    async fn announce(&self, notices: &[Notice]) {
+        self.cluster.announce(notices).await;
+    }
+
     async fn intent(&self) -> Result<Option<Intent>, PortError> {
         self.cluster.intent().await
     }

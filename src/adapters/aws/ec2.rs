@@ -114,12 +114,14 @@ impl Ec2 {
 
     async fn signed(&self, action: &str, fields: &[(String, &String)]) -> Result<Signed, PortError> {
         let credentials = session::credentials(&self.config, &self.account).await?;
-        let fields: String = fields.iter().map(|(field, value)| format!("&{field}={}", encoded(value))).collect();
-        let body = format!("Action={action}&Version=2016-11-15{fields}");
+        let fields: Vec<_> = fields.iter().map(|(field, value)| format!("&{field}={}", encoded(value))).collect();
+        let body = format!("Action={action}&Version=2016-11-15{}", fields.concat());
         let now = SystemTime::now();
-        sign_request(&self.address, &self.account.region, body, &credentials, now).ok_or_else(|| PortError::Malformed {
-            what: format!("the address of EC2 ({})", self.address),
-            message: "no request to it can be signed; see AWS_ENDPOINT_URL".to_owned(),
+        sign_request(&self.address, &self.account.region, &body, &credentials, now).ok_or_else(|| {
+            PortError::Malformed {
+                what: format!("the address of EC2 ({})", self.address),
+                message: "no request to it can be signed; see AWS_ENDPOINT_URL".to_owned(),
+            }
         })
     }
 }
@@ -160,13 +162,7 @@ fn operation<T: fmt::Debug + Send + Sync + 'static>(
 }
 
 /// The signature is good for five minutes, longer than all attempts together.
-fn sign_request(
-    address: &str,
-    region: &str,
-    body: String,
-    credentials: &Credentials,
-    now: SystemTime,
-) -> Option<Signed> {
+fn sign_request(address: &str, region: &str, body: &str, credentials: &Credentials, now: SystemTime) -> Option<Signed> {
     let uri = format!("{address}/");
     let identity = credentials.clone().into();
     let params = v4::SigningParams::builder()
@@ -185,7 +181,7 @@ fn sign_request(
     let mut request = http::Request::post(uri.as_str())
         .header("content-type", FORM)
         .header("user-agent", concat!("mngup/", env!("CARGO_PKG_VERSION")))
-        .body(body.clone())
+        .body(body.to_owned())
         .ok()?;
     instructions.apply_to_request_http1x(&mut request);
     Some(Signed(request))
@@ -290,7 +286,7 @@ mod tests {
             let name = encoded("eks (a)/b");
             let body = format!("Action=DescribeLaunchTemplates&Version=2016-11-15&LaunchTemplateName.1={name}");
             let address = "https://ec2.eu-west-1.amazonaws.com";
-            let Signed(request) = sign_request(address, "eu-west-1", body, &keys, now).unwrap();
+            let Signed(request) = sign_request(address, "eu-west-1", &body, &keys, now).unwrap();
             let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
             assert_eq!(header("x-amz-date").unwrap(), "20260102T030405Z");
             assert_eq!(header("x-amz-security-token").as_deref(), token);

@@ -49,6 +49,7 @@ async fn answer(cloud: &AwsCloud, ask: &Ask) -> Known<Fact> {
         | Ask::Workload { .. }
         | Ask::DaemonPods { .. }
         | Ask::AllNodes
+        | Ask::Pod { .. }
         | Ask::Claim { .. }
         | Ask::Attachments
         | Ask::Quotas(_)

@@ -9,35 +9,46 @@ use crate::{
 };
 
 pub(in crate::diagnose) fn of(cause: Cause, group: &Group, nodegroup: &Nodegroup, said: &Said<'_>) -> Vec<Remedy> {
-    let ids = |prefix: &str| -> Vec<&str> {
-        said.resources.iter().map(String::as_str).filter(|id| id.starts_with(prefix)).collect()
-    };
-    let own = match cause {
-        Cause::EksTemplateMismatch => template_mismatch(group, said.message()),
-        Cause::EksTemplateGone => vec![who("DeleteLaunchTemplate")],
-        Cause::EksGroupChanged => vec![who_changed(group)],
-        Cause::EksRoleGone => vec![who("DeleteRole")],
-        Cause::EksSecurityGroupGone => vec![who("DeleteSecurityGroup")],
-        Cause::EksSubnet => subnets(said.code(), &ids("subnet-")),
-        Cause::EksLimit => vec![Remedy::look(
-            "the quotas of EKS; `ec2`, `vpc` and `iam` have their own",
-            vec![aws(
-                "service-quotas list-service-quotas --service-code eks --query 'Quotas[].[QuotaName,Value]' --output text",
-            )],
-        )],
-        Cause::EksClusterUnreachable => vec![
-            Remedy::look("whether it answers now", vec![Command::Kubectl("get --raw '/readyz?verbose'".to_owned())]),
-            cluster(nodegroup),
-        ],
-        Cause::EksAccessDenied => vec![Remedy::look(
-            "the role that EKS's own work on node groups needs",
-            vec![aws("iam get-role --role-name AWSServiceRoleForAmazonEKSNodegroup")],
-        )],
-        Cause::EksDeletionStuck => deletion(&ids("sg-")),
-        Cause::EksAwsInternal => vec![Remedy::wait("usually it passes")],
-        _ => Vec::new(),
-    };
+    let way = WAYS.iter().find(|(of, _)| *of == cause);
+    let own = way.map_or_else(Vec::new, |(_, way)| way(group, nodegroup, said));
     own.into_iter().chain([health(nodegroup)]).collect()
+}
+
+/// Causes that have ways out of their own.
+const WAYS: &[(Cause, Way)] = &[
+    (Cause::EksTemplateMismatch, |group, _, said| template_mismatch(group, said.message())),
+    (Cause::EksTemplateGone, |_, _, _| vec![who("DeleteLaunchTemplate")]),
+    (Cause::EksGroupChanged, |group, _, _| vec![who_changed(group)]),
+    (Cause::EksRoleGone, |_, _, _| vec![who("DeleteRole")]),
+    (Cause::EksSecurityGroupGone, |_, _, _| vec![who("DeleteSecurityGroup")]),
+    (Cause::EksSubnet, |_, _, said| subnets(said.code(), &ids(said, "subnet-"))),
+    (Cause::EksLimit, |_, _, _| vec![quotas()]),
+    (Cause::EksClusterUnreachable, |_, nodegroup, _| vec![answers_now(), cluster(nodegroup)]),
+    (Cause::EksAccessDenied, |_, _, _| vec![own_role()]),
+    (Cause::EksDeletionStuck, |_, _, said| deletion(&ids(said, "sg-"))),
+    (Cause::EksAwsInternal, |_, _, _| vec![Remedy::wait("usually it passes")]),
+];
+
+type Way = fn(&Group, &Nodegroup, &Said<'_>) -> Vec<Remedy>;
+
+/// Ids of this kind that EKS names.
+fn ids<'a>(said: &Said<'a>, prefix: &str) -> Vec<&'a str> {
+    said.resources.iter().map(String::as_str).filter(|id| id.starts_with(prefix)).collect()
+}
+
+fn quotas() -> Remedy {
+    let line =
+        "service-quotas list-service-quotas --service-code eks --query 'Quotas[].[QuotaName,Value]' --output text";
+    Remedy::look("the quotas of EKS; `ec2`, `vpc` and `iam` have their own", vec![aws(line)])
+}
+
+fn answers_now() -> Remedy {
+    Remedy::look("whether it answers now", vec![Command::Kubectl("get --raw '/readyz?verbose'".to_owned())])
+}
+
+fn own_role() -> Remedy {
+    let line = "iam get-role --role-name AWSServiceRoleForAmazonEKSNodegroup";
+    Remedy::look("the role that EKS's own work on node groups needs", vec![aws(line)])
 }
 
 /// EKS's own words name the version that it made. Its groups have a mixed-instances policy, which `--launch-template`

@@ -9,24 +9,27 @@ use crate::{
 /// By what failed: what shows the fault first, with the ids that the words name, then what mends it.
 pub(in crate::diagnose) fn of(cause: Cause, group: &Group, activities: &[&ScalingActivity]) -> Vec<Remedy> {
     let failed = Failed::of(group, activities);
-    let own = match cause {
-        Cause::LaunchNoCapacity => failed.no_capacity(),
-        Cause::LaunchQuota => quota(),
-        Cause::LaunchNoAddresses => failed.no_addresses(),
-        Cause::LaunchAmi => failed.ami(),
-        Cause::LaunchKeyPair => failed.key_pair(),
-        Cause::LaunchKms => failed.kms(),
-        Cause::LaunchSpotPrice => failed.spot_price(),
-        Cause::LaunchSecurityGroup => failed.security_group(),
-        Cause::LaunchUnsupported => failed.offerings().into_iter().chain(failed.dry_run()).collect(),
-        Cause::LaunchDevice => failed.device(),
-        Cause::LaunchRights => failed.rights(),
-        _ => {
-            template(group, "LaunchTemplateVersions[].LaunchTemplateData").into_iter().chain(failed.dry_run()).collect()
-        }
-    };
+    let way = WAYS.iter().find(|(of, _)| *of == cause);
+    let own = way.map_or_else(|| failed.in_general(), |(_, way)| way(&failed));
     own.into_iter().chain([what_it_did(group)]).collect()
 }
+
+/// Causes that have ways out of their own.
+const WAYS: &[(Cause, Way)] = &[
+    (Cause::LaunchNoCapacity, |failed| failed.no_capacity()),
+    (Cause::LaunchQuota, |_| quota()),
+    (Cause::LaunchNoAddresses, |failed| failed.no_addresses()),
+    (Cause::LaunchAmi, |failed| failed.ami()),
+    (Cause::LaunchKeyPair, |failed| failed.key_pair()),
+    (Cause::LaunchKms, |failed| failed.kms()),
+    (Cause::LaunchSpotPrice, |failed| failed.spot_price()),
+    (Cause::LaunchSecurityGroup, |failed| failed.security_group()),
+    (Cause::LaunchUnsupported, |failed| failed.unsupported()),
+    (Cause::LaunchDevice, |failed| failed.device()),
+    (Cause::LaunchRights, |failed| failed.rights()),
+];
+
+type Way = fn(&Failed<'_>) -> Vec<Remedy>;
 
 pub(in crate::diagnose) fn suspended(group: &Group) -> Vec<Remedy> {
     let resume = of_group("resume-processes", group, "--scaling-processes Launch");
@@ -52,24 +55,17 @@ pub(in crate::diagnose) fn at_max(group: &Group) -> Vec<Remedy> {
         "one more instance is paid for",
     );
     let (min, max, desired) = (group.size.min, group.size.max, group.size.desired);
-    let (more, back) = match &group.nodegroup {
-        Some(nodegroup) => {
-            let size = |max, desired| {
-                let sizes = format!("--scaling-config minSize={min},maxSize={max},desiredSize={desired}");
-                of_nodegroup("update-nodegroup-config", nodegroup, &sizes)
-            };
-            (size(max + 1, desired + 1), size(max, desired))
-        }
-        None => {
-            let size = |max, desired| {
-                let sizes = format!("--max-size {max} --desired-capacity {desired}");
-                of_group("update-auto-scaling-group", group, &sizes)
-            };
-            (size(max + 1, desired + 1), size(max, desired))
+    let sized = |max: u32, desired: u32| {
+        if let Some(nodegroup) = &group.nodegroup {
+            let sizes = format!("--scaling-config minSize={min},maxSize={max},desiredSize={desired}");
+            of_nodegroup("update-nodegroup-config", nodegroup, &sizes)
+        } else {
+            let sizes = format!("--max-size {max} --desired-capacity {desired}");
+            of_group("update-auto-scaling-group", group, &sizes)
         }
     };
     let risk = "one more instance is paid for; taking it back ends a node of the group's choice without asking budgets";
-    vec![during, Remedy::fix("a larger group", vec![more], risk).back(vec![back])]
+    vec![during, Remedy::fix("a larger group", vec![sized(max + 1, desired + 1)], risk).back(vec![sized(max, desired)])]
 }
 
 fn what_it_did(group: &Group) -> Remedy {
@@ -242,6 +238,16 @@ impl<'a> Failed<'a> {
             vec![aws("iam get-role --role-name AWSServiceRoleForAutoScaling")],
         );
         decode.into_iter().chain([role]).collect()
+    }
+
+    fn unsupported(&self) -> Vec<Remedy> {
+        self.offerings().into_iter().chain(self.dry_run()).collect()
+    }
+
+    /// What may tell more of any failure.
+    fn in_general(&self) -> Vec<Remedy> {
+        let data = template(self.group, "LaunchTemplateVersions[].LaunchTemplateData");
+        data.into_iter().chain(self.dry_run()).collect()
     }
 
     /// The same launch without an instance; EC2 says what it objects to.

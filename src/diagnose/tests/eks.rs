@@ -100,6 +100,8 @@ fn a_failed_eviction_is_folded_under_what_holds_the_pod() {
     let failed = update("Failed", "PodEvictionFailure", &["n1"]);
     let found = with(two(), &failed).examine(&subject);
     let roots = told(&found);
+    // What made it fail comes before what it left.
+    assert!(roots[0].starts_with("TWO-BUDGETS"), "{roots:#?}");
     assert!(
         roots.contains(&format!("TWO-BUDGETS pdb/shop/cart and pdb/shop/tier blocks <- EKS-ISSUE update/{ID}")),
         "{roots:#?}"

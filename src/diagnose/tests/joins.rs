@@ -45,7 +45,7 @@ fn entries(roles: &[&str]) -> Answer {
     (Ask::AccessEntries, Known::Is(Fact::AccessEntries(roles.iter().map(ToString::to_string).collect())))
 }
 
-fn aws_auth(roles: &[&str]) -> Answer {
+fn auth_map(roles: &[&str]) -> Answer {
     (Ask::AwsAuth, Known::Is(Fact::AwsAuth(Some(roles.iter().map(ToString::to_string).collect()))))
 }
 
@@ -76,7 +76,7 @@ fn a_hook_holds_a_termination_for_longer_than_a_drain_behind_it_takes() {
 
 #[test]
 fn an_instance_without_a_node_is_told_after_a_minute_and_blocks_after_three() {
-    let boots = |seconds| beside("InService", seconds).told(entries(&[ROLE])).told(aws_auth(&[]));
+    let boots = |seconds| beside("InService", seconds).told(entries(&[ROLE])).told(auth_map(&[]));
     assert_eq!(boots(30).found(), [] as [&str; 0]);
     assert_eq!(boots(90).found(), ["INSTANCE-NEVER-JOINED instance/i-3 waits"]);
     assert_eq!(boots(200).found(), ["INSTANCE-NEVER-JOINED instance/i-3 blocks"]);
@@ -86,14 +86,14 @@ fn an_instance_without_a_node_is_told_after_a_minute_and_blocks_after_three() {
 #[test]
 fn a_role_that_is_in_neither_list_lets_nobody_in() {
     let refused = |seconds| beside("InService", seconds).told(entries(&["arn:aws:iam::111122223333:role/admin"]));
-    let found = refused(90).told(aws_auth(&[]));
+    let found = refused(90).told(auth_map(&[]));
     assert_eq!(found.found(), ["JOIN-NO-ACCESS instance/i-3 blocks"]);
     let fix = &found.examine(&Subject::Group).findings[0].remedies[1];
     let entry = format!("--cluster-name prod --principal-arn {ROLE}");
     assert_eq!(fix.run, [Command::Aws(format!("eks create-access-entry {entry} --type EC2_LINUX"))]);
     assert_eq!(fix.back, [Command::Aws(format!("eks delete-access-entry {entry}"))]);
     // In the map it stands without its path.
-    let listed = refused(200).told(aws_auth(&["arn:aws:iam::111122223333:role/eks-node"]));
+    let listed = refused(200).told(auth_map(&["arn:aws:iam::111122223333:role/eks-node"]));
     assert_eq!(listed.found(), ["INSTANCE-NEVER-JOINED instance/i-3 blocks"]);
 }
 
