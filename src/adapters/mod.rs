@@ -3,5 +3,7 @@
 pub mod aws;
 mod clock;
 pub mod k8s;
+mod nobody;
 
 pub use clock::SystemClock;
+pub use nobody::NobodyAsksAws;

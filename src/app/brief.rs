@@ -4,48 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::upgrade::{Prepared, Request};
 use crate::{
-    domain::{Group, Node, Operator, Pdb, Pod, PodRef, Policy, Snapshot, elapsed, short},
-    drain::{Fate, fate, needs_token},
-    engine::{
-        event::Member,
-        waiting::{BudgetView, WaitingOn},
-    },
+    diagnose::{Memory, View, examine},
+    domain::{Dossier, Finding, Grade, Group, Operator, PodRef, Policy, Stand, Subject, elapsed, short},
+    drain::{Fate, fate},
+    engine::event::Member,
     plan::{self, Census, Roles},
-    report::{
-        Brief, Commands, NodeBrief,
-        remedy::{self, Step},
-    },
+    report::{Brief, Commands, NodeBrief},
 };
 
-/// Puts the plan together. Pods are told as far as they were looked at.
+/// Puts the plan together. Pods are told as far as they were looked at, and nothing is asked beyond that: what would stand
+/// in the way shows in specs and statuses.
 #[must_use]
 pub fn brief(prepared: &Prepared, request: &Request, commands: &Commands, now: jiff::Timestamp) -> Brief {
     let snapshot = &prepared.snapshot;
-    let order = order(prepared, now);
-    let mut never: BTreeMap<_, BudgetView> = BTreeMap::new();
-    let mut two_budgets = Vec::new();
-    let mut lands_back = Vec::new();
-    for (pod, node) in pods(snapshot, &order) {
-        if !matches!(fate(pod, node, &prepared.policy, now), Fate::Leaves | Fate::Unmanaged) {
-            continue;
-        }
-        let budgets: Vec<&Pdb> = snapshot.budgets_of(&pod.id.uid).iter().filter_map(|id| snapshot.pdb(id)).collect();
-        match budgets.as_slice() {
-            [pdb] if pdb.never_allows() && needs_token(pod, pdb) => {
-                never.entry(pdb.id.clone()).or_insert_with(|| view(pdb)).pods.push(pod.id.clone());
-            }
-            [] | [_] => {}
-            several => two_budgets.push((pod.id.clone(), several.iter().map(|pdb| pdb.id.clone()).collect())),
-        }
-        if let Some(toleration) = pod.tolerates_cordon() {
-            let words = toleration.key.clone().unwrap_or_else(|| "every taint".to_owned());
-            lands_back.push((pod.id.clone(), words));
-        }
-    }
     let group = snapshot.group();
-    let order: Vec<_> = order.into_iter().map(|member| node_brief(prepared, member, now)).collect();
+    let findings = found(prepared, now);
+    let order = order(prepared, now).into_iter();
     Brief {
-        fix: fix(&order, commands),
         raises_max: raises_max(prepared),
         old_in_all: count(
             plan::old_nodes(snapshot, &Policy { only: BTreeSet::new(), ..prepared.policy.clone() }).len(),
@@ -59,12 +34,30 @@ pub fn brief(prepared: &Prepared, request: &Request, commands: &Commands, now: j
         limits: prepared.limits,
         desired: group.map_or(0, |group| group.size.desired),
         policy: prepared.policy.clone(),
-        order: order.into_iter().map(|(brief, _)| brief).collect(),
-        findings: findings(prepared, now),
-        never: never.into_values().collect(),
-        two_budgets,
-        lands_back,
+        order: order.map(|member| node_brief(prepared, member, &findings, now)).collect(),
+        notes: notes(prepared, now),
+        findings,
+        commands: commands.clone(),
     }
+}
+
+/// What would stand in the way, but for what is so by design.
+fn found(prepared: &Prepared, now: jiff::Timestamp) -> Vec<Finding> {
+    let (memory, dossier) = (Memory::default(), Dossier::default());
+    let old = prepared.old.iter().filter_map(|old| old.member.node.clone()).collect();
+    let examined = examine(View {
+        now,
+        snapshot: &prepared.snapshot,
+        run: None,
+        memory: &memory,
+        policy: &prepared.policy,
+        subject: &Subject::BeforeUpgrade,
+        old: &old,
+        dossier: &dossier,
+    });
+    let mut findings = examined.diagnosis.findings;
+    findings.retain(|finding| finding.cause.stand() != Stand::Aside);
+    findings
 }
 
 /// The old members in the order in which they would be chosen if nothing changed meanwhile.
@@ -82,70 +75,32 @@ fn order(prepared: &Prepared, now: jiff::Timestamp) -> Vec<Member> {
     order
 }
 
-fn pods<'a>(snapshot: &'a Snapshot, order: &'a [Member]) -> impl Iterator<Item = (&'a Pod, Option<&'a Node>)> {
-    let nodes = order.iter().filter_map(|member| member.node.as_ref());
-    nodes.flat_map(move |name| snapshot.pods_on(name).map(move |pod| (pod, snapshot.node(name))))
-}
-
-/// One node's part, and what holds its pods for ever.
-fn node_brief(prepared: &Prepared, member: Member, now: jiff::Timestamp) -> (NodeBrief, Vec<WaitingOn>) {
+/// One node's part; what holds its pods for ever is in the findings.
+fn node_brief(prepared: &Prepared, member: Member, findings: &[Finding], now: jiff::Timestamp) -> NodeBrief {
     let snapshot = &prepared.snapshot;
-    let (mut brief, mut held_by) =
-        (NodeBrief { member, leaves: Vec::new(), stays: Vec::new(), blocks: Vec::new() }, Vec::new());
-    let Some(name) = &brief.member.node else { return (brief, held_by) };
+    let mut brief = NodeBrief { member, leaves: Vec::new(), stays: Vec::new(), blocks: Vec::new() };
+    let Some(name) = &brief.member.node else { return brief };
     let node = snapshot.node(name);
     let mut stays: BTreeMap<&str, u32> = BTreeMap::new();
     for pod in snapshot.pods_on(name) {
         match fate(pod, node, &prepared.policy, now) {
             Fate::Stays(why) => *stays.entry(why.words()).or_default() += 1,
             Fate::Stopping => brief.leaves.push(pod.id.clone()),
-            Fate::Leaves => match held_for_ever(prepared, pod) {
+            Fate::Leaves | Fate::Unmanaged => match held_by(findings, &pod.id) {
                 None => brief.leaves.push(pod.id.clone()),
-                Some(on) => {
-                    brief.blocks.push((pod.id.clone(), remedy::headline(&on)));
-                    held_by.push(on);
-                }
+                Some(finding) => brief.blocks.push((pod.id.clone(), format!("{} {}", finding.cause, finding.says))),
             },
-            Fate::Unmanaged => {
-                held_by.push(WaitingOn::Unmanaged { pod: pod.id.clone() });
-                brief.blocks.push((pod.id.clone(), "no controller would bring it back; --delete-unmanaged".to_owned()));
-            }
         }
     }
     let by_name = |pod: &PodRef| (pod.namespace.clone(), pod.name.clone());
     brief.leaves.sort_by_key(by_name);
     brief.stays = stays.into_iter().map(|(why, count)| (why.to_owned(), count)).collect();
-    (brief, held_by)
+    brief
 }
 
-/// The budgets that would refuse this pod's eviction for ever; none where they are not asked, or not to the end.
-fn held_for_ever(prepared: &Prepared, pod: &Pod) -> Option<WaitingOn> {
-    let Prepared { snapshot, policy, .. } = prepared;
-    if policy.force || policy.disable_eviction {
-        return None;
-    }
-    let budgets: Vec<&Pdb> = snapshot.budgets_of(&pod.id.uid).iter().filter_map(|id| snapshot.pdb(id)).collect();
-    match budgets.as_slice() {
-        [pdb] if pdb.never_allows() && needs_token(pod, pdb) => Some(WaitingOn::Budget(Box::new(view(pdb)))),
-        [] | [_] => None,
-        several => {
-            let pdbs = several.iter().map(|pdb| pdb.id.clone()).collect();
-            Some(WaitingOn::TwoBudgets { pod: pod.id.clone(), pdbs })
-        }
-    }
-}
-
-/// The steps that clear all of it away, each once.
-fn fix(order: &[(NodeBrief, Vec<WaitingOn>)], commands: &Commands) -> Vec<Step> {
-    let mut fix: Vec<Step> = Vec::new();
-    for on in order.iter().flat_map(|(_, held_by)| held_by) {
-        let steps = remedy::steps(on, commands);
-        // The same words may stand before other commands.
-        if steps.iter().filter(|step| step.command().is_some()).any(|step| !fix.contains(step)) {
-            fix.extend(steps);
-        }
-    }
-    [commands.before(&fix), fix].concat()
+/// What would hold this pod on its node.
+fn held_by<'a>(findings: &'a [Finding], pod: &PodRef) -> Option<&'a Finding> {
+    findings.iter().find(|finding| finding.grade == Grade::Blocks && finding.holds.pods.contains(pod))
 }
 
 /// The group's maximum and what the run would raise it to; a run that goes on has done so.
@@ -159,8 +114,8 @@ fn count(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
-fn findings(prepared: &Prepared, now: jiff::Timestamp) -> Vec<String> {
-    let mut findings = Vec::new();
+fn notes(prepared: &Prepared, now: jiff::Timestamp) -> Vec<String> {
+    let mut notes = Vec::new();
     if let Some(intent) = &prepared.resumes {
         let age = short(elapsed(intent.started_at, now));
         let with = match intent.policy.words() {
@@ -168,21 +123,21 @@ fn findings(prepared: &Prepared, now: jiff::Timestamp) -> Vec<String> {
             words => format!(" with {}", words.join(" ")),
         };
         let Operator { user, host } = &intent.operator;
-        findings.push(format!("goes on with the run that {user}@{host} began {age} ago{with}"));
+        notes.push(format!("goes on with the run that {user}@{host} began {age} ago{with}"));
         let changes = prepared.policy.changes(&intent.policy);
         if !changes.is_empty() {
-            findings.push(format!("as of now: {}", changes.join("; ")));
+            notes.push(format!("as of now: {}", changes.join("; ")));
         }
     }
-    findings.extend(
+    notes.extend(
         prepared
             .not_old
             .iter()
             .map(|node| format!("node/{node} is not old and stays as it is; with --all-nodes it is replaced too")),
     );
-    findings.extend(zones_left_empty(prepared, now));
-    findings.extend(prepared.oddities());
-    findings
+    notes.extend(zones_left_empty(prepared, now));
+    notes.extend(prepared.oddities());
+    notes
 }
 
 /// Zones whose volumes have no node for a while: their only node that serves is replaced, and no extra one comes first.
@@ -207,21 +162,6 @@ fn zones_left_empty(prepared: &Prepared, now: jiff::Timestamp) -> Vec<String> {
 fn census(prepared: &Prepared, now: jiff::Timestamp) -> Census {
     let since = prepared.resumes.as_ref().map_or(now, |intent| intent.started_at);
     Census::take(&prepared.snapshot, &prepared.policy, since, &Roles::default())
-}
-
-fn view(pdb: &Pdb) -> BudgetView {
-    BudgetView {
-        pdb: pdb.id.clone(),
-        rule: crate::engine::waiting::rule_text(pdb.rule),
-        expected: pdb.status.expected,
-        desired: pdb.status.desired,
-        current: pdb.status.current,
-        allowed: pdb.status.allowed,
-        never: true,
-        stale: false,
-        pods: Vec::new(),
-        unready: Vec::new(),
-    }
 }
 
 fn zones(group: &Group) -> u32 {

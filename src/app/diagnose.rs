@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use super::{
     driver::Ports,
-    observe::{Observed, look_at_pods, observe},
-    upgrade::members,
+    observe::{Observed, hear_changes, look_again, look_at_pods, observe, observe_apart},
+    update::{self, NoUpdate},
+    whom,
 };
 use crate::{
-    diagnose::{Memory, View, examine, limits},
-    domain::{Answer, Ask, Diagnosis, Dossier, Known, Lack, NodeName, Oracle, PodRef, Policy, Snapshot, Subject},
+    diagnose::{Examined, Memory, View, examine, limits},
+    domain::{Answer, Ask, Diagnosis, Dossier, Known, Lack, NodeName, Oracle, Policy, Snapshot, Subject},
     plan,
     ports::{Clock, Cloud, Cluster, Lock, PortError, Watch},
 };
@@ -30,6 +31,18 @@ pub enum Question {
     },
     /// What would hold an upgrade that began now?
     BeforeUpgrade,
+    /// Why does or did this update of EKS not get on, and what did it leave behind? Without an id the newest that failed or
+    /// is under way.
+    Update(Option<String>),
+}
+
+/// Whose the nodes are that are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// A group's.
+    Group,
+    /// No group's that is known: AWS is not asked about them.
+    Nobody,
 }
 
 /// Why there is no answer.
@@ -43,50 +56,110 @@ pub enum NotDiagnosed {
         /// The nodes that it has.
         nodes: Vec<String>,
     },
-    /// No node of the group has such a pod.
-    #[error("no node of the group has a pod {name} of namespace {namespace}")]
+    /// There is no such pod.
+    #[error("there is no pod {name} in namespace {namespace}")]
     NoSuchPod {
         /// Where it was looked for.
         namespace: String,
         /// As it was asked for.
         name: String,
-        /// The pods of that namespace, or all where it has none: `ns/name`.
+        /// The pods of that namespace on nodes of the group, or all there where it has none: `ns/name`.
         pods: Vec<String>,
     },
+    /// The pod runs on a node that is not of this group.
+    #[error("pod/{namespace}/{name} is on node/{node}, which is not of this group")]
+    PodElsewhere {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// The node.
+        node: NodeName,
+    },
+    /// There is no such update.
+    #[error(transparent)]
+    Update(#[from] NoUpdate),
     /// The outside cannot be read.
     #[error(transparent)]
     Port(#[from] PortError),
 }
 
-/// Looks, and says what was found.
-///
-/// # Errors
-/// [`NotDiagnosed`]. What it may not read beyond the group, its nodes and their pods is told as not known.
-pub async fn diagnose<C: Cluster, A: Cloud, K: Clock, L: Lock>(
-    ports: &Ports<C, A, K, L>,
-    question: &Question,
-) -> Result<Diagnosis, NotDiagnosed> {
-    let Observed { mut snapshot, intent } = observe(ports).await?;
-    let policy = intent.map(|intent| intent.policy).unwrap_or_default();
-    let mut watch = Watch::default();
-    let subject = subject(ports, question, &mut snapshot, &mut watch).await?;
-    let old = old(&snapshot, &policy);
-    let (mut memory, mut dossier) = (Memory::default(), Dossier::default());
-    let look = |snapshot: &Snapshot, memory: &mut Memory, dossier: &Dossier| {
-        let now = ports.clock.now();
-        memory.note(snapshot, now);
-        examine(View { now, snapshot, run: None, memory, policy: &policy, subject: &subject, old: &old, dossier })
-    };
-    let mut examined = look(&snapshot, &mut memory, &dossier);
-    for _ in 0..limits::ROUNDS {
-        let asks = dossier.open(&examined.asks, ports.clock.now());
-        if asks.is_empty() {
-            break;
-        }
-        answer(ports, &mut snapshot, &mut watch, asks, &mut dossier).await?;
-        examined = look(&snapshot, &mut memory, &dossier);
+/// What is looked at, once or again and again. Writes nothing.
+#[derive(Debug)]
+pub struct Inquiry<'a, C, A, K, L> {
+    ports: &'a Ports<C, A, K, L>,
+    whose: Whose,
+    snapshot: Snapshot,
+    policy: Policy,
+    subject: Subject,
+    watch: Watch,
+    memory: Memory,
+    dossier: Dossier,
+}
+
+impl<'a, C: Cluster, A: Cloud, K: Clock, L: Lock> Inquiry<'a, C, A, K, L> {
+    /// Finds what the question is about.
+    ///
+    /// # Errors
+    /// [`NotDiagnosed`].
+    pub async fn begin(ports: &'a Ports<C, A, K, L>, whose: Whose, question: &Question) -> Result<Self, NotDiagnosed> {
+        let Observed { mut snapshot, intent } = match whose {
+            Whose::Group => observe(ports).await?,
+            Whose::Nobody => observe_apart(ports).await?,
+        };
+        let policy = intent.map(|intent| intent.policy).unwrap_or_default();
+        let mut watch = Watch::default();
+        let subject = subject(ports, question, &mut snapshot, &mut watch).await?;
+        let (memory, dossier) = (Memory::default(), Dossier::default());
+        Ok(Self { ports, whose, snapshot, policy, subject, watch, memory, dossier })
     }
-    Ok(examined.diagnosis)
+
+    /// Looks, asks what has to be known for it, and says what was found.
+    ///
+    /// # Errors
+    /// [`NotDiagnosed`]. What may not be read beyond the group, its nodes and their pods is told as not known.
+    pub async fn examine(&mut self) -> Result<Diagnosis, NotDiagnosed> {
+        let mut examined = self.look();
+        for _ in 0..limits::ROUNDS {
+            let asks = self.dossier.open(&examined.asks, self.ports.clock.now());
+            if asks.is_empty() {
+                break;
+            }
+            answer(self.ports, &mut self.snapshot, &mut self.watch, asks, &mut self.dossier).await?;
+            examined = self.look();
+        }
+        Ok(examined.diagnosis)
+    }
+
+    /// The same of what there is by now.
+    ///
+    /// # Errors
+    /// As [`Inquiry::examine`].
+    pub async fn examine_again(&mut self) -> Result<Diagnosis, NotDiagnosed> {
+        match self.whose {
+            Whose::Group => look_again(self.ports, &mut self.snapshot).await?,
+            Whose::Nobody => hear_changes(self.ports, &mut self.snapshot).await?,
+        }
+        if let Subject::Pod(id) = &self.subject {
+            whom::follow(self.ports, &mut self.snapshot, &mut self.watch, &id.clone()).await?;
+        }
+        self.examine().await
+    }
+
+    fn look(&mut self) -> Examined {
+        let now = self.ports.clock.now();
+        self.memory.note(&self.snapshot, now);
+        examine(View {
+            now,
+            snapshot: &self.snapshot,
+            run: None,
+            memory: &self.memory,
+            policy: &self.policy,
+            subject: &self.subject,
+            old: &old(&self.snapshot, &self.policy),
+            dossier: &self.dossier,
+        })
+    }
 }
 
 /// Asks, and notes what is not told: without the pods of a node there is no answer, without anything else less of one.
@@ -154,37 +227,11 @@ async fn subject<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     match question {
         Question::Group => Ok(Subject::Group),
         Question::BeforeUpgrade => Ok(Subject::BeforeUpgrade),
+        Question::Update(id) => Ok(update::named(ports, snapshot, id.as_deref()).await?),
         Question::Nodes(names) => {
-            let nodes: Result<_, _> = names.iter().map(|name| node(snapshot, name)).collect();
+            let nodes: Result<_, _> = names.iter().map(|name| whom::node(snapshot, name)).collect();
             Ok(Subject::Nodes(nodes?))
         }
-        Question::Pod { namespace, name } => {
-            watch.pods_on = members(snapshot).cloned().collect();
-            look_at_pods(ports, snapshot, watch).await?;
-            pod(snapshot, namespace, name).map(Subject::Pod)
-        }
+        Question::Pod { namespace, name } => whom::pod(ports, snapshot, watch, namespace, name).await.map(Subject::Pod),
     }
-}
-
-fn node(snapshot: &Snapshot, name: &str) -> Result<NodeName, NotDiagnosed> {
-    let whole = members(snapshot).find(|node| node.as_str() == name);
-    let mut begin_so = members(snapshot).filter(|node| node.as_str().split('.').next() == Some(name));
-    match (whole, begin_so.next(), begin_so.next()) {
-        (Some(node), _, _) | (None, Some(node), None) => Ok(node.clone()),
-        (None, None, _) | (None, Some(_), Some(_)) => {
-            let nodes = members(snapshot).map(ToString::to_string).collect();
-            Err(NotDiagnosed::NoSuchNode { name: name.to_owned(), nodes })
-        }
-    }
-}
-
-fn pod(snapshot: &Snapshot, namespace: &str, name: &str) -> Result<PodRef, NotDiagnosed> {
-    let all: Vec<_> = members(snapshot).flat_map(|node| snapshot.pods_on(node)).map(|pod| &pod.id).collect();
-    if let Some(pod) = all.iter().find(|pod| pod.namespace == namespace && pod.name == name) {
-        return Ok((*pod).clone());
-    }
-    let there = all.iter().any(|pod| pod.namespace == namespace);
-    let near = all.iter().filter(|pod| !there || pod.namespace == namespace);
-    let pods = near.map(|pod| format!("{}/{}", pod.namespace, pod.name)).collect();
-    Err(NotDiagnosed::NoSuchPod { namespace: namespace.to_owned(), name: name.to_owned(), pods })
 }

@@ -10,12 +10,15 @@ mod nodeless;
 mod observe;
 mod polling;
 mod status;
+mod update;
 mod upgrade;
+mod whom;
 
 pub use abort::{BegunAbort, Undoable, begin_abort, undoable};
 pub use brief::brief;
-pub use diagnose::{NotDiagnosed, Question, diagnose};
+pub use diagnose::{Inquiry, NotDiagnosed, Question, Whose};
 pub use driver::{DriveError, Ports, Stop};
 pub use observe::{Observed, observe};
 pub use status::{Status, status};
+pub use update::NoUpdate;
 pub use upgrade::{Begun, NotBegun, Prepared, Refused, Request, begin, prepare};

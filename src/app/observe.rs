@@ -6,7 +6,7 @@ use futures::FutureExt;
 
 use super::driver::Ports;
 use crate::{
-    domain::{Change, Intent, Snapshot, later, short},
+    domain::{Change, Gap, Intent, Snapshot, later, short},
     ports::{Clock, Cloud, Cluster, Lock, PortError, Watch},
 };
 
@@ -46,8 +46,22 @@ pub async fn observe<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     Ok(Observed { snapshot, intent })
 }
 
-/// Takes in what happened since: what the watches brought, and the group as it is now.
-async fn look_again<C: Cluster, A: Cloud, K: Clock, L: Lock>(
+/// Looks at nodes that are of no group that is known, until the lists are complete.
+pub(super) async fn observe_apart<C: Cluster, A: Cloud, K: Clock, L: Lock>(
+    ports: &Ports<C, A, K, L>,
+) -> Result<Observed, PortError> {
+    let mut snapshot = Snapshot::default();
+    let ends = later(ports.clock.now(), PATIENCE);
+    let missing = |snapshot: &Snapshot| {
+        let gaps = snapshot.gaps().iter().filter(|gap| **gap != Gap::Group);
+        gaps.map(ToString::to_string).collect()
+    };
+    see(ports, &mut snapshot, ends, missing).await?;
+    Ok(Observed { snapshot, intent: None })
+}
+
+/// Takes in what the watches brought since.
+pub(super) async fn hear_changes<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     ports: &Ports<C, A, K, L>,
     snapshot: &mut Snapshot,
 ) -> Result<(), PortError> {
@@ -56,6 +70,15 @@ async fn look_again<C: Cluster, A: Cloud, K: Clock, L: Lock>(
             snapshot.apply(change);
         }
     }
+    Ok(())
+}
+
+/// Takes in what happened since: what the watches brought, and the group as it is now.
+pub(super) async fn look_again<C: Cluster, A: Cloud, K: Clock, L: Lock>(
+    ports: &Ports<C, A, K, L>,
+    snapshot: &mut Snapshot,
+) -> Result<(), PortError> {
+    hear_changes(ports, snapshot).await?;
     let mut group = ports.cloud.read(true).await?;
     for instance in group.instances.values_mut() {
         let known = snapshot.group().and_then(|group| group.instances.get(&instance.id));
@@ -129,7 +152,6 @@ fn overdue(missing: &[String]) -> PortError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Gap;
 
     #[test]
     fn what_does_not_come_is_named() {

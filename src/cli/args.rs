@@ -38,7 +38,7 @@ pub enum Command {
     /// Summarise a journal: time per node and phase, evictions, refusals, who waited for what
     Report(ReportArgs),
     /// Say why nodes do not empty: each cause once, whom it holds, and the commands that clear it away
-    #[command(after_help = "Exit codes: 0 nothing stands in the way, 4 causes were found. Writes nothing.")]
+    #[command(after_help = DIAGNOSE)]
     Diagnose(Box<DiagnoseArgs>),
     /// Explain a cause that diagnose or upgrade named: what it is, how it is told, fixed and prevented
     Explain(ExplainArgs),
@@ -64,6 +64,11 @@ const VARIABLES: &str = "Every flag has a variable: --max-surge is MNGUP_MAX_SUR
 const GOING_ON: &str = "\
 A run that goes on keeps the settings it was begun with. A flag or variable given now changes that
 one; --force=false takes a switch back. To start again, mngup abort first.";
+
+/// How a diagnosis ends, and whose nodes it looks at.
+const DIAGNOSE: &str = "\
+Writes nothing. With --node or --pod the group need not be named: it is found from the node.
+Exit codes: 0 nothing stands in the way, 4 causes were found; others as in mngup upgrade --help.";
 
 /// How a TIME is written.
 const TIMES: &str = "A TIME is written with its unit: 90s, 15m, 1h30m.";
@@ -244,7 +249,7 @@ pub struct DiagnoseArgs {
     #[arg(long, env = "MNGUP_NODE", hide_env = true, value_name = "NAME", value_delimiter = ',')]
     #[arg(value_parser = values::name, help_heading = "What to look at", group = "subject")]
     pub node: Vec<String>,
-    /// Look at this pod, as if it were to leave
+    /// Look at this pod, as if it were to leave; one that no node takes is looked at as well
     #[arg(long, env = "MNGUP_POD", hide_env = true, value_name = "NAMESPACE/NAME", help_heading = "What to look at")]
     #[arg(value_parser = values::name, group = "subject")]
     pub pod: Option<String>,
@@ -252,6 +257,21 @@ pub struct DiagnoseArgs {
     #[arg(long, env = "MNGUP_BEFORE_UPGRADE", hide_env = true, value_parser = values::switch)]
     #[arg(help_heading = "What to look at", group = "subject")]
     pub before_upgrade: bool,
+    /// Look at what this update of EKS stands still at or failed by, and at what it left behind
+    #[arg(long, env = "MNGUP_UPDATE_ID", hide_env = true, value_name = "ID", help_heading = "What to look at")]
+    #[arg(value_parser = values::name, group = "subject")]
+    pub update_id: Option<String>,
+    /// The same of the newest update that failed or is under way
+    #[arg(long, env = "MNGUP_LATEST_UPDATE", hide_env = true, value_parser = values::switch)]
+    #[arg(help_heading = "What to look at", group = "subject")]
+    pub latest_update: bool,
+    /// Look again and again, and show what changed, until Ctrl-C
+    #[arg(long, env = "MNGUP_WATCH", hide_env = true, value_parser = values::switch, help_heading = "Output")]
+    pub watch: bool,
+    /// How often --watch looks
+    #[arg(long, env = "MNGUP_INTERVAL", hide_env = true, value_name = "TIME", default_value = "15s")]
+    #[arg(value_parser = values::interval, help_heading = "Output", allow_hyphen_values = true)]
+    pub interval: Duration,
     /// The answer on stdout: human (a screen), json (one document), markdown (for a ticket)
     #[arg(short, long, env = "MNGUP_OUTPUT", hide_env = true, value_name = "FORM", default_value = "human")]
     #[arg(hide_possible_values = true, help_heading = "Output")]
@@ -271,7 +291,7 @@ pub struct DiagnoseArgs {
 #[derive(Args, Clone, Debug)]
 pub struct ExplainArgs {
     /// The code of the cause, in capitals or not [default: names all of them]
-    #[arg(value_name = "CODE")]
+    #[arg(value_name = "CODE", value_parser = values::Codes, hide_possible_values = true)]
     pub code: Option<String>,
 }
 

@@ -17,20 +17,23 @@ use super::{
 };
 use crate::{
     adapters::{
-        SystemClock,
+        NobodyAsksAws, SystemClock,
         aws::{AwsCloud, ClusterInfo, EksToken, Session},
         k8s::{
-            Connection, Endpoint, FreshToken, KubeCluster, KubeLock, Need, Objects, Pace, Place, Right, Scope,
+            Connection, Endpoint, FreshToken, KubeCluster, KubeLock, Need, Objects, Pace, Place, Right, Scope, Seen,
             TokenSource,
         },
     },
     app::Ports,
     domain::{GroupName, Operator, Policy, RunId, Settings},
-    ports::{Cluster as _, PortError},
+    ports::{Clock as _, Cluster as _, PortError},
 };
 
 /// The ports of a real group.
 pub(super) type RealPorts = Ports<KubeCluster, AwsCloud, SystemClock, KubeLock>;
+
+/// The ports of nodes that are of no group.
+pub(super) type ApartPorts = Ports<KubeCluster, NobodyAsksAws, SystemClock, KubeLock>;
 
 /// What a connection is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,12 +65,41 @@ pub(super) async fn connect(
     ports.map_err(|error| error.reaching(&target.commands()))
 }
 
-async fn reach(target: &Target, purpose: Purpose, operator: &Operator, run: &RunId) -> Result<RealPorts, CliError> {
+/// Both sides of a cluster of which no group is known yet.
+pub(super) async fn enter(target: &Target) -> Result<(Session, Connection), CliError> {
+    let entered = async {
+        let (session, info) = aws(target).await?;
+        let connection = kubernetes(target, &session, &info).await?;
+        Ok((session, connection))
+    };
+    entered.await.map_err(|error: CliError| error.reaching(&target.commands()))
+}
+
+/// What Kubernetes alone tells of nodes that are of no group that is known; AWS is not asked about them, for this reason.
+pub(super) fn apart(connection: Connection, seen: Seen, target: &Target, why: &str) -> ApartPorts {
+    let run = run_id(SystemClock.now());
+    let lock = KubeLock::new(connection.clone(), &scope(target), operator(), &run);
+    let cluster = KubeCluster::new(connection, scope(target)).with_pace(at_once()).seeing(seen);
+    let cloud = NobodyAsksAws(why.to_owned());
+    Ports { cluster: Arc::new(cluster), cloud: Arc::new(cloud), clock: Arc::new(SystemClock), lock: Arc::new(lock) }
+}
+
+/// Whoever only looks wants the pods of blocking budgets at once.
+fn at_once() -> Pace {
+    Pace { first_look: Duration::ZERO, ..Pace::default() }
+}
+
+async fn aws(target: &Target) -> Result<(Session, ClusterInfo), CliError> {
     let session = Session::load(target.region.clone(), target.profile.clone())
         .await
         .map_err(|error| no_session(error, target))?;
     values::region(session.region()).map_err(|how| no_region(session.region(), &how, target))?;
     let info = session.cluster(&target.cluster).await.map_err(|error| unknown_cluster(error, target))?;
+    Ok((session, info))
+}
+
+async fn reach(target: &Target, purpose: Purpose, operator: &Operator, run: &RunId) -> Result<RealPorts, CliError> {
+    let (session, info) = aws(target).await?;
     let cloud = session.cloud(&target.cluster, &target.group).await.map_err(|error| unknown_group(error, target))?;
     let connection = kubernetes(target, &session, &info).await?;
     let scope = scope(target);
@@ -82,8 +114,7 @@ async fn reach(target: &Target, purpose: Purpose, operator: &Operator, run: &Run
             rights(&cluster, false, target).await?;
             (cluster, lock.with_duration(lease))
         }
-        // Whoever only looks wants the pods of blocking budgets at once.
-        Purpose::Look => (cluster.with_pace(Pace { first_look: Duration::ZERO, ..Pace::default() }), lock),
+        Purpose::Look => (cluster.with_pace(at_once()), lock),
     };
     Ok(Ports { cluster: Arc::new(cluster), cloud: Arc::new(cloud), clock: Arc::new(SystemClock), lock: Arc::new(lock) })
 }

@@ -2,24 +2,27 @@
 
 use std::{sync::Arc, time::Duration};
 
+use serde::Serialize;
+
 use super::{
-    answer::{answer, answer_json},
+    answer::{answer, answer_json, answer_json_line, tell as say},
     args::{DiagnoseArgs, DiagnosisForm},
     connect::{self, Purpose},
     error::CliError,
     exit_code::ExitCode,
-    suggest,
+    stop, suggest,
     upgrade::{SANDBOX_SEED, group_of, world_of},
     values::{Sandbox, World},
+    whose::{self, Owner},
 };
 use crate::{
     adapters::SystemClock,
-    app::{self, NotDiagnosed, Ports, Question},
-    domain::{Diagnosis, GroupName, Policy, later},
+    app::{self, Inquiry, NoUpdate, NotDiagnosed, Ports, Question, Whose},
+    domain::{Diagnosis, GroupName, Lack, Policy, later, short},
     forecast::{NoRehearsal, Rehearsal},
-    ports::Clock,
+    ports::{Clock, Cloud, Cluster, Lock},
     report::{Commands, Screen, diagnosis},
-    sim::{Sim, World as SimWorld},
+    sim::{Sim, SimClock, SimCloud, SimCluster, SimLock, World as SimWorld},
 };
 
 /// Says why nodes do not empty.
@@ -28,35 +31,137 @@ use crate::{
 /// When the question makes no sense, or what it is about cannot be read.
 pub(super) async fn diagnose(args: DiagnoseArgs, screen: Screen) -> Result<ExitCode, CliError> {
     let question = question(&args)?;
-    let (found, group, commands) = match &args.sandbox {
-        Sandbox::On(world) => in_sandbox(&args, world, &question).await?,
-        Sandbox::Off => {
-            let target = args.target.target("diagnose", beside(&args))?;
-            let now = SystemClock.now();
-            let ports = connect::connect(&target, Purpose::Look, &connect::operator(), &connect::run_id(now)).await?;
-            let commands = target.commands();
-            let found = app::diagnose(&ports, &question).await.map_err(|error| not_diagnosed(error, &commands))?;
-            (found, target.group, commands)
+    let telling = |title: String, commands: Commands| Telling { args: &args, screen: &screen, title, commands };
+    if let Sandbox::On(world) = &args.sandbox {
+        let (ports, group, commands) = in_sandbox(&args, world)?;
+        return Box::pin(answered(&ports, Whose::Group, &question, telling(group.to_string(), commands))).await;
+    }
+    let target = match owner(&args, &question).await? {
+        Owner::Group(target) => target,
+        Owner::Nobody { ports, commands, why } => {
+            say(&format!("AWS is not asked: {why}"));
+            let telling = telling(String::new(), commands);
+            return Box::pin(answered(&ports, Whose::Nobody, &question, telling)).await;
         }
     };
-    tell(&found, &group, &commands, args.output, &screen)?;
-    Ok(if found.blocking().next().is_some() { ExitCode::Refused } else { ExitCode::Done })
+    let now = SystemClock.now();
+    let ports = connect::connect(&target, Purpose::Look, &connect::operator(), &connect::run_id(now)).await?;
+    let telling = telling(target.group.to_string(), target.commands());
+    Box::pin(answered(&ports, Whose::Group, &question, telling)).await
 }
 
-fn tell(
-    found: &Diagnosis,
-    group: &GroupName,
-    commands: &Commands,
-    form: DiagnosisForm,
-    screen: &Screen,
-) -> Result<(), CliError> {
-    match form {
-        DiagnosisForm::Human => {
-            let lines = diagnosis::screen(found, &group.to_string(), commands, Some(screen.width().unwrap_or(120)));
-            answer(&(lines.join("\n") + "\n"))
+/// Whose nodes the question is about: the group's that is named, else of whatever group they are.
+async fn owner(args: &DiagnoseArgs, question: &Question) -> Result<Owner, CliError> {
+    let of_any_group = match question {
+        Question::Nodes(_) | Question::Pod { .. } => args.target.whole_cluster("diagnose", beside(args))?,
+        Question::Group | Question::BeforeUpgrade => None,
+    };
+    match of_any_group {
+        Some(target) => whose::owner(target, args.target.cluster.is_some(), question).await,
+        None => Ok(Owner::Group(Box::new(args.target.target("diagnose", beside(args))?))),
+    }
+}
+
+/// Looks once, or until Ctrl-C.
+async fn answered<C: Cluster, A: Cloud, K: Clock, L: Lock>(
+    ports: &Ports<C, A, K, L>,
+    whose: Whose,
+    question: &Question,
+    telling: Telling<'_>,
+) -> Result<ExitCode, CliError> {
+    let failed = |error| not_diagnosed(error, &telling.commands);
+    let mut inquiry = Inquiry::begin(ports, whose, question).await.map_err(failed)?;
+    let mut found = inquiry.examine().await.map_err(failed)?;
+    telling.tell(&found)?;
+    if !telling.args.watch {
+        return Ok(code(&found));
+    }
+    let (mut stop, mut trouble) = (stop::listen(), String::new());
+    loop {
+        let next = later(ports.clock.now(), telling.args.interval);
+        tokio::select! {
+            _ = stop.recv() => return Ok(code(&found)),
+            () = ports.clock.sleep_until(next) => {}
         }
-        DiagnosisForm::Markdown => answer(&diagnosis::markdown(found, &group.to_string(), commands)),
-        DiagnosisForm::Json => answer_json(found),
+        let looked = tokio::select! {
+            _ = stop.recv() => return Ok(code(&found)),
+            looked = inquiry.examine_again() => looked,
+        };
+        match looked {
+            Ok(now) => {
+                if !now.same_as(&found) || now.unknown != found.unknown {
+                    telling.tell(&now)?;
+                }
+                (found, trouble) = (now, String::new());
+            }
+            // What was seen last still stands on the screen; it is looked again.
+            Err(error) if error.to_string() != trouble => {
+                trouble = error.to_string();
+                say(&format!("warning: {trouble}"));
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+fn code(found: &Diagnosis) -> ExitCode {
+    if found.blocking().next().is_some() { ExitCode::Refused } else { ExitCode::Done }
+}
+
+/// How the answer is given.
+struct Telling<'a> {
+    args: &'a DiagnoseArgs,
+    screen: &'a Screen,
+    title: String,
+    commands: Commands,
+}
+
+/// What programs read.
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: u32,
+    #[serde(flatten)]
+    found: &'a Diagnosis,
+}
+
+/// Raised when a field changes its meaning.
+const SCHEMA: u32 = 1;
+
+/// Columns of what goes to a file or a pipe.
+const PIPED: usize = 120;
+
+/// Clears the terminal and begins at its top (ECMA-48: ED 2, CUP).
+const CLEARED: &str = "\x1b[2J\x1b[H";
+
+impl Telling<'_> {
+    fn tell(&self, found: &Diagnosis) -> Result<(), CliError> {
+        let watch = self.args.watch;
+        match self.args.output {
+            DiagnosisForm::Human => {
+                let width = self.screen.width().unwrap_or(PIPED);
+                let lines = diagnosis::screen(found, &self.title, &self.commands, Some(width));
+                let before = match (watch, self.screen.stdout_terminal) {
+                    (true, true) => CLEARED.to_owned(),
+                    (true, false) => format!("at {}\n", found.at.strftime("%H:%M:%SZ")),
+                    (false, _) => String::new(),
+                };
+                let after = if watch { "\n\n" } else { "\n" };
+                answer(&(before + &lines.join("\n") + after))?;
+                self.say_what_next(found);
+                Ok(())
+            }
+            DiagnosisForm::Markdown => answer(&diagnosis::markdown(found, &self.title, &self.commands)),
+            DiagnosisForm::Json if watch => answer_json_line(&Document { schema: SCHEMA, found }),
+            DiagnosisForm::Json => answer_json(&Document { schema: SCHEMA, found }),
+        }
+    }
+
+    fn say_what_next(&self, found: &Diagnosis) {
+        if self.args.watch {
+            say(&format!("looks again each {}; Ctrl-C ends it", short(self.args.interval)));
+        } else if self.commands.have_group() && found.blocking().next().is_some() {
+            say(&format!("Next, when it is fixed: {}", self.commands.begin("")));
+        }
     }
 }
 
@@ -69,6 +174,9 @@ fn question(args: &DiagnoseArgs) -> Result<Question, CliError> {
         };
         return Ok(Question::Pod { namespace: namespace.to_owned(), name: name.to_owned() });
     }
+    if args.latest_update || args.update_id.is_some() {
+        return Ok(Question::Update(args.update_id.clone()));
+    }
     Ok(match args.node.as_slice() {
         [] if args.before_upgrade => Question::BeforeUpgrade,
         [] => Question::Group,
@@ -80,15 +188,14 @@ fn question(args: &DiagnoseArgs) -> Result<Question, CliError> {
 fn beside(args: &DiagnoseArgs) -> Vec<String> {
     let nodes = args.node.iter().flat_map(|node| ["--node".to_owned(), node.clone()]);
     let pod = args.pod.iter().flat_map(|pod| ["--pod".to_owned(), pod.clone()]);
-    nodes.chain(pod).chain(args.before_upgrade.then(|| "--before-upgrade".to_owned())).collect()
+    let update = args.update_id.iter().flat_map(|id| ["--update-id".to_owned(), id.clone()]);
+    let switches = [(args.before_upgrade, "--before-upgrade"), (args.latest_update, "--latest-update")];
+    let switches = switches.into_iter().filter(|(on, _)| *on).map(|(_, flag)| flag.to_owned());
+    nodes.chain(pod).chain(update).chain(switches).collect()
 }
 
 /// A world in which an upgrade has gone on for a while, and then is looked at; before an upgrade, one as it begins.
-async fn in_sandbox(
-    args: &DiagnoseArgs,
-    world: &World,
-    question: &Question,
-) -> Result<(Diagnosis, GroupName, Commands), CliError> {
+fn in_sandbox(args: &DiagnoseArgs, world: &World) -> Result<(SandboxPorts, GroupName, Commands), CliError> {
     if let Some(flag) = args.target.points_at_something() {
         return Err(CliError::usage(format!("{flag} with --sandbox, which brings a cluster of its own"))
             .next("leave one of them out"));
@@ -101,7 +208,8 @@ async fn in_sandbox(
         world_of(world).map_err(|error| error.next("mngup diagnose --sandbox   # the world that mngup brings"))?;
     let group = group_of(&spec);
     let world = SimWorld::starting_at(spec, SANDBOX_SEED, SANDBOX_START);
-    let at = if args.before_upgrade { Duration::ZERO } else { args.at };
+    let at =
+        if args.before_upgrade || args.latest_update || args.update_id.is_some() { Duration::ZERO } else { args.at };
     let world = played(world, at)?;
     let sim = Sim::new(world, 1.0);
     let ports = Ports {
@@ -110,9 +218,10 @@ async fn in_sandbox(
         clock: Arc::new(sim.clock()),
         lock: Arc::new(sim.lock(connect::operator())),
     };
-    let found = app::diagnose(&ports, question).await.map_err(|error| not_diagnosed(error, &commands))?;
-    Ok((found, group, commands))
+    Ok((ports, group, commands))
 }
+
+type SandboxPorts = Ports<SimCluster, SimCloud, SimClock, SimLock>;
 
 /// Every sandbox that is diagnosed begins at this moment: the same command always gives the same answer.
 const SANDBOX_START: jiff::Timestamp = jiff::Timestamp::constant(1_767_225_600, 0);
@@ -143,6 +252,9 @@ fn not_diagnosed(error: NotDiagnosed, commands: &Commands) -> CliError {
                 None => error.next(commands.kubectl("get nodes   # shows the names")),
             }
         }
+        NotDiagnosed::PodElsewhere { namespace, name, .. } => CliError::usage(message)
+            .next(format!("leave the group out: mngup diagnose -c CLUSTER --pod {namespace}/{name}")),
+        NotDiagnosed::Update(error) => no_update(&error, commands),
         NotDiagnosed::NoSuchPod { namespace, name, pods } => {
             let error = CliError::usage(message);
             match suggest::nearest(&format!("{namespace}/{name}"), &pods) {
@@ -150,5 +262,29 @@ fn not_diagnosed(error: NotDiagnosed, commands: &Commands) -> CliError {
                 None => error.next(commands.kubectl(&format!("-n {namespace} get pods -o wide   # shows them all"))),
             }
         }
+    }
+}
+
+fn no_update(error: &NoUpdate, commands: &Commands) -> CliError {
+    let flag = |id: &str| ["--update-id".to_owned(), id.to_owned()];
+    let usage = CliError::usage(error.to_string());
+    match error {
+        NoUpdate::NotTold { lacking: Lack::Right(_) } => CliError::refused(error.to_string()),
+        NoUpdate::NotTold { lacking: Lack::NotRead | Lack::Server(_) | Lack::NotOffered(_) } => {
+            CliError::new(ExitCode::Unexpected, error.to_string())
+        }
+        NoUpdate::SelfManaged | NoUpdate::NoneFailed { .. } => {
+            usage.next(format!("{}   # looks at the group as it is now", commands.line("diagnose")))
+        }
+        NoUpdate::Elsewhere { id, nodegroup } => {
+            usage.next(format!("name that group: -n {nodegroup} --update-id {id}"))
+        }
+        NoUpdate::Unknown { id, known, .. } => match (suggest::nearest(id, known), known.first()) {
+            (Some(near), _) => usage.next(commands.line_with("diagnose", &flag(near))),
+            (None, Some(newest)) => {
+                usage.next(format!("{}   # its newest", commands.line_with("diagnose", &flag(newest))))
+            }
+            (None, None) => usage.next(format!("{}   # it never had one", commands.line("diagnose"))),
+        },
     }
 }

@@ -24,6 +24,7 @@ mod terminal;
 mod upgrade;
 mod values;
 mod variables;
+mod whose;
 
 use std::{io, process};
 

@@ -95,10 +95,10 @@ pub(super) fn not_begun(error: DriveError, now: jiff::Timestamp, commands: &Comm
 fn only_shown(brief: &Brief, request: &UpgradeRequest, screen: &Screen) -> Result<ExitCode, CliError> {
     match request.output {
         Form::Human => answer(&(brief.long(screen.width().unwrap_or(usize::MAX)).join("\n") + "\n"))?,
-        Form::Json => answer_json(&brief.for_programs())?,
-        Form::Jsonl => answer_json_line(&brief.for_programs())?,
+        Form::Json => answer_json(brief)?,
+        Form::Jsonl => answer_json_line(brief)?,
     }
-    let next = if brief.fix.is_empty() { "Next" } else { "Next, once that is fixed" };
+    let next = if brief.to_fix().next().is_none() { "Next" } else { "Next, once that is fixed" };
     tell(&format!("{next}: {}", request.commands.begin("")));
     Ok(ExitCode::Done)
 }
@@ -111,7 +111,7 @@ fn nothing_to_do(
     request: &UpgradeRequest,
     now: jiff::Timestamp,
 ) -> Result<ExitCode, CliError> {
-    let plan = || app::brief(prepared, asked, &request.commands, now).for_programs();
+    let plan = || app::brief(prepared, asked, &request.commands, now);
     match (request.output, request.dry_run) {
         (Form::Human, _) => say_why(prepared, asked, request)?,
         (Form::Json, true) => answer_json(&plan())?,

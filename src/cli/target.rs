@@ -52,13 +52,7 @@ impl TargetArgs {
     /// # Errors
     /// When the cluster or the group is missing, or two groups are named.
     pub fn target(&self, command: &'static str, beside: Vec<String>) -> Result<Target, CliError> {
-        let group = match (&self.nodegroup, &self.asg) {
-            (Some(nodegroup), Some(asg)) => return Err(CliError::two_groups(nodegroup, asg)),
-            (Some(name), None) => Some(GroupName::Nodegroup(NodegroupName::new(name))),
-            (None, Some(name)) => Some(GroupName::Asg(AsgName::new(name))),
-            (None, None) => None,
-        };
-        match (&self.cluster, group) {
+        match (&self.cluster, self.group()?) {
             (Some(cluster), Some(group)) => Ok(Target {
                 command,
                 cluster: ClusterName::new(cluster),
@@ -70,6 +64,36 @@ impl TargetArgs {
                 beside,
             }),
             (cluster, group) => Err(self.missing(command, cluster.as_ref(), group.as_ref(), &beside)),
+        }
+    }
+
+    /// A cluster of which the group is still to be found; none of it where a group is named, or no cluster that AWS knows.
+    /// Its group is the word that stands for one in what is said of it.
+    ///
+    /// # Errors
+    /// When two groups are named.
+    pub fn whole_cluster(&self, command: &'static str, beside: Vec<String>) -> Result<Option<Target>, CliError> {
+        if self.group()?.is_some() || self.cluster.is_none() && self.kubeconfig.is_none() && self.context.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Target {
+            command,
+            cluster: ClusterName::new(self.cluster.as_deref().unwrap_or("CLUSTER")),
+            group: GroupName::Nodegroup(NodegroupName::new("NODEGROUP")),
+            region: self.region.clone(),
+            profile: self.profile.clone(),
+            access: self.access()?,
+            state_namespace: self.state_namespace.clone(),
+            beside,
+        }))
+    }
+
+    fn group(&self) -> Result<Option<GroupName>, CliError> {
+        match (&self.nodegroup, &self.asg) {
+            (Some(nodegroup), Some(asg)) => Err(CliError::two_groups(nodegroup, asg)),
+            (Some(name), None) => Ok(Some(GroupName::Nodegroup(NodegroupName::new(name)))),
+            (None, Some(name)) => Ok(Some(GroupName::Asg(AsgName::new(name)))),
+            (None, None) => Ok(None),
         }
     }
 
@@ -142,12 +166,19 @@ impl Target {
     /// The commands that reach this group again.
     #[must_use]
     pub fn commands(&self) -> Commands {
-        let mut flags = vec![
-            "-c".to_owned(),
-            self.cluster.to_string(),
-            short_flag(&self.group).to_owned(),
-            self.group.name().into(),
-        ];
+        let group = [short_flag(&self.group).to_owned(), self.group.name().into()];
+        let cluster = ["-c".to_owned(), self.cluster.to_string()];
+        self.commands_with(cluster.into_iter().chain(group).collect())
+    }
+
+    /// Those that reach the cluster and no group of it, by its name where that was given.
+    #[must_use]
+    pub(super) fn commands_of_cluster(&self, named: bool) -> Commands {
+        let cluster = named.then(|| ["-c".to_owned(), self.cluster.to_string()]);
+        self.commands_with(cluster.into_iter().flatten().collect())
+    }
+
+    fn commands_with(&self, mut flags: Vec<String>) -> Commands {
         let mut add = |flag: &str, value: &str| flags.extend([flag.to_owned(), value.to_owned()]);
         if let Some(region) = &self.region {
             add("-r", region);

@@ -1,8 +1,13 @@
 //! Values on the command line: spans of time, switches, speeds, worlds.
 
-use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{ffi::OsStr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
-use crate::domain::short;
+use clap::{
+    Arg, Command,
+    builder::{PossibleValue, StringValueParser, TypedValueParser},
+};
+
+use crate::domain::{Cause, short};
 
 /// What is longer is a slip of a digit.
 const LONGEST: Duration = Duration::from_hours(24 * 366);
@@ -64,6 +69,33 @@ pub(super) fn some_span(text: &str) -> Result<Duration, String> {
     match span(text)? {
         Duration::ZERO => Err("0 would give up before it began; for a very long patience write 30d".to_owned()),
         span => Ok(span),
+    }
+}
+
+/// Reads how often something is looked at again.
+///
+/// # Errors
+/// A sentence that says how to write it.
+pub(super) fn interval(text: &str) -> Result<Duration, String> {
+    match span(text)? {
+        short if short < Duration::from_secs(1) => Err("servers are not asked more often than each second".to_owned()),
+        span => Ok(span),
+    }
+}
+
+/// The codes of all causes, for completion; another word is taken too, and answered with the code that is near.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Codes;
+
+impl TypedValueParser for Codes {
+    type Value = String;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(Cause::ALL.iter().map(|cause| PossibleValue::new(cause.code()).help(cause.title()))))
     }
 }
 

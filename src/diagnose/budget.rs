@@ -67,7 +67,7 @@ fn never_allows(scene: &Scene<'_>, pdb: &Pdb, pods: &[&Pod]) -> Finding {
         .graded(if settled { blocks(scene) } else { Grade::Waits })
         .by(By::Arithmetic, why)
         .since(status.blocked_since)
-        .remedies(remedy::never_allows(pdb, pods))
+        .remedies(remedy::never_allows(scene, pdb, pods))
 }
 
 /// A percentage that was rounded says so: `minAvailable 50% of 3 pods = 2` puzzles people.
@@ -191,14 +191,14 @@ fn stale_disrupted(scene: &Scene<'_>, pdb: &Pdb) -> Option<Finding> {
 fn two_budgets(scene: &Scene<'_>, pdbs: &[PdbRef], pods: &[&Pod]) -> Finding {
     let names: Vec<_> = pdbs.iter().map(ToString::to_string).collect();
     let says = format!("{} count the same pods", names.join(" and "));
-    let selectors = pdbs.iter().filter_map(|id| scene.view.snapshot.pdb(id));
+    let known: Vec<&Pdb> = pdbs.iter().filter_map(|id| scene.view.snapshot.pdb(id)).collect();
     let selectors: Vec<_> =
-        selectors.map(|pdb| format!("{} selects {}", pdb.id.name, pdb.selector.to_query())).collect();
+        known.iter().map(|pdb| format!("{} selects {}", pdb.id.name, pdb.selector.to_query())).collect();
     Finding::new(Cause::TwoBudgets, Object::Budgets(pdbs.to_vec()), says)
         .graded(blocks(scene))
         .sure(Sure::Certain)
         .by(By::Spec, "the eviction API refuses a pod that more than one budget counts, now and always")
         .by(By::Spec, selectors.join("; "))
         .since(pods.iter().map(|pod| pod.created_at).min())
-        .remedies(remedy::two_budgets(pdbs))
+        .remedies(remedy::two_budgets(&known))
 }

@@ -7,6 +7,7 @@ mod pending;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{
+    missing::missing,
     refused::refusals,
     scene::{Scene, behind},
 };
@@ -54,9 +55,16 @@ pub(super) fn of(scene: &Scene<'_>) -> Graph {
     budgets(scene, &mut graph);
     group::edges(scene, &mut graph);
     refused(scene, &mut graph);
+    unmade(scene, &mut graph);
     pending::pending(scene, &mut graph);
     pending::volumes(scene, &mut graph);
     aws::aws(scene, &mut graph);
+    graph.sources.extend(scene.placeless().map(|pod| Source {
+        from: Vertex::serves(Object::Pod(pod.id.clone())),
+        node: None,
+        pod: Some(pod.id.clone()),
+        instance: None,
+    }));
     graph
 }
 
@@ -106,6 +114,13 @@ fn budgets(scene: &Scene<'_>, graph: &mut Graph) {
 fn refused(scene: &Scene<'_>, graph: &mut Graph) {
     for refused in refusals(scene) {
         graph.edge(Vertex::leaves(Object::Pod(refused.pod.id.clone())), Vertex::leaves(refused.by));
+    }
+}
+
+/// Budgets wait for pods that their controllers may not make.
+fn unmade(scene: &Scene<'_>, graph: &mut Graph) {
+    for missing in missing(scene) {
+        graph.edge(Vertex::leaves(Object::Pdb(missing.pdb.id.clone())), Vertex::serves(missing.by));
     }
 }
 

@@ -216,14 +216,10 @@ fn silent(scene: &Scene<'_>, group: &Group) -> Option<Finding> {
     Some(finding.remedies(remedy::silent(group)))
 }
 
-/// Since when the group is short: as somebody saw who looked on, else since the last instance went.
+/// Since when the group is short: as a run knows, else since the last instance went.
 fn owed_since(scene: &Scene<'_>, group: &Group) -> Option<Timestamp> {
-    let went =
-        || group.activities.iter().find(|activity| activity.is_termination()).map(|activity| activity.started_at);
-    match scene.view.run {
-        Some(_) => scene.short_since(),
-        None => went(),
-    }
+    let went = group.activities.iter().find(|activity| activity.is_termination()).map(|activity| activity.started_at);
+    scene.owed.iter().filter_map(|owed| owed.since).min().or(went)
 }
 
 /// A group at its maximum cannot grow for pods that have no room; a replacement needs no room to grow.

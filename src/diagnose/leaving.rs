@@ -22,6 +22,7 @@ pub(super) const RULE: Rule = Rule {
         Cause::StuckTerminating,
         Cause::Finalizer,
         Cause::StaysByDesign,
+        Cause::AutoscalerKeeps,
     ],
     find,
 };
@@ -40,6 +41,7 @@ fn find(scene: &Scene<'_>, verdicts: &mut Verdicts) {
     }
     found.extend(lands_back(scene));
     found.extend(stays_by_design(scene));
+    found.extend(autoscaler_keeps(scene));
 }
 
 /// Pods that were told to stop: those that are to leave, and those that use up a budget elsewhere.
@@ -158,7 +160,7 @@ fn lands_back(scene: &Scene<'_>) -> Vec<Finding> {
             Grade::Blocks => finding.by(By::Seen, format!("{} was made after the cordon and runs there", pod.id)),
             Grade::Waits | Grade::Notes => finding.sure(Sure::Possible),
         };
-        seen.remedies(remedy::lands_back(pod, &object))
+        seen.remedies(remedy::leaving::lands_back(scene, pod, &object))
     });
     found.collect()
 }
@@ -172,7 +174,11 @@ fn comes_back(scene: &Scene<'_>, leaver: &Leaver<'_>) -> Option<Grade> {
             again.then_some(Grade::Blocks)
         }
         (None, Some(cordoned_at)) => {
-            (pod.created_at > later(cordoned_at, limits::CORDON_SEEN)).then_some(Grade::Blocks)
+            // Made in the moment of the cordon it may have been bound before that was seen; but one that is still there
+            // was not sent away, and whoever sends it away gets another.
+            let stays = scene.since(pod.created_at) >= limits::PENDING;
+            let after = if stays { cordoned_at } else { later(cordoned_at, limits::CORDON_SEEN) };
+            (pod.created_at > after).then_some(Grade::Blocks)
         }
         (None, None) => (*scene.view.subject == Subject::BeforeUpgrade).then_some(Grade::Notes),
     }
@@ -194,6 +200,21 @@ fn stays_by_design(scene: &Scene<'_>) -> Vec<Finding> {
         let says = format!("{} of the pods on node/{node} stay until it goes", pods.len());
         let finding = Finding::new(Cause::StaysByDesign, Object::Node(node.clone()), says).graded(Grade::Notes);
         finding.by(By::Spec, format!("a DaemonSet's, or static: {}", pods.join(", ")))
+    });
+    found.collect()
+}
+
+/// Pods that somebody did not want to be moved, by what a person changes to change them: evictions do not heed that.
+fn autoscaler_keeps(scene: &Scene<'_>) -> Vec<Finding> {
+    let mut kept: BTreeMap<Object, &str> = BTreeMap::new();
+    for leaver in &scene.leavers {
+        if let Some(annotation) = &leaver.pod.no_scale_down {
+            kept.entry(behind(leaver.pod)).or_insert(annotation);
+        }
+    }
+    let found = kept.into_iter().map(|(object, annotation)| {
+        let says = format!("an autoscaler is told to leave the pods of {object} where they are; an eviction is not");
+        Finding::new(Cause::AutoscalerKeeps, object, says).graded(Grade::Notes).by(By::Spec, annotation)
     });
     found.collect()
 }

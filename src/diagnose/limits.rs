@@ -69,6 +69,16 @@ pub const UNEXPLAINED: Duration = Duration::from_secs(45);
 /// many reads of single objects within seconds. What is left is asked with the next round.
 pub const ASKS: usize = 500;
 
+/// A pod that is made for this long has been seen by its kubelet, which by then has said what is in its way.
+pub const SPEAKS: Duration = Duration::from_secs(10);
+
+/// A new node's network agent may refuse the first pods; the kubelet tries again every few seconds, and what it still says
+/// after this long is no beginning.
+pub const SANDBOX: Duration = Duration::from_secs(30);
+
+/// Older events explain nothing that is so now: the kubelet repeats what still holds at least every five minutes.
+pub const EVENT_AGE: Duration = Duration::from_mins(10);
+
 /// A group tries its other zones at once, and all of them again within seconds: what fails for longer than this fails
 /// everywhere.
 pub const LAUNCH_TRIED: Duration = Duration::from_secs(30);

@@ -15,6 +15,7 @@ mod launch_words;
 mod launches;
 mod leaving;
 pub mod limits;
+mod missing;
 mod pages;
 mod pending;
 mod placing;
@@ -56,6 +57,7 @@ const RULES: &[Rule] = &[
     refused::RULE,
     containers::RULE,
     pending::RULE,
+    missing::RULE,
     volumes::RULE,
     launches::RULE,
     group::RULE,

@@ -9,7 +9,7 @@ use super::{
     graph::{Graph, Source, Vertex},
     scene::Scene,
 };
-use crate::domain::{By, Finding, Grade, Held, Object, Stand};
+use crate::domain::{By, Finding, Grade, Held, Lacking, Object, Stand};
 
 /// Where each finding stands.
 struct Standing {
@@ -44,6 +44,7 @@ pub(super) fn rank(scene: &Scene<'_>, graph: &Graph, mut found: Vec<Finding>) ->
         finding.holds.instances.extend(standing.holds.instances.iter().cloned());
     }
     note_nodes(scene, &mut found);
+    note_group(scene, &mut found);
     fold(found, &standing, &below)
 }
 
@@ -90,6 +91,16 @@ fn note_nodes(scene: &Scene<'_>, found: &mut [Finding]) {
     }
 }
 
+/// What is the matter with the group holds all of it, also where nobody waits by name.
+fn note_group(scene: &Scene<'_>, found: &mut [Finding]) {
+    let Some(group) = scene.view.snapshot.group() else { return };
+    for finding in found.iter_mut().filter(|finding| finding.cause.stand() != Stand::Aside) {
+        if matches!(finding.object, Object::Asg(_) | Object::Nodegroup(_) | Object::Update(_)) {
+            finding.holds.group = Some(Lacking { missing: group.missing(), of: group.size.desired });
+        }
+    }
+}
+
 fn fold(mut found: Vec<Finding>, standing: &[Standing], below: &[BTreeSet<usize>]) -> Vec<Finding> {
     let heads = heads(&found, standing, below);
     // Where each goes.
@@ -128,8 +139,9 @@ fn fold(mut found: Vec<Finding>, standing: &[Standing], below: &[BTreeSet<usize>
 /// The worst first: what somebody must act on, and of that what holds most.
 pub(super) fn sort(findings: &mut [Finding]) {
     findings.sort_by_key(|finding| {
-        let Held { nodes, pods, instances: _ } = &finding.holds;
-        (finding.grade, Reverse(nodes.len()), Reverse(pods.len()), finding.sure, finding.cause, finding.object.clone())
+        let Held { nodes, pods, instances, group: _ } = &finding.holds;
+        let held = (Reverse(nodes.len()), Reverse(pods.len()), Reverse(instances.len()));
+        (finding.grade, held, finding.sure, finding.cause, finding.object.clone())
     });
 }
 

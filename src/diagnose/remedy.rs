@@ -1,37 +1,66 @@
 //! Ways out as commands to paste, the least drastic first, each with what it risks.
 
+mod amount;
 mod aws;
+pub(super) mod containers;
 pub(super) mod eks;
 pub(super) mod group;
 pub(super) mod launches;
+pub(super) mod leaving;
+pub(super) mod missing;
 pub(super) mod pending;
 pub(super) mod refused;
 pub(super) mod volumes;
 
 use serde_json::json;
 
-use super::scene::behind;
+use self::containers::put_back;
+use super::scene::Scene;
 use crate::domain::{
-    Command, Container, IntOrPercent, NodeName, Object, Owner, Pdb, PdbRef, PdbRule, Pod, Remedy, UnhealthyPolicy,
-    later, short,
+    Ask, Command, IntOrPercent, Known, Lack, NodeName, Owner, Pdb, PdbRef, PdbRule, Pod, Remedy, Rounding, Strategy,
+    UnhealthyPolicy, later, short,
 };
 
-pub(super) fn never_allows(pdb: &Pdb, pods: &[&Pod]) -> Vec<Remedy> {
+pub(super) fn never_allows(scene: &Scene<'_>, pdb: &Pdb, pods: &[&Pod]) -> Vec<Remedy> {
     let (field, was) = rule_field(pdb.rule);
     let enough = match pdb.rule {
         PdbRule::MaxUnavailable(_) => json!(1),
         PdbRule::MinAvailable(_) => json!((pdb.status.expected - 1).max(0)),
     };
-    let restart = deployment_of(pods).map(|owner| {
-        let restart = kubectl(&pdb.id.namespace, &format!("rollout restart {owner}"));
-        let risk = "restarts all of its pods; with strategy Recreate they go before new ones come";
-        Remedy::fix("new pods elsewhere: a rollout does not ask the budget", vec![restart], risk)
-    });
     let risk = if pdb.status.expected == 1 { "no pod at all for a while" } else { "one pod less for a while" };
     let relax = vec![patch(&pdb.id, &json!({ "spec": { field: enough } }))];
     let relax = Remedy::fix("let one pod leave at a time", relax, risk);
     let relax = relax.back(vec![patch(&pdb.id, &json!({ "spec": { field: was } }))]);
-    restart.into_iter().chain([relax, force()]).collect()
+    restart(scene, pods).into_iter().chain(one_more(scene, pdb, pods)).chain([relax, force()]).collect()
+}
+
+/// Only a Deployment that surges has its new pods Ready before the old ones go; most do.
+fn restart(scene: &Scene<'_>, pods: &[&Pod]) -> Option<Remedy> {
+    let (pod, owner) = one_workload(pods).filter(|(_, owner)| owner.kind == "Deployment")?;
+    let risk = match scene.ask(&Ask::workload(&pod.id.namespace, &owner)) {
+        Known::Is(Some(known)) if known.strategy == Strategy::Surges => {
+            format!("restarts all of its pods{}", put_back(known))
+        }
+        Known::Is(_) | Known::Unknown(Lack::NotRead) => return None,
+        Known::Unknown(_) => "restarts all of its pods; with strategy Recreate they go before new ones come".to_owned(),
+    };
+    let restart = kubectl(&pod.id.namespace, &format!("rollout restart {owner}"));
+    Some(Remedy::fix("new pods elsewhere: a rollout does not ask the budget", vec![restart], risk))
+}
+
+/// One replica more, where the budget would then let one go.
+fn one_more(scene: &Scene<'_>, pdb: &Pdb, pods: &[&Pod]) -> Option<Remedy> {
+    let more = u32::try_from(pdb.status.expected).ok()? + 1;
+    let stays = match pdb.rule {
+        PdbRule::MinAvailable(stay) => stay.of(more, Rounding::Up),
+        PdbRule::MaxUnavailable(out) => more.saturating_sub(out.of(more, Rounding::Up)),
+    };
+    let (pod, owner) = one_workload(pods).filter(|(_, owner)| owner.kind != "DaemonSet" && stays < more)?;
+    let workload = scene.workload(pod)?;
+    let replicas = workload.replicas?;
+    let scale = |replicas: u32| vec![kubectl(&pod.id.namespace, &format!("scale {owner} --replicas={replicas}"))];
+    let risk = format!("not every program may run once more; an autoscaler of it may undo it{}", put_back(workload));
+    Some(Remedy::fix("one more replica, so that one may leave", scale(replicas + 1), risk).back(scale(replicas)))
 }
 
 pub(super) fn exhausted(pdb: &Pdb) -> Vec<Remedy> {
@@ -81,19 +110,41 @@ pub(super) fn sync_failed(pdb: &Pdb, ready: Option<usize>) -> Vec<Remedy> {
     vec![look, count.back(vec![patch(&pdb.id, &json!({ "spec": back }))])]
 }
 
-pub(super) fn two_budgets(pdbs: &[PdbRef]) -> Vec<Remedy> {
-    let look = pdbs.iter().map(|pdb| kubectl(&pdb.namespace, &format!("get pdb/{} -o yaml", pdb.name)));
-    let look = Remedy::look("one budget a pod; keep what you delete:", look.collect());
-    let delete = pdbs.iter().map(|pdb| {
-        let delete = kubectl(&pdb.namespace, &format!("delete pdb/{}", pdb.name));
-        let others: Vec<_> = pdbs.iter().filter(|other| *other != pdb).map(|other| other.name.as_str()).collect();
-        Remedy::fix(
-            format!("leave the pods to {}", others.join(" and ")),
-            vec![delete],
-            "pods that only it counts lose it",
-        )
+/// One of them goes, what another demands anyway first.
+pub(super) fn two_budgets(pdbs: &[&Pdb]) -> Vec<Remedy> {
+    let implied = |pdb: &Pdb| pdbs.iter().any(|other| implies(other, pdb));
+    let mut order = pdbs.to_vec();
+    order.sort_by_key(|pdb| (!implied(pdb), pdb.id.clone()));
+    let delete = order.iter().map(|pdb| {
+        let PdbRef { namespace, name } = &pdb.id;
+        let others: Vec<_> =
+            pdbs.iter().filter(|other| other.id != pdb.id).map(|other| other.id.name.as_str()).collect();
+        let others = others.join(" and ");
+        let run = vec![
+            kubectl(namespace, &format!("get pdb/{name} -o yaml > {name}.yaml")),
+            kubectl(namespace, &format!("delete pdb/{name}")),
+        ];
+        let (what, risk) = if implied(pdb) {
+            (
+                format!("leave the pods to {others}, which asks for as much of the same pods"),
+                "whoever made it may make it again",
+            )
+        } else {
+            (
+                format!("leave the pods to {others}"),
+                "pods that only it counts lose it, or what it asks for beyond the other",
+            )
+        };
+        Remedy::fix(what, run, risk).back(vec![kubectl(namespace, &format!("apply -f {name}.yaml"))])
     });
-    std::iter::once(look).chain(delete).collect()
+    delete.collect()
+}
+
+/// Whether whoever keeps to the first keeps to the other too: the same pods, and no fewer that must stay.
+fn implies(first: &Pdb, other: &Pdb) -> bool {
+    let as_much = first.status.desired > other.status.desired
+        || first.status.desired == other.status.desired && first.id < other.id;
+    first.id != other.id && first.selector == other.selector && as_much
 }
 
 pub(super) fn stale_disrupted(pdb: &Pdb) -> Vec<Remedy> {
@@ -162,44 +213,6 @@ pub(super) fn finalizer(pod: &Pod) -> Vec<Remedy> {
     ]
 }
 
-pub(super) fn lands_back(pod: &Pod, object: &Object) -> Vec<Remedy> {
-    let ns = &pod.id.namespace;
-    let Object::Workload { owner, .. } = object else {
-        let look = kubectl(ns, &format!("get pod/{} -o yaml", pod.id.name));
-        return vec![Remedy::look("who makes it: metadata.ownerReferences", vec![look])];
-    };
-    let edit = kubectl(ns, &format!("edit {owner}"));
-    let risk = "rolls its pods; GitOps or an operator may put it back";
-    vec![Remedy::fix("take that toleration out of its template (spec.template.spec.tolerations)", vec![edit], risk)]
-}
-
-pub(super) fn crash_loop(pod: &Pod, container: &Container) -> Vec<Remedy> {
-    let (ns, name) = (&pod.id.namespace, &pod.id.name);
-    let logs = kubectl(ns, &format!("logs pod/{name} -c {} --previous", container.name));
-    let look = Remedy::look("why it ends", vec![logs, kubectl(ns, &format!("describe pod/{name}"))]);
-    std::iter::once(look).chain(undo(pod)).collect()
-}
-
-pub(super) fn image_pull(pod: &Pod) -> Vec<Remedy> {
-    let describe = kubectl(&pod.id.namespace, &format!("describe pod/{}", pod.id.name));
-    let look = Remedy::look("what the registry answers", vec![describe]);
-    std::iter::once(look).chain(undo(pod)).collect()
-}
-
-pub(super) fn not_ready(pod: &Pod) -> Vec<Remedy> {
-    let (ns, name) = (&pod.id.namespace, &pod.id.name);
-    let look =
-        vec![kubectl(ns, &format!("describe pod/{name}")), kubectl(ns, &format!("logs pod/{name} --all-containers"))];
-    let look = Remedy::look("what its readiness probe says", look);
-    let again = pod.owner.is_some().then(|| delete(pod, "helps where only this one is stuck"));
-    std::iter::once(look).chain(again).chain(undo(pod)).collect()
-}
-
-pub(super) fn starting(pod: &Pod) -> Vec<Remedy> {
-    let describe = kubectl(&pod.id.namespace, &format!("describe pod/{}", pod.id.name));
-    vec![Remedy::wait("it takes its time"), Remedy::look("how far it is", vec![describe])]
-}
-
 /// So many nodes more before others are emptied.
 fn surge(nodes: u32) -> Remedy {
     let surge = Command::Upgrade(format!("--max-surge {nodes}"));
@@ -216,16 +229,6 @@ pub(super) fn unexplained(node: &NodeName, pods: &[&Pod]) -> Vec<Remedy> {
     vec![Remedy::look("what Kubernetes itself says of them", describe.chain([node]).collect())]
 }
 
-/// The former template, where something keeps one.
-fn undo(pod: &Pod) -> Option<Remedy> {
-    let Object::Workload { owner, .. } = behind(pod) else { return None };
-    if !matches!(owner.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet") {
-        return None;
-    }
-    let undo = kubectl(&pod.id.namespace, &format!("rollout undo {owner}"));
-    Some(Remedy::fix("go back to its template before the last change", vec![undo], "the old version of all its pods"))
-}
-
 fn delete(pod: &Pod, risk: &str) -> Remedy {
     let delete = kubectl(&pod.id.namespace, &format!("delete pod/{}", pod.id.name));
     Remedy::fix("delete it", vec![delete], risk)
@@ -236,11 +239,11 @@ fn force() -> Remedy {
     Remedy::fix("delete what is left when the drain timeout ends", vec![force], "past every budget of the group's pods")
 }
 
-/// The Deployment that all of them are of, if one.
-fn deployment_of(pods: &[&Pod]) -> Option<Owner> {
-    let owner = pods.first()?.workload()?;
-    let same = pods.iter().all(|pod| pod.workload().as_ref() == Some(&owner));
-    (same && owner.kind == "Deployment").then_some(owner)
+/// What a person changes to change all of them, if it is one thing, and one of them.
+fn one_workload<'a>(pods: &[&'a Pod]) -> Option<(&'a Pod, Owner)> {
+    let first = *pods.first()?;
+    let owner = first.workload()?;
+    pods.iter().all(|pod| pod.workload().as_ref() == Some(&owner)).then_some((first, owner))
 }
 
 fn rule_field(rule: PdbRule) -> (&'static str, serde_json::Value) {
@@ -256,11 +259,6 @@ fn rule_field(rule: PdbRule) -> (&'static str, serde_json::Value) {
 
 fn patch(pdb: &PdbRef, patch: &serde_json::Value) -> Command {
     kubectl(&pdb.namespace, &format!("patch pdb/{} --type=merge -p '{patch}'", pdb.name))
-}
-
-/// As one word of a shell, whatever is in it.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 fn kubectl(namespace: &str, rest: &str) -> Command {

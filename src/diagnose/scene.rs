@@ -7,11 +7,12 @@ use std::{
 
 use jiff::Timestamp;
 
+use super::limits;
 use super::targets::{Comer, Goer, Owed, Targets, targets};
 use crate::{
     domain::{
-        Ask, DaemonSetRef, Dossier, Instance, InstanceId, Known, Lifecycle, Node, NodeName, Object, Pdb, PdbRef, Pod,
-        Policy, Query, Snapshot, Subject, Uid, elapsed,
+        Ask, DaemonSetRef, Dossier, Instance, InstanceId, Known, KubeEvent, Lifecycle, Node, NodeName, Object, Pdb,
+        PdbRef, Pod, Policy, Query, Snapshot, Subject, Uid, Workload, elapsed,
     },
     drain::{Fate, fate, ignores_budgets, needs_token},
     engine::{Flight, Rollout, phase::NodePhase},
@@ -50,8 +51,6 @@ pub struct Memory {
     unexplained_pods: BTreeMap<Uid, Timestamp>,
     /// Since when a member of the group is where it is on its way in or out: its lifecycle, and whether it is a Node.
     stages: BTreeMap<InstanceId, (Lifecycle, bool, Timestamp)>,
-    /// Since when the group has fewer members than it should.
-    short: Option<Timestamp>,
 }
 
 impl Memory {
@@ -81,8 +80,6 @@ impl Memory {
         let unexplained =
             unexplained.map(|pdb| (pdb.id.clone(), self.unexplained.get(&pdb.id).copied().unwrap_or(now)));
         self.unexplained = unexplained.collect();
-        let short = snapshot.group().is_some_and(|group| group.missing() > 0);
-        self.short = short.then(|| self.short.unwrap_or(now));
         self.note_stages(snapshot, now);
     }
 
@@ -214,7 +211,8 @@ impl<'a> Scene<'a> {
         let snapshot = self.view.snapshot;
         let counted = self.blocked.keys().filter_map(|pdb| snapshot.pods_of_pdb(pdb)).flatten();
         let asked_about = self.leavers.iter().map(|leaver| leaver.pod).filter(|_| self.is_about_a_pod());
-        let unhealthy = counted.chain(asked_about).filter(|pod| !pod.ready && !pod.is_finished());
+        let unhealthy =
+            counted.chain(asked_about).chain(self.placeless()).filter(|pod| !pod.ready && !pod.is_finished());
         let nodes = self.comers.iter().filter_map(|comer| comer.node);
         let daemons: Vec<_> = nodes.flat_map(|node| self.daemons_that_lack(node)).collect();
         self.unhealthy = unhealthy.chain(daemons).map(|pod| (&pod.id.uid, pod)).collect();
@@ -241,6 +239,14 @@ impl<'a> Scene<'a> {
         pods.filter(|pod| !pod.ready && pod.deletion.is_none()).collect()
     }
 
+    /// The pod that is asked about, where no node has it.
+    pub(super) fn placeless(&self) -> Option<&'a Pod> {
+        match self.view.subject {
+            Subject::Pod(id) => self.view.snapshot.pod(&id.uid).filter(|pod| pod.node.is_none()),
+            Subject::Run | Subject::Group | Subject::Nodes(_) | Subject::BeforeUpgrade | Subject::Update(_) => None,
+        }
+    }
+
     pub(super) fn is_about_a_pod(&self) -> bool {
         matches!(self.view.subject, Subject::Pod(_))
     }
@@ -249,6 +255,20 @@ impl<'a> Scene<'a> {
     pub(super) fn counted(&self, pdb: &PdbRef) -> Known<&'a [Pod]> {
         let watched = self.view.snapshot.pods_of_pdb(pdb);
         watched.map_or_else(|| self.ask(&Ask::pods_of(pdb)).map(Vec::as_slice), Known::Is)
+    }
+
+    /// Events about this very pod that are young enough to explain what is so now, the youngest last.
+    pub(super) fn events_of(&self, pod: &Pod) -> Known<Vec<&'a KubeEvent>> {
+        let is_young = |event: &&KubeEvent| event.last.is_none_or(|last| self.since(last) <= limits::EVENT_AGE);
+        let is_its = |event: &&KubeEvent| event.about.as_ref().is_none_or(|about| *about == pod.id.uid);
+        let events = self.ask(&Ask::events(&Object::Pod(pod.id.clone())));
+        events.map(|events| events.iter().filter(is_young).filter(is_its).collect())
+    }
+
+    /// What a person changes to change this pod, where that is known.
+    pub(super) fn workload(&self, pod: &Pod) -> Option<&'a Workload> {
+        let owner = pod.workload()?;
+        self.ask(&Ask::workload(&pod.id.namespace, &owner)).known()?.as_ref()
     }
 
     /// What was answered to this; else it will have been asked the next time.
@@ -268,11 +288,6 @@ impl<'a> Scene<'a> {
             Some(_) => self.view.memory.unexplained.get(&pdb.id).copied(),
             None => pdb.status.blocked_since,
         }
-    }
-
-    /// Since when the group is seen to have fewer members than it should.
-    pub(super) fn short_since(&self) -> Option<Timestamp> {
-        self.view.memory.short
     }
 
     /// Whether nodes are on their way that may take what no node takes now.

@@ -6,6 +6,7 @@ mod eks;
 mod groups;
 mod launches;
 mod leaving;
+mod missing;
 mod pending;
 mod ranking;
 mod refused;
@@ -199,6 +200,7 @@ fn pod(name: &str, node: &str) -> Pod {
         created_at: ago(7210),
         deletion: None,
         mirror: false,
+        no_scale_down: None,
         labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
         tolerations: Vec::new(),
         grace_seconds: 30,
@@ -260,4 +262,49 @@ fn every_cause_is_found_by_one_rule() {
     let mut found: Vec<_> = RULES.iter().flat_map(|rule| rule.causes).copied().collect();
     found.sort();
     assert_eq!(found, Cause::ALL);
+}
+
+/// What is known of the Deployment of all these pods.
+fn deployment(change: impl FnOnce(&mut Workload)) -> Answer {
+    let owner = Owner { kind: "Deployment".to_owned(), name: "cart".to_owned() };
+    let mut known = Workload {
+        replicas: Some(3),
+        current: 3,
+        ready: 3,
+        strategy: Strategy::Surges,
+        revision: Some(1),
+        owner: None,
+        managed_by: None,
+        template: serde_json::json!({}),
+    };
+    change(&mut known);
+    (Ask::Workload { namespace: "shop".to_owned(), owner }, Known::Is(Fact::Workload(Some(known))))
+}
+
+fn event(reason: &str, message: &str) -> KubeEvent {
+    KubeEvent {
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+        warning: true,
+        count: 5,
+        first: Some(ago(300)),
+        last: Some(ago(5)),
+        reporter: "kubelet".to_owned(),
+        about: None,
+    }
+}
+
+fn events(object: Object, events: Vec<KubeEvent>) -> Answer {
+    (Ask::Events(object), Known::Is(Fact::Events(events)))
+}
+
+/// The commands of each way out that changes something.
+fn fixes(finding: &Finding) -> Vec<&Remedy> {
+    finding.remedies.iter().filter(|remedy| remedy.kind == RemedyKind::Fix).collect()
+}
+
+fn line(command: &Command) -> &str {
+    match command {
+        Command::Kubectl(line) | Command::Upgrade(line) | Command::Aws(line) => line,
+    }
 }

@@ -6,7 +6,7 @@ use super::{
     graph::{Graph, Vertex},
     scene::Scene,
 };
-use crate::domain::{Branch, Cause, Finding, Object};
+use crate::domain::{Branch, Cause, Finding, Object, Stand};
 
 /// So many of one kind are enough to see what is the matter; the rest is counted.
 const SHOWN: usize = 5;
@@ -16,7 +16,10 @@ pub(super) fn tree(scene: &Scene<'_>, graph: &Graph, findings: &[Finding]) -> Ve
     let mut causes: BTreeMap<Vertex, BTreeSet<Cause>> = BTreeMap::new();
     let folded = |root: &Finding| root.under.iter().chain(&root.because).cloned().collect::<Vec<_>>();
     for finding in findings.iter().flat_map(|root| folded(root).into_iter().chain([root.clone()])) {
-        causes.entry(Vertex::of(&finding)).or_default().insert(finding.cause);
+        // What holds nothing is told beside the tree.
+        if finding.cause.stand() != Stand::Aside {
+            causes.entry(Vertex::of(&finding)).or_default().insert(finding.cause);
+        }
     }
     let mut grower = Grower { graph, causes, seen: BTreeSet::new() };
     let mut roots: Vec<_> = scene.nodes.iter().map(|node| Vertex::leaves(Object::Node(node.name.clone()))).collect();
@@ -26,6 +29,7 @@ pub(super) fn tree(scene: &Scene<'_>, graph: &Graph, findings: &[Finding]) -> Ve
             roots.push(source.from.clone());
         }
     }
+    roots.extend(scene.placeless().map(|pod| Vertex::serves(Object::Pod(pod.id.clone()))));
     roots.iter().filter_map(|root| grower.grow(root)).collect()
 }
 

@@ -98,6 +98,7 @@ catalogue! {
     Finalizer, "FINALIZER", Leaving, Root, "a pod that somebody else must let go of first";
     Unexplained, "UNEXPLAINED", Leaving, Root, "something holds, and mngup cannot say why";
     StaysByDesign, "STAYS-BY-DESIGN", Leaving, Aside, "a pod that belongs to its node and goes with it";
+    AutoscalerKeeps, "AUTOSCALER-KEEPS", Leaving, Aside, "a pod that an autoscaler must not move";
     WebhookDenies, "WEBHOOK-DENIES", Refused, Root, "an admission webhook says no to the eviction";
     WebhookDown, "WEBHOOK-DOWN", Refused, Root, "an admission webhook that does not answer";
     NamespaceTerminating, "NAMESPACE-TERMINATING", Refused, Root, "a namespace that is being deleted and does not get done";
@@ -105,6 +106,11 @@ catalogue! {
     ApiBusy, "API-BUSY", Refused, Root, "a server that asks to come back later";
     PodCrashLoop, "POD-CRASH-LOOP", Container, Root, "a container that ends again and again";
     PodImagePull, "POD-IMAGE-PULL", Container, Root, "an image that the node cannot get";
+    PodConfigMissing, "POD-CONFIG-MISSING", Container, Root, "a container that lacks something its spec names";
+    PodInitFails, "POD-INIT-FAILS", Container, Root, "an init container that does not get done";
+    PodNoAddress, "POD-NO-ADDRESS", Container, Root, "no address for a pod";
+    PodSandbox, "POD-SANDBOX", Container, Root, "a pod whose sandbox cannot be made";
+    PodProbeGate, "POD-PROBE-GATE", Container, Root, "a readiness gate that stays shut";
     PodNotReady, "POD-NOT-READY", Container, Root, "a pod that runs and does not become Ready";
     PodStarting, "POD-STARTING", Container, Root, "a pod that still takes its normal time to start";
     NoCapacity, "NO-CAPACITY", Pending, Symptom, "no node has room for a replacement";
@@ -116,6 +122,8 @@ catalogue! {
     NoScheduler, "NO-SCHEDULER", Pending, Root, "a pod that no scheduler cares for";
     ClaimPending, "CLAIM-PENDING", Pending, Root, "a pod whose volume does not exist yet";
     PodPending, "POD-PENDING", Pending, Root, "a pod that no node takes";
+    Quota, "QUOTA", Pending, Root, "a quota of the namespace forbids the replacement";
+    CreateRefused, "CREATE-REFUSED", Pending, Root, "the server does not let the replacement be made";
     VolumeZone, "VOLUME-ZONE", Pending, Symptom, "a volume that cannot leave its zone, and no node there";
     VolumeAttached, "VOLUME-ATTACHED", Volume, Root, "a volume that is still attached to another node";
     VolumeDetaching, "VOLUME-DETACHING", Volume, Root, "volumes of a node are still being detached";

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attachment, Claim, ClusterNode, EksUpdate, Known, KubeEvent, Lack, LifecycleHook, Namespace, NodeManagerRole,
-    NodeName, Object, Owner, PdbRef, Pod, PodRef, Quota, Refusal, Subnet, Webhook, Workload, elapsed,
+    NodeName, NodegroupName, Object, Owner, PdbRef, Pod, PodRef, Quota, Refusal, Subnet, Webhook, Workload, elapsed,
 };
 
 /// Something that a diagnosis has to know and that no list brings: asked only about what matters to it.
@@ -20,6 +20,13 @@ pub enum Ask {
     PodsOn(NodeName),
     /// The pods that a budget counts, wherever they run; they become part of the snapshot.
     PodsOf(PdbRef),
+    /// A pod, wherever it is, and if it is nowhere.
+    Pod {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
     /// Events about an object.
     Events(Object),
     /// A controller of pods.
@@ -72,8 +79,13 @@ pub enum Ask {
     Hooks,
     /// The group's subnets.
     Subnets,
-    /// An update of the node group by its id; the latest without one.
+    /// An update of the node group by its id; without one the newest that failed or is under way, where no later update of
+    /// the version went well.
     Update(Option<String>),
+    /// The updates of the node group that EKS keeps.
+    Updates,
+    /// Which other node group of the cluster has the update with this id.
+    UpdateElsewhere(String),
     /// The principals with an access entry.
     AccessEntries,
 }
@@ -81,6 +93,8 @@ pub enum Ask {
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
+    /// To [`Ask::Pod`]; none when it does not exist.
+    Pod(Option<Box<Pod>>),
     /// To [`Ask::Events`], the youngest last.
     Events(Vec<KubeEvent>),
     /// To [`Ask::Workload`]; none when it does not exist.
@@ -113,6 +127,10 @@ pub enum Fact {
     Subnets(Vec<Subnet>),
     /// To [`Ask::Update`]; none when the group has no such update.
     Update(Option<EksUpdate>),
+    /// To [`Ask::Updates`], the newest first.
+    Updates(Vec<EksUpdate>),
+    /// To [`Ask::UpdateElsewhere`]; none when none has it.
+    Nodegroup(Option<NodegroupName>),
     /// To [`Ask::AccessEntries`]: ARNs.
     AccessEntries(Vec<String>),
 }
@@ -144,7 +162,8 @@ impl Ask {
     pub fn oracle(&self) -> Oracle {
         match self {
             Self::PodsOn(_) | Self::PodsOf(_) => Oracle::Watch,
-            Self::Events(_)
+            Self::Pod { .. }
+            | Self::Events(_)
             | Self::Workload { .. }
             | Self::DaemonPods { .. }
             | Self::AllNodes
@@ -157,7 +176,12 @@ impl Ask {
             | Self::NodeManagerRole
             | Self::AwsAuth
             | Self::TryEviction(_) => Oracle::Cluster,
-            Self::Hooks | Self::Subnets | Self::Update(_) | Self::AccessEntries => Oracle::Cloud,
+            Self::Hooks
+            | Self::Subnets
+            | Self::Update(_)
+            | Self::Updates
+            | Self::UpdateElsewhere(_)
+            | Self::AccessEntries => Oracle::Cloud,
         }
     }
 
@@ -165,7 +189,12 @@ impl Ask {
     /// and what costs a whole list seldom.
     fn fresh_for(&self) -> Duration {
         Duration::from_secs(match self {
-            Self::PodsOn(_) | Self::PodsOf(_) | Self::Events(_) | Self::DaemonPods { .. } | Self::TryEviction(_) => 15,
+            Self::PodsOn(_)
+            | Self::PodsOf(_)
+            | Self::Pod { .. }
+            | Self::Events(_)
+            | Self::DaemonPods { .. }
+            | Self::TryEviction(_) => 15,
             Self::Workload { .. }
             | Self::Claim { .. }
             | Self::Attachments
@@ -179,6 +208,8 @@ impl Ask {
             | Self::Hooks
             | Self::Subnets
             | Self::Update(_)
+            | Self::Updates
+            | Self::UpdateElsewhere(_)
             | Self::AccessEntries => 60,
         })
     }
@@ -256,6 +287,9 @@ macro_rules! queries {
 queries! {
     /// The pods that a budget counts, where nobody watches them.
     pods_of(pdb: &PdbRef) -> Vec<Pod> = Self::PodsOf(pdb.clone()) => Pods;
+    /// A pod, wherever it is.
+    pod(namespace: &str, name: &str) -> Option<Box<Pod>>
+        = Self::Pod { namespace: namespace.to_owned(), name: name.to_owned() } => Pod;
     /// Events about an object, the youngest last.
     events(object: &Object) -> Vec<KubeEvent> = Self::Events(object.clone()) => Events;
     /// A controller of pods.
@@ -292,6 +326,10 @@ queries! {
     subnets() -> Vec<Subnet> = Self::Subnets => Subnets;
     /// An update of the node group, or the latest.
     update(id: Option<&str>) -> Option<EksUpdate> = Self::Update(id.map(str::to_owned)) => Update;
+    /// The updates of the node group, the newest first.
+    updates() -> Vec<EksUpdate> = Self::Updates => Updates;
+    /// Which other node group of the cluster has this update.
+    update_elsewhere(id: &str) -> Option<NodegroupName> = Self::UpdateElsewhere(id.to_owned()) => Nodegroup;
     /// The principals with an access entry.
     access_entries() -> Vec<String> = Self::AccessEntries => AccessEntries;
 }

@@ -122,6 +122,27 @@ pub struct Held {
     /// Instances that do not become nodes, or do not go.
     #[serde(default)]
     pub instances: BTreeSet<InstanceId>,
+    /// The group as a whole.
+    #[serde(default)]
+    pub group: Option<Lacking>,
+}
+
+/// What a group lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lacking {
+    /// Nodes that it should have and has not.
+    pub missing: u32,
+    /// Nodes that it should have.
+    pub of: u32,
+}
+
+impl Held {
+    /// Whether nobody is held by name.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self { nodes, pods, instances, group: _ } = self;
+        nodes.is_empty() && pods.is_empty() && instances.is_empty()
+    }
 }
 
 /// One way out.

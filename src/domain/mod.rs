@@ -35,7 +35,7 @@ pub use facts::{
     Subnet, UpdateError, Webhook, Workload,
 };
 pub use finding::{
-    Branch, By, CannotTell, Command, Diagnosis, Finding, Grade, Held, Proof, Remedy, RemedyKind, Subject, Sure,
+    Branch, By, CannotTell, Command, Diagnosis, Finding, Grade, Held, Lacking, Proof, Remedy, RemedyKind, Subject, Sure,
 };
 pub use group::{
     Counts, Group, HealthIssue, Instance, LaunchTarget, LaunchTemplate, Lifecycle, Nodegroup, NodegroupStatus, Process,
@@ -55,7 +55,7 @@ pub use member::{Evidence, Member, OldNode};
 pub use node::{DaemonSet, Effect as TaintEffect, Node, NodeKind, Readiness, Taint};
 pub use notice::{News, Notice};
 pub use object::Object;
-pub use pod::{Deletion, Owner, Pod, PodPhase, Toleration, TolerationOperator};
+pub use pod::{Deletion, Owner, Pod, PodPhase, Toleration, TolerationOperator, no_scale_down};
 pub use policy::{Contradiction, Limits, LimitsError, Order, Policy, Source, Undrainable};
 pub use refusal::{Forbidden, Refusal, forbidden};
 pub use selector::{Operator as SelectorOperator, Requirement, Selector};

@@ -116,6 +116,12 @@ impl Node {
 }
 
 impl Taint {
+    /// The one that a cordoned node carries.
+    #[must_use]
+    pub fn cordon() -> Self {
+        Self { key: "node.kubernetes.io/unschedulable".to_owned(), value: String::new(), effect: Effect::NoSchedule }
+    }
+
     /// Whether a node carries it only while it starts: whoever put it on takes it off again.
     #[must_use]
     pub fn is_of_the_start(&self) -> bool {

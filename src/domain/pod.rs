@@ -28,6 +28,9 @@ pub struct Pod {
     pub deletion: Option<Deletion>,
     /// A static pod's mirror: the kubelet owns it, the API cannot remove it.
     pub mirror: bool,
+    /// The annotation that tells an autoscaler to leave its node alone, as it is written.
+    #[serde(default)]
+    pub no_scale_down: Option<String>,
     /// Its labels, which budgets select on.
     pub labels: BTreeMap<String, String>,
     /// What it puts up with.
@@ -120,6 +123,18 @@ impl Toleration {
     }
 }
 
+/// Annotations by which a pod keeps its node from an autoscaler that would scale down: the cluster autoscaler's and
+/// Karpenter's.
+const NO_SCALE_DOWN: [(&str, &str); 2] =
+    [("cluster-autoscaler.kubernetes.io/safe-to-evict", "false"), ("karpenter.sh/do-not-disrupt", "true")];
+
+/// The one of these annotations that tells an autoscaler to leave the pod's node alone, as it is written.
+#[must_use]
+pub fn no_scale_down(annotations: &BTreeMap<String, String>) -> Option<String> {
+    let set = NO_SCALE_DOWN.iter().find(|(key, value)| annotations.get(*key).is_some_and(|known| known == value));
+    set.map(|(key, value)| format!("{key}: \"{value}\""))
+}
+
 impl Pod {
     /// Whether it ran to its end: it holds nothing and budgets do not count it.
     #[must_use]
@@ -148,11 +163,7 @@ impl Pod {
     /// The toleration that lets it land on a cordoned node again, if it has one.
     #[must_use]
     pub fn tolerates_cordon(&self) -> Option<&Toleration> {
-        let cordon = Taint {
-            key: "node.kubernetes.io/unschedulable".to_owned(),
-            value: String::new(),
-            effect: TaintEffect::NoSchedule,
-        };
+        let cordon = Taint::cordon();
         self.tolerations.iter().find(|toleration| toleration.tolerates(&cordon))
     }
 }
@@ -186,6 +197,7 @@ mod tests {
             created_at: Timestamp::UNIX_EPOCH,
             deletion: None,
             mirror: false,
+            no_scale_down: None,
             labels: BTreeMap::new(),
             tolerations: Vec::new(),
             grace_seconds: 30,

@@ -141,6 +141,17 @@ impl Container {
         }
     }
 
+    /// What lacks that its spec names, in the kubelet's words: a Secret, a ConfigMap, a key in one.
+    #[must_use]
+    pub fn lacks_config(&self) -> Option<&str> {
+        match &self.state {
+            ContainerState::Waiting { reason, message } if reason == "CreateContainerConfigError" => {
+                Some(message.as_deref().unwrap_or(reason))
+            }
+            ContainerState::Waiting { .. } | ContainerState::Running | ContainerState::Ended(_) => None,
+        }
+    }
+
     /// Why its image is not there, in the kubelet's words.
     #[must_use]
     pub fn lacks_image(&self) -> Option<(&str, Option<&str>)> {
@@ -148,6 +159,16 @@ impl Container {
             ContainerState::Waiting { reason, message } if is_pull(reason) => Some((reason, message.as_deref())),
             ContainerState::Waiting { .. } | ContainerState::Running | ContainerState::Ended(_) => None,
         }
+    }
+}
+
+impl Trouble {
+    /// The readiness gate that is shut, as the kubelet names it in condition Ready (`pkg/kubelet/status`,
+    /// `GeneratePodReadyCondition`).
+    #[must_use]
+    pub fn shut_gate(&self) -> Option<&str> {
+        let (_, rest) = self.not_ready.as_deref()?.split_once("readiness gate \"")?;
+        rest.split('"').next()
     }
 }
 

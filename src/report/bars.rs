@@ -4,7 +4,7 @@ use console::measure_text_width;
 use jiff::Timestamp;
 
 use super::{
-    fit,
+    codes, fit,
     in_flight::{InFlight, Stage},
     paint::{Paint, Tone},
     progress::Progress,
@@ -193,7 +193,9 @@ fn explained(
         if room == 0 {
             return lines;
         }
-        let text = format!("waits for {}", wording::cause(on, &progress.names, now));
+        let cause = wording::cause(on, &progress.names, now);
+        let found = codes::with_codes(progress.diagnosis.as_ref(), on, cause.clone(), &progress.names);
+        let text = if found == cause { format!("waits for {cause}") } else { found };
         let tone = if wording::blocks(on) { Tone::Warn } else { Tone::Plain };
         let wrapped = fit::wrap(&text, width.saturating_sub(indent), WAIT_LINES.min(room));
         lines.extend(wrapped.into_iter().map(|line| format!("{}{}", " ".repeat(indent), paint.tone(tone, &line))));

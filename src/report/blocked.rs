@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::{codes, progress::Progress, why, wording};
 use crate::{
-    domain::{PodRef, elapsed, short},
+    domain::{self, PodRef, elapsed, short},
     engine::waiting::WaitingOn,
 };
 
@@ -44,6 +44,8 @@ struct Said {
     at: Timestamp,
     /// Of whom it was said since it was last repeated.
     whom: BTreeSet<String>,
+    /// What was found at its bottom by then.
+    found: BTreeSet<domain::Cause>,
 }
 
 /// Somebody who waits for something.
@@ -54,6 +56,14 @@ struct Wait<'a> {
     /// `3m12s of 15m`
     clock: String,
     pods_left: Option<u32>,
+    /// What was found at its bottom.
+    found: BTreeSet<domain::Cause>,
+}
+
+impl Said {
+    fn new(at: Timestamp) -> Self {
+        Self { at, whom: BTreeSet::new(), found: BTreeSet::new() }
+    }
 }
 
 impl Cause {
@@ -82,22 +92,26 @@ impl Blocked {
             // Whoever came a moment later is told with the others, and not with the same words after them.
             let of: Vec<_> = waits.iter().filter(|wait| wait.cause == cause).collect();
             lines.extend(told(&of, progress, now));
-            let said = self.said.entry(cause).or_insert_with(|| Said { at: now, whom: BTreeSet::new() });
+            let said = self.said.entry(cause).or_insert_with(|| Said::new(now));
             if elapsed(said.at, now) >= REPEAT {
                 said.whom.clear();
             }
             said.at = now;
+            said.found = of.iter().flat_map(|wait| wait.found.clone()).collect();
             said.whom.extend(of.into_iter().map(|wait| wait.who.clone()));
         }
         lines
     }
 
-    /// Whether it lasts, and was not said within a minute: who waits for the same again within that time is no news.
+    /// Whether it lasts, and was not said within a minute: who waits for the same again within that time is no news, what
+    /// lies at its bottom is.
     fn is_worth(&self, wait: &Wait<'_>, now: Timestamp) -> bool {
         let since = self.seen.get(&(wait.who.clone(), wait.cause.clone()));
         let lasts = since.is_some_and(|since| elapsed(*since, now) >= wait.cause.patience());
         let said = self.said.get(&wait.cause);
-        let fresh = said.is_none_or(|said| elapsed(said.at, now) >= REPEAT || !said.whom.contains(&wait.who));
+        let fresh = said.is_none_or(|said| {
+            elapsed(said.at, now) >= REPEAT || !said.whom.contains(&wait.who) || !wait.found.is_subset(&said.found)
+        });
         lasts && fresh
     }
 }
@@ -116,6 +130,7 @@ fn waits(progress: &Progress, now: Timestamp) -> Vec<Wait<'_>> {
             cause: Cause::of(on),
             clock: clock(flight.since, flight.until()),
             pods_left: flight.pods_left,
+            found: codes::found(progress.diagnosis.as_ref(), on),
         })
     });
     let group = progress.waiting.iter().flat_map(|waiting| {
@@ -125,6 +140,7 @@ fn waits(progress: &Progress, now: Timestamp) -> Vec<Wait<'_>> {
             cause: Cause::of(on),
             clock: clock(waiting.since, waiting.until),
             pods_left: None,
+            found: codes::found(progress.diagnosis.as_ref(), on),
         })
     });
     nodes.chain(group).collect()
@@ -135,8 +151,7 @@ fn told(waits: &[&Wait<'_>], progress: &Progress, now: Timestamp) -> Vec<String>
     let mut groups: Vec<(String, Vec<&Wait<'_>>)> = Vec::new();
     for wait in waits {
         let what = why::cause_for_all(wait.on, &progress.names, now);
-        let codes = codes::codes(progress.diagnosis.as_ref(), wait.on);
-        let what = codes.map_or_else(|| what.clone(), |codes| format!("{codes} {what}"));
+        let what = codes::with_codes(progress.diagnosis.as_ref(), wait.on, what, &progress.names);
         match groups.iter_mut().find(|(known, group)| *known == what || is_one(group, wait)) {
             Some((_, group)) => group.push(wait),
             None => groups.push((what, vec![wait])),

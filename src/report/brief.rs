@@ -2,13 +2,10 @@
 
 use serde::Serialize;
 
-use super::{names::Names, remedy::Step};
+use super::commands::Commands;
 use crate::{
-    domain::{ClusterName, GroupName, Limits, PdbRef, PodRef, Policy},
-    engine::{
-        event::{Member, OldNode},
-        waiting::BudgetView,
-    },
+    domain::{ClusterName, Finding, Grade, GroupName, Limits, PodRef, Policy},
+    engine::event::{Member, OldNode},
 };
 
 /// What is meant to be done, as far as a person wants to see it before saying yes. Serialised it is what `--dry-run`
@@ -40,16 +37,13 @@ pub struct Brief {
     pub policy: Policy,
     /// The old members in the order of their turns, as far as it can be known before.
     pub order: Vec<NodeBrief>,
+    /// What would stand in the way, as `mngup diagnose --before-upgrade` finds it, the worst first.
+    pub findings: Vec<Finding>,
     /// What else is worth knowing, one sentence each.
-    pub findings: Vec<String>,
-    /// Budgets that can never allow an eviction.
-    pub never: Vec<BudgetView>,
-    /// Pods that more than one budget counts.
-    pub two_budgets: Vec<(PodRef, Vec<PdbRef>)>,
-    /// Pods that come back onto a cordoned node, and the toleration that lets them.
-    pub lands_back: Vec<(PodRef, String)>,
-    /// Steps that clear away what would hold pods for ever.
-    pub fix: Vec<Step>,
+    pub notes: Vec<String>,
+    /// How to reach the group again.
+    #[serde(skip)]
+    pub commands: Commands,
 }
 
 /// One node's part of the plan.
@@ -67,9 +61,8 @@ pub struct NodeBrief {
 }
 
 impl Brief {
-    /// The same for programs, which get all findings in one place and every name whole.
-    #[must_use]
-    pub fn for_programs(&self) -> Self {
-        Self { findings: self.obstacles(&Names::default()), ..self.clone() }
+    /// What has to be fixed before every node can be replaced.
+    pub fn to_fix(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.grade == Grade::Blocks)
     }
 }

@@ -2,17 +2,18 @@
 
 use super::{
     brief::{Brief, NodeBrief},
+    diagnosis::Findings,
     fit,
     names::Names,
     told, wording,
 };
 use crate::{
-    domain::{IntOrPercent, Limits, PodRef, Source, short},
+    domain::{Grade, IntOrPercent, Limits, Source, short},
     engine::event::{Evidence, OldNode},
 };
 
-/// As many lines of what to fix as a person reads.
-const FIXES: usize = 12;
+/// As many causes with all that belongs to them as a person reads before a run.
+const FIXES: usize = 5;
 
 impl Brief {
     /// A few lines, for somebody who is asked to go ahead; `usize::MAX` breaks none.
@@ -33,7 +34,7 @@ impl Brief {
             lines.push(String::new());
             lines.extend(obstacles.iter().flat_map(|line| fit::hang(line, width)));
         }
-        lines.extend(self.fix_lines(width));
+        lines.extend(self.fix_lines(width, &names));
         if self.limits.surge > 0 && self.order.len() > 1 {
             lines.push(String::new());
             let order = "in this order, which may differ from where an extra node serves first:";
@@ -48,16 +49,24 @@ impl Brief {
         lines
     }
 
-    /// What to do first; each line can be pasted, and so can all of them.
-    fn fix_lines(&self, width: usize) -> Vec<String> {
-        if self.fix.is_empty() {
-            return Vec::new();
+    /// What to do first: each cause with its remedies, which can be pasted.
+    fn fix_lines(&self, width: usize, names: &Names) -> Vec<String> {
+        let findings = Findings { names, commands: &self.commands, width: (width < usize::MAX).then_some(width) };
+        let mut before = self.commands.before_kubectl();
+        let mut lines = Vec::new();
+        for finding in self.to_fix().take(FIXES) {
+            lines.push(String::new());
+            lines.extend(findings.whole(finding, &mut before));
         }
-        let more = self.fix.len().saturating_sub(FIXES);
-        let shown = self.fix.iter().take(FIXES).flat_map(|step| step.pasted(width.saturating_sub(2)));
-        let shown = shown.map(|line| format!("  {line}"));
-        let rest = (more > 0).then(|| format!("  # and {more} more, which -o json has"));
-        [String::new(), "fix that first:".to_owned()].into_iter().chain(shown).chain(rest).collect()
+        if let more @ 1.. = self.to_fix().count().saturating_sub(FIXES) {
+            let more = wording::count(u32::try_from(more).unwrap_or(u32::MAX), "more cause");
+            let all = self.commands.line_with("diagnose", &["--before-upgrade".to_owned()]);
+            lines.extend([String::new(), format!("and {more}: {all}")]);
+        }
+        if lines.is_empty() {
+            return lines;
+        }
+        [String::new(), "fix that first:".to_owned()].into_iter().chain(lines).collect()
     }
 
     fn head(&self, width: usize) -> Vec<String> {
@@ -135,23 +144,18 @@ impl Brief {
         format!("{out} + {extra}{most}{max}; eviction timeout {timeout}; {delay} before terminate")
     }
 
-    /// What will be in the way, worst first.
-    pub(super) fn obstacles(&self, names: &Names) -> Vec<String> {
-        let never = self.never.iter().map(|view| {
-            let force =
-                if self.policy.force || self.policy.disable_eviction { "" } else { "; its pods will not leave" };
-            format!("{} can never allow an eviction: {}{force}", view.pdb, wording::arithmetic(view, names))
+    /// What will be in the way, worst first, in a sentence each.
+    fn obstacles(&self, names: &Names) -> Vec<String> {
+        let found = self.findings.iter().filter_map(|finding| {
+            let why = finding.evidence.first().map_or_else(String::new, |proof| format!(": {}", proof.says));
+            let ends = match finding.grade {
+                Grade::Blocks => "",
+                Grade::Waits => " (takes its time)",
+                Grade::Notes => return None,
+            };
+            Some(format!("{} {}{why}{ends}", finding.cause, finding.says))
         });
-        let two = together(&self.two_budgets).into_iter().map(|(pdbs, pods)| {
-            let pdbs: Vec<_> = pdbs.iter().map(ToString::to_string).collect();
-            let (pods, them) = (counted(&pods), if pods.len() == 1 { "such a pod" } else { "such pods" });
-            format!("{} count {pods}: the eviction API refuses {them} for ever", pdbs.join(" and "))
-        });
-        let back = together(&self.lands_back).into_iter().map(|(toleration, pods)| {
-            let (pods, it) = (counted(&pods), if pods.len() == 1 { "it tolerates" } else { "they tolerate" });
-            format!("{pods} will come back onto the cordoned node: {it} {toleration}")
-        });
-        never.chain(two).chain(back).chain(self.findings.iter().map(|finding| names.shorten(finding))).collect()
+        found.chain(self.notes.iter().cloned()).map(|line| names.shorten(&line)).collect()
     }
 
     fn node(&self, turn: usize, node: &NodeBrief, names: &Names) -> Vec<String> {
@@ -184,26 +188,6 @@ impl Brief {
     }
 }
 
-/// Pods of which the same is to be said.
-fn together<T: PartialEq>(pods: &[(PodRef, T)]) -> Vec<(&T, Vec<PodRef>)> {
-    let mut together: Vec<(&T, Vec<PodRef>)> = Vec::new();
-    for (pod, what) in pods {
-        match together.iter_mut().find(|(known, _)| *known == what) {
-            Some((_, pods)) => pods.push(pod.clone()),
-            None => together.push((what, vec![pod.clone()])),
-        }
-    }
-    together
-}
-
-/// `pod/shop/cart-1`, or how many there are and the names of the first.
-fn counted(pods: &[PodRef]) -> String {
-    match pods {
-        [one] => one.to_string(),
-        several => format!("{} ({})", wording::pod_count(several), wording::pod_names(several)),
-    }
-}
-
 /// What a percentage was taken of, and who said so where that was not the user.
 fn origin(said: IntOrPercent, from: Source, desired: u32) -> String {
     let of = match said {
@@ -224,12 +208,21 @@ mod tests {
 
     use super::*;
     use crate::{
-        domain::LaunchTemplate,
-        report::{
-            fixtures::{intent, member, never, pod},
-            remedy::Step,
-        },
+        domain::{By, Cause, Command, Finding, LaunchTemplate, Object, Remedy},
+        report::fixtures::{intent, member, never, pod, prod},
     };
+
+    /// A budget that can never allow an eviction, as it is found before a run.
+    fn guard() -> Finding {
+        let pdb = never().pdb;
+        let patch = format!("-n odd patch pdb/{} --type=merge -p '{{\"spec\":{{\"minAvailable\":1}}}}'", pdb.name);
+        let says = format!("{pdb} can never allow an eviction");
+        let mut found = Finding::new(Cause::PdbNeverAllows, Object::Pdb(pdb), says)
+            .by(By::Arithmetic, "minAvailable 100% of 2 pods = 2 must stay; 2 are Ready; 0 may leave, now and always")
+            .remedies(vec![Remedy::fix("let one pod leave at a time", vec![Command::Kubectl(patch)], "one pod less")]);
+        found.holds.pods.extend(never().pods);
+        found
+    }
 
     fn brief() -> Brief {
         let template = |version: &str| LaunchTemplate { id: "lt-0a1c".to_owned(), version: version.to_owned() };
@@ -262,11 +255,9 @@ mod tests {
             old_in_all: 3,
             policy: intent.policy,
             order,
-            findings: vec!["the kubelet of ip-10-0-1-2 is older than its launch template says".to_owned()],
-            never: vec![never()],
-            two_budgets: vec![(pod("cart-1"), vec![never().pdb, never().pdb])],
-            lands_back: vec![(pod("agent-1"), "every taint (operator Exists)".to_owned())],
-            fix: Vec::new(),
+            findings: vec![guard()],
+            notes: vec!["the kubelet of ip-10-0-1-2 is older than its launch template says".to_owned()],
+            commands: prod(),
         }
     }
 
@@ -286,14 +277,7 @@ mod tests {
           taint (operator Exists)
         the kubelet of ip-10-0-1-2 is older than its launch template says
         ");
-        let calm = Brief {
-            never: Vec::new(),
-            two_budgets: Vec::new(),
-            lands_back: Vec::new(),
-            findings: Vec::new(),
-            limits: intent(3).limits,
-            ..brief()
-        };
+        let calm = Brief { findings: Vec::new(), notes: Vec::new(), limits: intent(3).limits, ..brief() };
         assert_snapshot!(calm.lines(80).join("\n"), @"
         cluster/prod  nodegroup/apps   managed, AL2023, on-demand, 3 nodes in 3 zones
         old: 3 of 3 (launch template lt-0a1c version 3, the group launches 4)
@@ -307,15 +291,6 @@ mod tests {
         let limits = Limits { max_unavailable: 50, max_unavailable_said: IntOrPercent::Int(50), ..intent(3).limits };
         let lines = Brief { limits, ..brief() }.lines(80).join("\n");
         assert!(lines.contains("all 3 nodes may be out at once (--max-unavailable 50) + 1 extra"), "{lines}");
-    }
-
-    #[test]
-    fn pods_of_which_the_same_is_to_be_said_share_a_line() {
-        let two = (1..=7).map(|n| (pod(&format!("cart-{n}")), vec![never().pdb])).collect();
-        let lines = Brief { two_budgets: two, ..brief() }.lines(usize::MAX).join("\n");
-        let said = "count 7 pods (shop/cart-1, shop/cart-2, shop/cart-3, shop/cart-4, shop/cart-5, +2): the eviction API \
-                    refuses such pods for ever";
-        assert!(lines.contains(said), "{lines}");
     }
 
     #[test]
@@ -333,15 +308,18 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_pods_for_ever_is_to_be_fixed_first_and_programs_find_it_too() {
-        let fix = vec![Step::Run("kubectl -n odd edit pdb/ledger-guard".to_owned()); 13];
-        let long = Brief { fix, ..brief() }.long(80).join("\n");
-        let fix = long.split("fix that first:").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap();
-        assert_eq!(fix.lines().filter(|line| line.starts_with("  kubectl ")).count(), 12, "{long}");
-        assert!(fix.ends_with("  # and 1 more, which -o json has"), "{long}");
-        let findings = brief().for_programs().findings;
-        assert!(findings.iter().any(|finding| finding.contains("can never allow an eviction")), "{findings:?}");
-        assert!(findings.len() == 4, "{findings:?}");
+    fn what_holds_pods_for_ever_is_to_be_fixed_first_and_not_where_they_are_deleted() {
+        let many = Brief { findings: vec![guard(); 7], ..brief() };
+        let long = many.long(80).join("\n");
+        let fix = long.split("fix that first:").nth(1).unwrap();
+        assert_eq!(fix.matches("\nPDB-NEVER-ALLOWS").count(), 5, "{long}");
+        assert!(fix.contains("\nand 2 more causes: mngup diagnose -c prod -n apps --before-upgrade"), "{long}");
+        // Once is enough.
+        assert_eq!(fix.matches("# aws eks update-kubeconfig").count(), 1, "{long}");
+        let mut forced = brief();
+        forced.findings[0].grade = Grade::Waits;
+        let long = forced.long(80).join("\n");
+        assert!(!long.contains("fix that first") && long.contains("PDB-NEVER-ALLOWS"), "{long}");
     }
 
     #[test]

@@ -1,67 +1,168 @@
 //! From what a run waits for to what was found about it.
 
+use std::collections::BTreeSet;
+
+use super::names::Names;
 use crate::{
-    domain::{Cause, Diagnosis, Finding, Object},
+    domain::{Cause, Diagnosis, Finding, InstanceId, Object, PodRef},
     engine::waiting::WaitingOn,
 };
 
-/// What a wait is about, as findings name it.
-pub(super) fn objects(on: &WaitingOn) -> Vec<Object> {
+/// Whether a finding at this object is about this wait.
+fn is_about(on: &WaitingOn, object: &Object) -> bool {
     match on {
-        WaitingOn::Budget(view) => vec![Object::Pdb(view.pdb.clone())],
-        WaitingOn::TwoBudgets { pdbs, .. } => vec![Object::Budgets(pdbs.clone())],
-        WaitingOn::Unmanaged { pod } | WaitingOn::LandsBack { pod, owner: None, .. } => vec![Object::Pod(pod.clone())],
-        WaitingOn::PodsOverdue { pods, .. } | WaitingOn::PodsStopping { pods, .. } => {
-            pods.iter().cloned().map(Object::Pod).collect()
-        }
-        WaitingOn::LandsBack { pod, owner: Some(owner), .. } => {
-            vec![Object::Workload { namespace: pod.namespace.clone(), owner: owner.clone() }]
-        }
+        WaitingOn::Budget(view) => matches!(object, Object::Pdb(pdb) if *pdb == view.pdb),
+        WaitingOn::TwoBudgets { pdbs, .. } => matches!(object, Object::Budgets(known) if known == pdbs),
+        WaitingOn::Unmanaged { pod } => is_pod(object, std::slice::from_ref(pod)),
         WaitingOn::Refused { pod, refusal, .. } => {
-            refusal.as_ref().and_then(|refusal| refusal.by(pod)).into_iter().collect()
+            let by = refusal.as_ref().and_then(|refusal| refusal.by(pod));
+            is_pod(object, std::slice::from_ref(pod)) || by.as_ref() == Some(object)
         }
-        WaitingOn::Launch { .. }
-        | WaitingOn::PodList { .. }
+        WaitingOn::PodsOverdue { pods, .. } | WaitingOn::PodsStopping { pods, .. } => is_pod(object, pods),
+        WaitingOn::LandsBack { pod, owner, .. } => match owner {
+            None => is_pod(object, std::slice::from_ref(pod)),
+            Some(owner) => {
+                let of_it = Object::Workload { namespace: pod.namespace.clone(), owner: owner.clone() };
+                *object == of_it
+            }
+        },
+        WaitingOn::Launch { .. } => matches!(object, Object::Asg(_)),
+        WaitingOn::GroupBusy { .. } => matches!(object, Object::Asg(_) | Object::Nodegroup(_)),
+        WaitingOn::Join { instance, .. } | WaitingOn::WrongTemplate { instance, .. } => {
+            *object == Object::Instance(InstanceId::new(instance))
+        }
+        WaitingOn::NodeReady { node, .. }
+        | WaitingOn::DaemonSets { node, .. }
+        | WaitingOn::ExtendedResources { node, .. }
+        | WaitingOn::NodeTaint { node, .. } => matches!(object, Object::Node(known) if known == node),
+        WaitingOn::PodList { .. }
         | WaitingOn::LoadBalancers { .. }
         | WaitingOn::Volumes { .. }
         | WaitingOn::InstanceLeaving { .. }
-        | WaitingOn::Join { .. }
-        | WaitingOn::NodeReady { .. }
-        | WaitingOn::DaemonSets { .. }
-        | WaitingOn::ExtendedResources { .. }
-        | WaitingOn::NodeTaint { .. }
-        | WaitingOn::WrongTemplate { .. }
         | WaitingOn::NodesOut { .. }
         | WaitingOn::ZoneVolumes { .. }
-        | WaitingOn::GroupBusy { .. }
         | WaitingOn::NodeInterval { .. }
         | WaitingOn::Answers { .. }
-        | WaitingOn::Reading => Vec::new(),
+        | WaitingOn::Reading => false,
     }
+}
+
+fn is_pod(object: &Object, pods: &[PodRef]) -> bool {
+    matches!(object, Object::Pod(pod) if pods.contains(pod))
 }
 
 /// The causes at the bottom of this wait, as the youngest diagnosis that knows it has them.
 pub(super) fn roots<'a>(youngest_first: &[&'a Diagnosis], on: &WaitingOn) -> Vec<&'a Finding> {
-    for object in objects(on) {
-        for diagnosis in youngest_first {
-            let is_it = |root: &&Finding| {
-                root.object == object || root.under.iter().chain(&root.because).any(|folded| folded.object == object)
-            };
-            let roots: Vec<_> = diagnosis.blocking().filter(is_it).collect();
-            if !roots.is_empty() {
-                return roots;
-            }
-        }
-    }
-    Vec::new()
+    let known = youngest_first.iter().map(|diagnosis| roots_in(diagnosis, on));
+    known.into_iter().find(|roots| !roots.is_empty()).unwrap_or_default()
 }
 
-/// The codes of a wait, what is seen first: `PDB-EXHAUSTED <- POD-CRASH-LOOP`.
-pub(super) fn codes(diagnosis: Option<&Diagnosis>, on: &WaitingOn) -> Option<String> {
-    let roots = roots(diagnosis.as_slice(), on);
-    let own = objects(on).into_iter().find_map(|object| diagnosis?.at(&object).map(|found| found.cause));
-    let mut codes: Vec<_> = own.into_iter().chain(roots.into_iter().map(|root| root.cause)).collect();
+fn roots_in<'a>(diagnosis: &'a Diagnosis, on: &WaitingOn) -> Vec<&'a Finding> {
+    let folded = |root: &'a Finding| root.under.iter().chain(&root.because);
+    let is_it = |root: &&Finding| is_about(on, &root.object);
+    let at_it = |root: &&'a Finding| is_it(root) || folded(root).any(|folded| is_about(on, &folded.object));
+    let roots: Vec<_> = diagnosis.blocking().filter(at_it).collect();
+    // What refuses an eviction may hang at the webhook, and not at the pod.
+    let holds = |root: &&Finding| matches!(on, WaitingOn::Refused { pod, .. } if root.holds.pods.contains(pod));
+    if roots.is_empty() { diagnosis.blocking().filter(holds).collect() } else { roots }
+}
+
+/// What was found at what is waited for, be it a root or a symptom of one.
+fn own(diagnosis: &Diagnosis, on: &WaitingOn) -> Option<Cause> {
+    let folded = diagnosis.findings.iter().flat_map(|root| root.under.iter().chain(&root.because));
+    let mut all = diagnosis.findings.iter().chain(folded);
+    all.find(|finding| is_about(on, &finding.object)).map(|finding| finding.cause)
+}
+
+/// The causes at the bottom of this wait that somebody must act on.
+pub(super) fn found(diagnosis: Option<&Diagnosis>, on: &WaitingOn) -> BTreeSet<Cause> {
+    diagnosis.into_iter().flat_map(|diagnosis| roots_in(diagnosis, on)).map(|root| root.cause).collect()
+}
+
+/// What is waited for in these words, behind the codes of what was found about it and before what the words do not
+/// name: `PDB-EXHAUSTED <- POD-CRASH-LOOP pdb/shop/cart: 1 of 3 allowed out, cart-7d9f not Ready (exit 137)`.
+pub(super) fn with_codes(diagnosis: Option<&Diagnosis>, on: &WaitingOn, words: String, names: &Names) -> String {
+    let Some(diagnosis) = diagnosis else { return words };
+    let roots = roots_in(diagnosis, on);
+    if roots.is_empty() {
+        return words;
+    }
+    let mut codes: Vec<_> = own(diagnosis, on).into_iter().chain(roots.iter().map(|root| root.cause)).collect();
     codes.dedup();
     let codes: Vec<_> = codes.into_iter().map(Cause::code).collect();
-    (!codes.is_empty()).then(|| codes.join(" <- "))
+    let unnamed =
+        roots.iter().filter(|root| !is_about(on, &root.object) && !words.contains(called(&root.object).as_str()));
+    let below = unnamed.map(|root| {
+        let why = root.evidence.first().map_or_else(String::new, |proof| format!(" ({})", proof.says));
+        names.shorten(&format!("; {} {}{why}", root.cause, root.object))
+    });
+    format!("{} {words}{}", codes.join(" <- "), below.collect::<String>())
+}
+
+/// The name that other sentences say.
+fn called(object: &Object) -> String {
+    match object {
+        Object::Pod(pod) => pod.name.clone(),
+        Object::Node(node) => node.as_str().split('.').next().unwrap_or_default().to_owned(),
+        Object::Instance(instance) => instance.to_string(),
+        Object::Pdb(_)
+        | Object::Budgets(_)
+        | Object::Workload { .. }
+        | Object::Asg(_)
+        | Object::Nodegroup(_)
+        | Object::Update(_)
+        | Object::Claim { .. }
+        | Object::Namespace(_)
+        | Object::Quota { .. }
+        | Object::Webhook(_)
+        | Object::AdmissionPolicy(_)
+        | Object::ApiServer
+        | Object::Right(_) => object.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{By, Grade},
+        report::fixtures::{budget, diagnosis, pod},
+    };
+
+    fn said(diagnosis: &Diagnosis, on: &WaitingOn, words: &str) -> String {
+        with_codes(Some(diagnosis), on, words.to_owned(), &Names::default())
+    }
+
+    #[test]
+    fn a_wait_names_its_code_and_its_root_and_the_root_once() {
+        let on = WaitingOn::Budget(Box::new(budget()));
+        let known = "pdb/shop/cart: 1 of 3 allowed out, cart-7d9f not Ready";
+        assert_eq!(said(&diagnosis(), &on, known), format!("PDB-EXHAUSTED <- POD-CRASH-LOOP {known}"));
+        let why = "POD-CRASH-LOOP pod/shop/cart-7d9f (CrashLoopBackOff, exit 137 OOMKilled, 9 restarts)";
+        assert_eq!(
+            said(&diagnosis(), &on, "pdb/shop/cart"),
+            format!("PDB-EXHAUSTED <- POD-CRASH-LOOP pdb/shop/cart; {why}")
+        );
+        let other = WaitingOn::Unmanaged { pod: pod("shell") };
+        assert_eq!(said(&diagnosis(), &other, known), known);
+    }
+
+    #[test]
+    fn what_takes_its_time_is_no_news_of_a_wait() {
+        let mut waits = diagnosis();
+        waits.findings[0].grade = Grade::Waits;
+        let on = WaitingOn::Budget(Box::new(budget()));
+        assert_eq!(found(Some(&waits), &on), BTreeSet::new());
+        assert_eq!(found(Some(&diagnosis()), &on), BTreeSet::from([Cause::PodCrashLoop]));
+    }
+
+    #[test]
+    fn a_refusal_is_found_by_the_pod_that_it_holds() {
+        let object = Object::Right("create pods/eviction".to_owned());
+        let mut found = Finding::new(Cause::BarePod, object, "mngup may not evict").by(By::Refusal, "forbidden");
+        found.holds.pods.insert(pod("cart-1"));
+        let diagnosis = Diagnosis { findings: vec![found], ..diagnosis() };
+        let on = WaitingOn::Refused { pod: pod("cart-1"), message: "no".to_owned(), refusal: None };
+        assert_eq!(roots(&[&diagnosis], &on).len(), 1);
+    }
 }

@@ -11,6 +11,7 @@ pub struct Commands {
     target: Vec<String>,
     settings: Vec<String>,
     sandbox: bool,
+    groupless: bool,
     outside: Outside,
 }
 
@@ -31,7 +32,7 @@ impl Commands {
     /// Commands for a real group; `target` are the flags that point at it.
     #[must_use]
     pub fn new(target: Vec<String>) -> Self {
-        Self { target, settings: Vec::new(), sandbox: false, outside: Outside::default() }
+        Self { target, settings: Vec::new(), sandbox: false, groupless: false, outside: Outside::default() }
     }
 
     /// Commands for a simulated world, which ends with the process: there is nothing to go on with.
@@ -41,6 +42,18 @@ impl Commands {
         let target = std::iter::once("--sandbox".to_owned()).chain(world).collect();
         let outside = Outside { before: vec![Step::Say("in a real cluster:".to_owned())], ..Outside::default() };
         Self { sandbox: true, outside, ..Self::new(target) }
+    }
+
+    /// The same for a cluster of which no group is meant: there is nothing to upgrade.
+    #[must_use]
+    pub fn without_group(self) -> Self {
+        Self { groupless: true, ..self }
+    }
+
+    /// Whether they point at a group that can be upgraded.
+    #[must_use]
+    pub fn have_group(&self) -> bool {
+        !self.groupless
     }
 
     /// The same with what other programs need to reach the cluster.
@@ -79,6 +92,12 @@ impl Commands {
     pub fn before(&self, steps: &[Step]) -> Vec<Step> {
         let needed = steps.iter().filter_map(Step::command).any(|command| command.starts_with("kubectl "));
         if needed { self.outside.before.clone() } else { Vec::new() }
+    }
+
+    /// What has to be so before kubectl reaches the cluster.
+    #[must_use]
+    pub fn before_kubectl(&self) -> Vec<Step> {
+        self.outside.before.clone()
     }
 
     /// The same with the flags that say how a run goes, for commands that begin one.

@@ -1,9 +1,7 @@
 //! A diagnosis on the screen, and in a ticket: each cause with whom it holds, how it is known, and the ways out.
 
-use std::collections::BTreeSet;
-
-use super::{commands::Commands, fit, names::Names, remedy::Step, wording};
-use crate::domain::{Branch, Command, Diagnosis, Finding, Grade, Object, Proof, Remedy, RemedyKind, Subject};
+use super::{commands::Commands, fit, held, names::Names, remedy::Step, tree};
+use crate::domain::{CannotTell, Command, Diagnosis, Finding, Grade, Object, Proof, Remedy, RemedyKind, Subject};
 
 /// Tells findings.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +17,10 @@ pub(super) struct Findings<'a> {
 /// What a row's head takes.
 const ROW: usize = 9;
 
-/// So many pods are enough to see whom it is about; the rest is counted.
+/// What the heads of lines below the causes take.
+const ASIDE: usize = 13;
+
+/// So many things that cannot be told for the same reason are enough; the rest is counted.
 const NAMED: usize = 5;
 
 impl Findings<'_> {
@@ -33,7 +34,7 @@ impl Findings<'_> {
         rows.add("so", finding.under.iter().flat_map(|symptom| self.fitted(&self.in_short(symptom))).collect());
         let mut before = Some(before);
         let mut fixes = 0;
-        for remedy in &finding.remedies {
+        for remedy in finding.remedies.iter().filter(|remedy| self.can_be_done(remedy)) {
             let head = match remedy.kind {
                 RemedyKind::Wait => "wait",
                 RemedyKind::Look => "look",
@@ -50,22 +51,24 @@ impl Findings<'_> {
         rows.lines
     }
 
+    /// One finding with whom it holds; what has to be so before kubectl reaches the cluster is said before its first use.
+    pub(super) fn whole(&self, finding: &Finding, before: &mut Vec<Step>) -> Vec<String> {
+        let lines = self.block(finding, self.held(finding), before);
+        if finding.remedies.iter().any(Remedy::needs_kubectl) {
+            before.clear();
+        }
+        lines
+    }
+
     /// Whom it holds: pods, each with its node.
     fn held(&self, finding: &Finding) -> Vec<String> {
-        let holds = &finding.holds;
-        if holds.nodes.is_empty() && holds.pods.is_empty() {
-            return Vec::new();
-        }
-        let count = |count: usize, noun: &str| wording::count(u32::try_from(count).unwrap_or(u32::MAX), noun);
-        let nodes: Vec<_> = holds.nodes.iter().map(|node| self.names.short(node).to_owned()).collect();
-        let mut pods: Vec<_> = holds.pods.iter().take(NAMED).map(ToString::to_string).collect();
-        if holds.pods.len() > NAMED {
-            pods.push(format!("{} more", holds.pods.len() - NAMED));
-        }
-        let more = if nodes.len() > NAMED { format!(" and {} more", nodes.len() - NAMED) } else { String::new() };
-        let on = format!(" on {}{more}", nodes.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", "));
-        let on = if nodes.is_empty() { String::new() } else { on };
-        self.fitted(&format!("{}{on}: {}", count(holds.pods.len(), "pod"), pods.join(", ")))
+        held::held(&finding.holds, self.names).into_iter().flat_map(|held| self.fitted(&held)).collect()
+    }
+
+    /// A node that is of no group cannot be upgraded with one.
+    fn can_be_done(&self, remedy: &Remedy) -> bool {
+        let upgrades = remedy.run.iter().chain(&remedy.back).any(|command| matches!(command, Command::Upgrade(_)));
+        self.commands.have_group() || !upgrades
     }
 
     fn proof(&self, proof: &Proof) -> String {
@@ -146,34 +149,61 @@ pub fn screen(diagnosis: &Diagnosis, group: &str, commands: &Commands, width: Op
     let names = names_of(diagnosis);
     let findings = Findings { names: &names, commands, width };
     let mut lines = findings.hung(&headline(diagnosis, group));
-    let mut before = commands.before(&[Step::Run("kubectl ".to_owned())]);
+    let mut before = commands.before_kubectl();
     for finding in diagnosis.blocking() {
         lines.push(String::new());
-        lines.extend(findings.block(finding, findings.held(finding), &before));
-        if finding.remedies.iter().any(Remedy::needs_kubectl) {
-            before.clear();
-        }
+        lines.extend(findings.whole(finding, &mut before));
     }
-    let mut also = Vec::new();
-    for (grade, head) in [(Grade::Waits, "takes its time"), (Grade::Notes, "good to know")] {
-        let told = diagnosis.of_grade(grade);
-        also.extend(told.map(|finding| format!("{head}: {}", findings.in_short(finding))));
-    }
-    also.extend(
-        diagnosis
-            .unknown
-            .iter()
-            .map(|unknown| format!("cannot tell: {} {}: {}", unknown.cause, unknown.object, unknown.lacking)),
-    );
-    if !also.is_empty() {
+    let also = [(Grade::Waits, "takes its time"), (Grade::Notes, "good to know")]
+        .into_iter()
+        .flat_map(|(grade, why)| diagnosis.of_grade(grade).map(move |finding| (finding, why)));
+    let also: Vec<_> = also.map(|(finding, why)| format!("{} ({why})", findings.in_short(finding))).collect();
+    lines.extend(aside("also", &also, width));
+    lines.extend(aside("cannot tell", &unknown(diagnosis), width));
+    let in_place = match diagnosis.subject {
+        Subject::Nodes(_) | Subject::Pod(_) | Subject::Group | Subject::Update(_) => true,
+        // Of a whole group, and of what has not happened yet, it would be long and say nothing new.
+        Subject::Run | Subject::BeforeUpgrade => false,
+    };
+    if in_place && !diagnosis.tree.is_empty() {
         lines.push(String::new());
-        lines.extend(also.iter().flat_map(|line| findings.hung(line)));
-    }
-    if matches!(diagnosis.subject, Subject::Nodes(_) | Subject::Pod(_)) && !diagnosis.tree.is_empty() {
-        lines.push(String::new());
-        lines.extend(diagnosis.tree.iter().flat_map(|branch| twig(branch, &names, 0)));
+        lines.extend(tree::tree(&diagnosis.tree, &names, width.unwrap_or(usize::MAX)));
     }
     lines
+}
+
+/// Lines of one kind below the causes, under one head.
+fn aside(head: &str, texts: &[String], width: Option<usize>) -> Vec<String> {
+    let room = width.map_or(usize::MAX, |width| width.saturating_sub(ASIDE));
+    let mut lines: Vec<_> = texts
+        .iter()
+        .flat_map(|text| fit::wrap(text, room.saturating_sub(2), usize::MAX).into_iter().enumerate())
+        .map(|(index, line)| format!("{:ASIDE$}{}{line}", "", if index == 0 { "" } else { "  " }))
+        .collect();
+    if let Some(first) = lines.first_mut() {
+        first.replace_range(..ASIDE, &format!("{head:<ASIDE$}"));
+        lines.insert(0, String::new());
+    }
+    lines
+}
+
+/// What could not be told, by what lacks for it.
+fn unknown(diagnosis: &Diagnosis) -> Vec<String> {
+    let mut by_lack: Vec<(String, Vec<String>)> = Vec::new();
+    for CannotTell { cause, object, lacking } in &diagnosis.unknown {
+        let (lacking, what) = (lacking.to_string(), format!("{cause} of {object}"));
+        match by_lack.iter_mut().find(|(known, _)| *known == lacking) {
+            Some((_, all)) if all.contains(&what) => {}
+            Some((_, all)) => all.push(what),
+            None => by_lack.push((lacking, vec![what])),
+        }
+    }
+    let told = by_lack.into_iter().map(|(lacking, all)| {
+        let more = all.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{}{more}: {lacking}", all[..all.len().min(NAMED)].join(", "))
+    });
+    told.collect()
 }
 
 /// A diagnosis as Markdown, for a ticket: nothing is broken to a width, commands stand in fences.
@@ -189,7 +219,7 @@ pub fn markdown(diagnosis: &Diagnosis, group: &str, commands: &Commands) -> Stri
         lines.extend(finding.evidence.iter().map(|proof| format!("- {}", findings.proof(proof))));
         let related = finding.because.iter().chain(&finding.under);
         lines.extend(related.map(|related| format!("- {}", findings.in_short(related))));
-        for remedy in &finding.remedies {
+        for remedy in finding.remedies.iter().filter(|remedy| findings.can_be_done(remedy)) {
             lines.extend([String::new(), "```sh".to_owned()]);
             lines.extend(findings.remedy(remedy));
             lines.extend(findings.back(remedy));
@@ -199,8 +229,7 @@ pub fn markdown(diagnosis: &Diagnosis, group: &str, commands: &Commands) -> Stri
     }
     let rest = diagnosis.findings.iter().filter(|finding| finding.grade != Grade::Blocks);
     lines.extend(rest.map(|finding| format!("- {}", findings.in_short(finding))));
-    let unknown = diagnosis.unknown.iter();
-    lines.extend(unknown.map(|lack| format!("- cannot tell {} of {}: {}", lack.cause, lack.object, lack.lacking)));
+    lines.extend(unknown(diagnosis).into_iter().map(|lack| format!("- cannot tell {lack}")));
     while lines.last().is_some_and(String::is_empty) {
         lines.pop();
     }
@@ -209,15 +238,13 @@ pub fn markdown(diagnosis: &Diagnosis, group: &str, commands: &Commands) -> Stri
 
 /// `nodegroup/apps: 2 causes hold 3 nodes and 7 pods`
 fn headline(diagnosis: &Diagnosis, group: &str) -> String {
-    let count = |count: usize, noun: &str| wording::count(u32::try_from(count).unwrap_or(u32::MAX), noun);
     let of = match &diagnosis.subject {
         Subject::Run | Subject::Group | Subject::BeforeUpgrade => group.to_owned(),
         Subject::Nodes(nodes) => nodes.iter().map(|node| format!("node/{node}")).collect::<Vec<_>>().join(", "),
         Subject::Pod(pod) => pod.to_string(),
         Subject::Update(id) => format!("{group}, update {id}"),
     };
-    let causes = diagnosis.blocking().count();
-    if causes == 0 {
+    if diagnosis.blocking().next().is_none() {
         return match diagnosis.subject {
             Subject::BeforeUpgrade => format!("{of}: nothing that can be seen now would stand in an upgrade's way"),
             Subject::Group => format!("{of}: nothing stands in the way on its cordoned nodes"),
@@ -226,14 +253,7 @@ fn headline(diagnosis: &Diagnosis, group: &str) -> String {
             }
         };
     }
-    let nodes: BTreeSet<_> = diagnosis.blocking().flat_map(|finding| &finding.holds.nodes).collect();
-    let pods: BTreeSet<_> = diagnosis.blocking().flat_map(|finding| &finding.holds.pods).collect();
-    let verb = match (&diagnosis.subject, causes) {
-        (Subject::BeforeUpgrade, _) => "would hold",
-        (_, 1) => "holds",
-        (_, _) => "hold",
-    };
-    format!("{of}: {} {verb} {} and {}", count(causes, "cause"), count(nodes.len(), "node"), count(pods.len(), "pod"))
+    format!("{of}: {}", held::headline(diagnosis))
 }
 
 /// The names of all nodes that it speaks of.
@@ -248,17 +268,4 @@ fn names_of(diagnosis: &Diagnosis) -> Names {
         }
     }
     names
-}
-
-/// A branch of the tree and all below it.
-fn twig(branch: &Branch, names: &Names, depth: usize) -> Vec<String> {
-    let indent = "  ".repeat(depth);
-    let causes = branch.causes.iter().map(|cause| format!("  {cause}")).collect::<Vec<_>>().concat();
-    let seen = if branch.seen_above { "  (as above)" } else { "" };
-    let mut lines = vec![format!("{indent}{}{causes}{seen}", names.shorten(&branch.object.to_string()))];
-    lines.extend(branch.below.iter().flat_map(|below| twig(below, names, depth + 1)));
-    if branch.more > 0 {
-        lines.push(format!("{indent}  +{}", branch.more));
-    }
-    lines
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::wording;
+use super::{codes, wording};
 use crate::{
-    domain::{elapsed, later},
+    domain::{Diagnosis, elapsed, later},
     engine::{event::Member, waiting::WaitingOn},
 };
 
@@ -102,10 +102,12 @@ impl InFlight {
 
     /// Whether the nodes before it say nothing about it: something holds it that time does not heal, or it is held and
     /// has taken twice as long as they did.
-    pub(super) fn stands_still(&self, average: Duration, now: Timestamp) -> bool {
-        let held = || self.waiting.iter().flat_map(|waiting| &waiting.on).filter(|on| wording::blocks(on));
+    pub(super) fn stands_still(&self, average: Duration, now: Timestamp, found: Option<&Diagnosis>) -> bool {
+        let all = || self.waiting.iter().flat_map(|waiting| &waiting.on);
+        let held = || all().filter(|on| wording::blocks(on));
         self.stage == Stage::Stuck
             || held().any(wording::needs_somebody)
+            || all().any(|on| !codes::found(found, on).is_empty())
             || held().next().is_some() && elapsed(self.chosen_at, now) > average * 2
     }
 

@@ -15,6 +15,7 @@ mod failure;
 mod fit;
 #[cfg(test)]
 mod fixtures;
+mod held;
 mod history;
 mod human;
 mod in_flight;
@@ -31,6 +32,7 @@ mod status;
 mod summary;
 mod summary_text;
 mod told;
+mod tree;
 mod undoing;
 mod undone;
 mod waits;

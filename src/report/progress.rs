@@ -128,7 +128,7 @@ impl Progress {
             self.history.replaced().filter_map(|node| Some(elapsed(node.chosen_at, node.replaced_at?))).collect();
         let count = u32::try_from(took.len()).ok().filter(|count| *count > 0)?;
         let average = took.iter().sum::<Duration>() / count;
-        if self.in_flight.iter().any(|flight| flight.stands_still(average, now)) {
+        if self.in_flight.iter().any(|flight| flight.stands_still(average, now, self.diagnosis.as_ref())) {
             return None;
         }
         let in_flight: Vec<_> =

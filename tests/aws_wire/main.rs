@@ -4,6 +4,7 @@
 
 mod acting;
 mod errors;
+mod looking;
 mod moto;
 mod reading;
 mod tokens;

@@ -239,6 +239,7 @@ fn pod(node: usize, place: usize) -> Pod {
         created_at: Timestamp::UNIX_EPOCH,
         deletion: None,
         mirror: false,
+        no_scale_down: None,
         labels: labels.map(|(key, value)| (key.to_owned(), value)).into(),
         tolerations: Vec::new(),
         grace_seconds: 30,

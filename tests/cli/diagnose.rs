@@ -2,7 +2,14 @@
 
 use insta::assert_snapshot;
 
-use crate::mngup;
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use crate::{mngup, mngup_in, started};
 
 fn in_world(world: &str, more: &str) -> String {
     mngup(&format!("diagnose --sandbox {}/plans/sandbox/{world}.yaml {more}", env!("CARGO_MANIFEST_DIR")))
@@ -12,10 +19,38 @@ fn in_world(world: &str, more: &str) -> String {
 #[test]
 fn a_cause_is_told_once_with_whom_it_holds_and_what_clears_it_away() {
     assert_snapshot!(in_world("never-allows", ""), @r#"
-    nodegroup/workers: 1 cause holds 2 nodes and 2 pods
+    nodegroup/workers: 1 cause holds 2 nodes, 2 pods
 
     PDB-NEVER-ALLOWS  pdb/shop/legacy-api can never allow an eviction
       holds  2 pods on ip-10-0-1-253, ip-10-0-3-83: pod/shop/legacy-api-86c105b9-8jdrp, pod/shop/legacy-api-86c105b9-z7wgs
+      why    minAvailable 100% of 2 pods = 2 must stay; 2 are Ready; 0 may leave, now and always (arithmetic)
+      fix    # in a real cluster:
+             # new pods elsewhere: a rollout does not ask the budget; risk: restarts all of its pods
+             kubectl -n shop rollout restart deployment/legacy-api
+      or     # let one pod leave at a time; risk: one pod less for a while
+             kubectl -n shop patch pdb/legacy-api --type=merge -p '{"spec":{"minAvailable":1}}'
+      back   # puts it back, once the pods have moved:
+             kubectl -n shop patch pdb/legacy-api --type=merge -p '{"spec":{"minAvailable":"100%"}}'
+      or     # delete what is left when the drain timeout ends; risk: past every budget of the group's pods
+             mngup upgrade --sandbox DIR/plans/sandbox/never-allows.yaml --force
+      more   mngup explain PDB-NEVER-ALLOWS
+
+    node/ip-10-0-1-253
+    └ pod/shop/legacy-api-86c105b9-z7wgs ─ pdb/shop/legacy-api  PDB-NEVER-ALLOWS
+    node/ip-10-0-3-83
+    └ pod/shop/legacy-api-86c105b9-8jdrp ─ pdb/shop/legacy-api  PDB-NEVER-ALLOWS  (as above)
+    2> Next, when it is fixed: mngup upgrade --sandbox DIR/plans/sandbox/never-allows.yaml
+    [4]
+    "#);
+}
+
+#[test]
+fn a_node_is_looked_at_down_to_what_it_waits_for() {
+    assert_snapshot!(in_world("never-allows", "--node ip-10-0-1-253"), @r#"
+    node/ip-10-0-1-253: 1 cause holds 1 node, 1 pod
+
+    PDB-NEVER-ALLOWS  pdb/shop/legacy-api can never allow an eviction
+      holds  1 pod on ip-10-0-1-253: pod/shop/legacy-api-86c105b9-z7wgs
       why    minAvailable 100% of 2 pods = 2 must stay; 2 are Ready; 0 may leave, now and always (arithmetic)
       fix    # in a real cluster:
              # new pods elsewhere: a rollout does not ask the budget; risk: restarts all of its pods; with strategy Recreate
@@ -28,8 +63,172 @@ fn a_cause_is_told_once_with_whom_it_holds_and_what_clears_it_away() {
       or     # delete what is left when the drain timeout ends; risk: past every budget of the group's pods
              mngup upgrade --sandbox DIR/plans/sandbox/never-allows.yaml --force
       more   mngup explain PDB-NEVER-ALLOWS
+
+    also         STAYS-BY-DESIGN node/ip-10-0-1-253: a DaemonSet's, or static: aws-node-b2pxz (good to know)
+
+    node/ip-10-0-1-253  STAYS-BY-DESIGN
+    └ pod/shop/legacy-api-86c105b9-z7wgs ─ pdb/shop/legacy-api  PDB-NEVER-ALLOWS
+    2> Next, when it is fixed: mngup upgrade --sandbox DIR/plans/sandbox/never-allows.yaml
     [4]
     "#);
+    assert_snapshot!(in_world("lands-back", "--before-upgrade"), @"
+    nodegroup/workers: nothing that can be seen now would stand in an upgrade's way
+
+    also         LANDS-BACK deployment/storage/disk-controller: they tolerate the taint of a cordoned node (operator:
+                   Exists, without a key) (good to know)
+    [0]
+    ");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_of_80_columns_holds_it() {
+    let screen = |world: &str, more: &str| {
+        let world = format!("{}/plans/sandbox/{world}.yaml", env!("CARGO_MANIFEST_DIR"));
+        crate::terminal::shown(80, &format!("diagnose --sandbox {world} {more}"))
+            .replace(env!("CARGO_MANIFEST_DIR"), "DIR")
+    };
+    assert_snapshot!(screen("never-allows", ""), @r#"
+    nodegroup/workers: 1 cause holds 2 nodes, 2 pods
+
+    PDB-NEVER-ALLOWS  pdb/shop/legacy-api can never allow an eviction
+      holds  2 pods on ip-10-0-1-253, ip-10-0-3-83:
+             pod/shop/legacy-api-86c105b9-8jdrp, pod/shop/legacy-api-86c105b9-z7wgs
+      why    minAvailable 100% of 2 pods = 2 must stay; 2 are Ready; 0 may leave,
+             now and always (arithmetic)
+      fix    # in a real cluster:
+             # new pods elsewhere: a rollout does not ask the budget; risk: restarts
+             # all of its pods; with strategy Recreate they go before new ones come
+             kubectl -n shop rollout restart deployment/legacy-api
+      or     # let one pod leave at a time; risk: one pod less for a while
+             kubectl -n shop patch pdb/legacy-api --type=merge -p '{"spec":{"minAvailable":1}}'
+      back   # puts it back, once the pods have moved:
+             kubectl -n shop patch pdb/legacy-api --type=merge -p '{"spec":{"minAvailable":"100%"}}'
+      or     # delete what is left when the drain timeout ends; risk: past every
+             # budget of the group's pods
+             mngup upgrade --sandbox DIR/plans/sandbox/never-allows.yaml --force
+      more   mngup explain PDB-NEVER-ALLOWS
+
+    node/ip-10-0-1-253
+    └ pod/shop/legacy-api-86c105b9-z7wgs ─ pdb/shop/legacy-api  PDB-NEVER-ALLOWS
+    node/ip-10-0-3-83
+    └ pod/shop/legacy-api-86c105b9-8jdrp
+      └ pdb/shop/legacy-api  PDB-NEVER-ALLOWS  (as above)
+    [4]
+    "#);
+    assert_snapshot!(screen("two-budgets", ""), @"
+    nodegroup/workers: 1 cause holds 2 nodes, 2 pods
+
+    TWO-BUDGETS  pdb/shop/cart and pdb/shop/critical-tier count the same pods
+      holds  2 pods on ip-10-0-2-83, ip-10-0-3-253: pod/shop/cart-86c105b9-lksmp,
+             pod/shop/cart-86c105b9-mz7wg
+      why    the eviction API refuses a pod that more than one budget counts, now
+             and always (spec)
+             cart selects app in (cart); critical-tier selects tier in (critical)
+             (spec)
+      look   # in a real cluster:
+             # one budget a pod; keep what you delete:
+             kubectl -n shop get pdb/cart -o yaml
+             kubectl -n shop get pdb/critical-tier -o yaml
+      fix    # leave the pods to critical-tier; risk: pods that only it counts lose
+             # it
+             kubectl -n shop delete pdb/cart
+      or     # leave the pods to cart; risk: pods that only it counts lose it
+             kubectl -n shop delete pdb/critical-tier
+      more   mngup explain TWO-BUDGETS
+
+    node/ip-10-0-2-83
+    └ pod/shop/cart-86c105b9-mz7wg
+      └ pdb/shop/cart and pdb/shop/critical-tier  TWO-BUDGETS
+    node/ip-10-0-3-253
+    └ pod/shop/cart-86c105b9-lksmp
+      └ pdb/shop/cart and pdb/shop/critical-tier  TWO-BUDGETS  (as above)
+    [4]
+    ");
+    assert_snapshot!(screen("lands-back", ""), @"
+    nodegroup/workers: nothing stands in the way on its cordoned nodes
+    [0]
+    ");
+}
+
+#[test]
+fn a_ticket_gets_markdown() {
+    assert_snapshot!(in_world("two-budgets", "-o markdown"), @"
+    # nodegroup/workers: 1 cause holds 2 nodes, 2 pods
+
+    ## TWO-BUDGETS: pdb/shop/cart and pdb/shop/critical-tier count the same pods
+
+    - holds 2 pods on ip-10-0-2-83, ip-10-0-3-253: pod/shop/cart-86c105b9-lksmp, pod/shop/cart-86c105b9-mz7wg
+    - the eviction API refuses a pod that more than one budget counts, now and always (spec)
+    - cart selects app in (cart); critical-tier selects tier in (critical) (spec)
+
+    ```sh
+    # one budget a pod; keep what you delete:
+    kubectl -n shop get pdb/cart -o yaml
+    kubectl -n shop get pdb/critical-tier -o yaml
+    ```
+
+    ```sh
+    # leave the pods to critical-tier; risk: pods that only it counts lose it
+    kubectl -n shop delete pdb/cart
+    ```
+
+    ```sh
+    # leave the pods to cart; risk: pods that only it counts lose it
+    kubectl -n shop delete pdb/critical-tier
+    ```
+    [4]
+    ");
+}
+
+/// A deployment that no node takes: it asks for more than any has.
+const TOO_LARGE: &str = "\
+name: large
+group:
+  nodegroup: { name: workers }
+  template: { old: 1, new: 2 }
+zones:
+  - { name: a, old: 2 }
+workloads:
+  - { kind: Deployment, name: web, namespace: shop, replicas: 2, cpu: 200m }
+  - { kind: Deployment, name: large, namespace: shop, replicas: 1, cpu: 100000m }
+";
+
+#[test]
+fn a_pod_that_no_node_takes_is_looked_at_as_well() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("large.yaml"), TOO_LARGE).unwrap();
+    let said = mngup_in(home.path(), "diagnose --sandbox large.yaml --at 2m --pod shop/large-x", &[]);
+    assert!(said.contains("there is no pod large-x in namespace shop") && said.ends_with("[2]"), "{said}");
+    let pod = "diagnose --sandbox large.yaml --at 2m --pod shop/large-";
+    assert_snapshot!(mngup_in(home.path(), pod, &[]), @"");
+}
+
+#[test]
+fn a_watch_shows_what_is_there_and_ends_with_what_it_saw_last() {
+    for (line, code) in [("--at 0s", 0), ("--at 10m", 4)] {
+        let world = format!("{}/plans/sandbox/never-allows.yaml", env!("CARGO_MANIFEST_DIR"));
+        let mut command = started(Path::new("/"), &format!("diagnose --watch --sandbox {world} {line}"));
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut first = String::new();
+        stdout.read_line(&mut first).unwrap();
+        assert!(first.starts_with("at ") && first.ends_with("Z\n"), "{first}");
+        let mut said = String::new();
+        stderr.read_line(&mut said).unwrap();
+        assert_eq!(said, "looks again each 15s; Ctrl-C ends it\n");
+        // Said before signals are listened to: one that comes too early ends the process as signals do.
+        let ended = loop {
+            assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+            if let Some(ended) = child.try_wait().unwrap() {
+                break ended;
+            }
+        };
+        let mut rest = String::new();
+        stdout.read_to_string(&mut rest).unwrap();
+        assert_eq!(ended.code(), Some(code), "{rest}");
+    }
 }
 
 #[test]
@@ -45,7 +244,9 @@ fn programs_read_the_code_the_object_and_whom_it_holds() {
     let said = in_world("two-budgets", "--before-upgrade -o json");
     let (json, code) = said.rsplit_once('\n').unwrap();
     let found: serde_json::Value = serde_json::from_str(json).unwrap();
+    let code = code.lines().last().unwrap();
     assert_eq!((&found["findings"][0]["cause"], code), (&"TWO-BUDGETS".into(), "[4]"));
+    assert_eq!((&found["schema"], &found["subject"]), (&1.into(), &"before-upgrade".into()));
     assert_eq!(found["findings"][0]["object"]["budgets"][0]["name"], "cart");
 }
 
@@ -67,6 +268,28 @@ fn a_name_that_is_not_there_leads_to_the_one_that_was_meant() {
 fn only_one_thing_is_looked_at() {
     let said = mngup("diagnose -c prod -n apps --node a --before-upgrade");
     assert!(said.contains("cannot be used with") && said.ends_with("[2]"), "{said}");
+    assert_snapshot!(mngup("diagnose -c prod"), @"
+    2> error: which group? --nodegroup (or --asg) is missing
+    2>   Next: mngup diagnose -c prod -n NODEGROUP
+    [2]
+    ");
+    assert_snapshot!(mngup("diagnose --node a"), @"
+    2> error: which cluster, and which group? --cluster and --nodegroup (or --asg) are missing
+    2>   Next: mngup diagnose -c CLUSTER -n NODEGROUP --node a
+    [2]
+    ");
+    assert_snapshot!(mngup("diagnose -c prod --watch --interval 0.5s --node a"), @"
+    2> error: invalid value '0.5s' for '--interval <TIME>': write it as 90s, 15m or 1h30m
+    2>
+    2> For more information, try '--help'.
+    [2]
+    ");
+    assert_snapshot!(mngup("diagnose -c prod --watch --interval 500ms --node a"), @"
+    2> error: invalid value '500ms' for '--interval <TIME>': servers are not asked more often than each second
+    2>
+    2> For more information, try '--help'.
+    [2]
+    ");
 }
 
 #[test]
@@ -78,4 +301,8 @@ fn a_cause_is_explained_without_a_network() {
     [2]
     ");
     assert!(mngup("explain").contains("POD-CRASH-LOOP"));
+    for shell in ["bash", "zsh"] {
+        let script = mngup(&format!("completions {shell}"));
+        assert!(script.contains("POD-CRASH-LOOP"), "{shell}");
+    }
 }

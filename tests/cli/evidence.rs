@@ -62,8 +62,8 @@ fn a_dry_run_with_nothing_old_is_a_plan_without_nodes() {
     let plan = document("--dry-run -o json");
     assert_eq!((&plan["old"], &plan["order"]), (&Value::Array(Vec::new()), &Value::Array(Vec::new())), "{plan}");
     assert_eq!((&plan["cluster"], &plan["nodes"]), (&"sandbox".into(), &2.into()), "{plan}");
-    let finding = plan["findings"][0].as_str().unwrap();
-    assert!(finding.contains("the node group says 1.34"), "{finding}");
+    let note = plan["notes"][0].as_str().unwrap();
+    assert!(note.contains("the node group says 1.34"), "{note}");
     let line: Value = document("--dry-run -o jsonl");
     assert_eq!(line, plan);
 }

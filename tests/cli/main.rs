@@ -14,8 +14,11 @@ mod report;
 mod stand_in;
 mod stdout;
 mod stopping;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod values;
 mod variables;
+mod whose;
 mod worlds;
 
 #[path = "../live/support/aws/mod.rs"]

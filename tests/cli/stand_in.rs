@@ -23,6 +23,7 @@ struct Known {
     unauthorized: bool,
     intent: Option<String>,
     lease: Option<Value>,
+    objects: Vec<Value>,
     writes: Vec<String>,
 }
 
@@ -77,6 +78,11 @@ impl StandIn {
         self.known.lock().unwrap().lease = Some(lease);
     }
 
+    /// Has this object, a Node or a Pod.
+    pub(crate) fn add(&self, object: Value) {
+        self.known.lock().unwrap().objects.push(object);
+    }
+
     /// Requests that would have changed something.
     pub(crate) fn writes(&self) -> Vec<String> {
         self.known.lock().unwrap().writes.clone()
@@ -121,12 +127,47 @@ async fn answer(State(known): State<Arc<Mutex<Known>>>, method: Method, uri: Uri
             Some(lease) => object(lease.clone()),
             None => status(404, "not found"),
         },
-        Method::GET => object(json!({ "kind": "List", "apiVersion": "v1",
-            "metadata": { "resourceVersion": "7" }, "items": [] })),
+        Method::GET => get(&known, path, uri.query().unwrap_or_default()),
         method => {
             known.writes.push(format!("{method} {path}"));
             status(403, "nothing is to be written here")
         }
+    }
+}
+
+/// One object of those that were added, or a list of them.
+fn get(known: &Known, path: &str, query: &str) -> Response {
+    let parts: Vec<_> = path.trim_start_matches('/').split('/').collect();
+    let (namespace, kind, name) = match parts.as_slice() {
+        ["api", "v1", "namespaces", namespace, kind, rest @ ..] => (Some(*namespace), *kind, rest.first()),
+        ["api", "v1", kind, rest @ ..] => (None, *kind, rest.first()),
+        _ => (None, "", None),
+    };
+    let verb = if name.is_some() { "get" } else { "list" };
+    if known.denied.contains(&format!("{verb} {kind}")) {
+        return status(
+            403,
+            &format!("User \"ann\" cannot {verb} resource \"{kind}\" in API group \"\" at the cluster scope"),
+        );
+    }
+    let is_it = |object: &&Value| {
+        let meta = &object["metadata"];
+        let of_kind = object["kind"].as_str().map(|kind| format!("{}s", kind.to_lowercase())) == Some(kind.to_owned());
+        // Of selectors only the ones by name are understood.
+        let selected = query
+            .split('&')
+            .find_map(|part| part.strip_prefix("fieldSelector="))
+            .is_none_or(|fields| fields.strip_prefix("metadata.name%3D").is_none_or(|name| meta["name"] == name));
+        of_kind && selected && namespace.is_none_or(|namespace| meta["namespace"] == namespace)
+    };
+    let mut found = known.objects.iter().filter(is_it);
+    match name {
+        Some(name) => match found.find(|object| object["metadata"]["name"] == **name) {
+            Some(found) => object(found.clone()),
+            None => status(404, "not found"),
+        },
+        None => object(json!({ "kind": "List", "apiVersion": "v1", "metadata": { "resourceVersion": "7" },
+            "items": found.collect::<Vec<_>>() })),
     }
 }
 

@@ -44,7 +44,9 @@ fn score_of_combined_worlds() {
 fn alone(cause: Cause) -> Option<Alone> {
     let proof = proof(cause);
     let about_pods = match cause.family() {
-        Family::Budget | Family::Leaving | Family::Refused | Family::Container | Family::Pending | Family::Volume => true,
+        Family::Budget | Family::Leaving | Family::Refused | Family::Container | Family::Pending | Family::Volume => {
+            true
+        }
         Family::Node | Family::Join | Family::Launch | Family::Group | Family::Eks => false,
     };
     if proof.grade != BLOCKS || proof.about_a_node || !proof.combines || !about_pods {
@@ -52,7 +54,10 @@ fn alone(cause: Cause) -> Option<Alone> {
     }
     let rehearsal = watched(proof.world.clone());
     let is_told = rehearsal.diagnoses().any(|found| told(found, cause, &proof).is_some());
-    if !is_told { eprintln!("{cause} is not told alone"); return None; }
+    if !is_told {
+        eprintln!("{cause} is not told alone");
+        return None;
+    }
     let roots = rehearsal.diagnoses().flat_map(Diagnosis::blocking).map(|finding| finding.cause).collect();
     Some(Alone { cause, roots })
 }
@@ -130,7 +135,7 @@ fn namespace(object: &Object) -> Option<&str> {
         | Object::Asg(_)
         | Object::Nodegroup(_)
         | Object::Update(_)
-        | Object::Webhook { .. }
+        | Object::Webhook(_)
         | Object::AdmissionPolicy(_)
         | Object::ApiServer
         | Object::Right(_) => None,

@@ -11,6 +11,7 @@
     reason = "tests"
 )]
 
+mod asking;
 mod combined;
 mod healthy;
 mod outside;

@@ -1,6 +1,8 @@
 //! A world for each cause, and one beside it that only looks like it.
 
 mod aws;
+mod containers;
+mod missing;
 mod pending;
 mod refused;
 
@@ -184,16 +186,33 @@ pub fn proof(cause: Cause) -> Proof {
             let proof = Proof::new(with_daemon, "node/", world(cart(out(1))));
             Proof { grade: Grade::Notes, about_a_node: true, ..proof }
         }
-        Cause::PodCrashLoop => Proof::new(new_crash(), "pod/default/cart", one_crash()),
         Cause::WebhookDenies => refused::webhook_denies(),
         Cause::WebhookDown => refused::webhook_down(),
         Cause::NamespaceTerminating => refused::namespace_terminating(),
         Cause::RightsEvict => refused::rights_evict(),
         Cause::ApiBusy => refused::api_busy(),
+        Cause::PodCrashLoop => Proof::new(new_crash(), "pod/default/cart", one_crash()),
         Cause::PodImagePull => {
             let pull = |trouble, room| world(WorkloadSpec { trouble: Some(trouble), ..cart(out(room)) });
             let kind = TroubleKind::ImagePull;
             Proof::new(pull(made_anew(kind), 1), "pod/default/cart", pull(first(kind), 2))
+        }
+        Cause::PodConfigMissing => containers::made_so(TroubleKind::ConfigMissing),
+        Cause::PodInitFails => containers::made_so(TroubleKind::InitFails),
+        Cause::PodNoAddress => containers::made_so(TroubleKind::NoAddress),
+        Cause::PodSandbox => containers::made_so(TroubleKind::Sandbox),
+        Cause::PodProbeGate => containers::made_so(TroubleKind::Gate),
+        Cause::Quota => missing::quota(),
+        Cause::CreateRefused => missing::create_refused(),
+        Cause::AutoscalerKeeps => {
+            let slow = |value: &str| {
+                let key = "cluster-autoscaler.kubernetes.io/safe-to-evict".to_owned();
+                let annotations = BTreeMap::from([(key, value.to_owned())]);
+                let trouble = Some(first(TroubleKind::StuckTerminating));
+                world(WorkloadSpec { annotations, trouble, ..cart(out(1)) })
+            };
+            let proof = Proof::new(slow("false"), "deployment/default/cart", slow("true"));
+            Proof { grade: Grade::Notes, about_a_node: true, ..proof }
         }
         Cause::PodNotReady => {
             let never = world(WorkloadSpec { trouble: Some(made_anew(TroubleKind::NeverReady)), ..cart(out(1)) });
@@ -304,7 +323,9 @@ fn move_to(namespace: &str, what: &mut FaultKind) {
     {
         *object = object.replace("default/", &format!("{namespace}/"));
     }
-    if let FaultKind::DeleteNamespace { namespace: terminated } = what {
+    if let FaultKind::DeleteNamespace { namespace: terminated }
+    | FaultKind::NamespaceHangs { namespace: terminated, .. } = what
+    {
         namespace.clone_into(terminated);
     }
 }

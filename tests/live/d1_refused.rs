@@ -23,7 +23,8 @@ fn webhooks_are_named_and_what_is_printed_lets_the_run_go_on() {
     bed.plane.apply(&all([guard(&bed.plane, "denied", &server.url), guard(&bed.plane, "unanswered", &nobody)]));
 
     let codes = CAUSES.map(|copies| copies.code);
-    let run = Stalled::upgrade(&bed, &["--max-surge", "1", "--drain-timeout", "10m", "--post-drain-delay", "0s"], &codes);
+    let run =
+        Stalled::upgrade(&bed, &["--max-surge", "1", "--drain-timeout", "10m", "--post-drain-delay", "0s"], &codes);
     // The server's own words are told.
     assert!(run.finding("WEBHOOK-DENIES", "denied").to_string().contains(DENIAL), "{:#}", run.diagnosis);
     run.clear(&CAUSES);

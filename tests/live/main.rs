@@ -6,6 +6,7 @@
 mod control_plane;
 mod d1_budgets;
 mod d1_pods;
+mod d_update_two_budgets;
 mod l01_whole_group;
 mod l02_never_allows;
 mod l05_two_budgets;

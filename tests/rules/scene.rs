@@ -109,6 +109,7 @@ pub fn pod(name: &str, node: &str) -> Pod {
         created_at: Timestamp::UNIX_EPOCH,
         deletion: None,
         mirror: false,
+        no_scale_down: None,
         labels: BTreeMap::from([("app".to_owned(), "web".to_owned())]),
         tolerations: Vec::new(),
         grace_seconds: 30,

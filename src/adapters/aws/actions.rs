@@ -12,12 +12,20 @@ pub(super) const LIST_NODEGROUPS: &str = "eks:ListNodegroups";
 pub(super) const UPDATE_NODEGROUP_CONFIG: &str = "eks:UpdateNodegroupConfig";
 /// Follows that until EKS says it is done.
 pub(super) const DESCRIBE_UPDATE: &str = "eks:DescribeUpdate";
+/// Names the updates of a node group.
+pub(super) const LIST_UPDATES: &str = "eks:ListUpdates";
+/// Tells whether the nodes' role is let into the cluster.
+pub(super) const LIST_ACCESS_ENTRIES: &str = "eks:ListAccessEntries";
 /// Reads the group and its instances.
 pub(super) const DESCRIBE_GROUPS: &str = "autoscaling:DescribeAutoScalingGroups";
+/// Finds the group of a node whose labels do not tell it.
+pub(super) const DESCRIBE_INSTANCES: &str = "autoscaling:DescribeAutoScalingInstances";
 /// Reads why a launch failed.
 pub(super) const DESCRIBE_ACTIVITIES: &str = "autoscaling:DescribeScalingActivities";
 /// Reads whether somebody else rolls the group.
 pub(super) const DESCRIBE_REFRESHES: &str = "autoscaling:DescribeInstanceRefreshes";
+/// Reads what holds instances on their way in and out.
+pub(super) const DESCRIBE_HOOKS: &str = "autoscaling:DescribeLifecycleHooks";
 /// Ends an instance.
 pub(super) const TERMINATE: &str = "autoscaling:TerminateInstanceInAutoScalingGroup";
 /// Moves the desired size.
@@ -31,25 +39,33 @@ pub(super) const RESUME: &str = "autoscaling:ResumeProcesses";
 /// Says which version `$Latest` and `$Default` are.
 pub(super) const DESCRIBE_TEMPLATES: &str = "ec2:DescribeLaunchTemplates";
 
+/// Says how many addresses the group's subnets have left.
+pub(super) const DESCRIBE_SUBNETS: &str = "ec2:DescribeSubnets";
+
 /// Every action that needs a right; `docs/iam-policy.json` grants exactly these.
 ///
 /// The bearer token is a signed `sts:GetCallerIdentity`, which every identity may call without being granted it.
-pub const ACTIONS: [&str; 15] = [
+pub const ACTIONS: [&str; 20] = [
     DESCRIBE_CLUSTER,
     LIST_CLUSTERS,
     DESCRIBE_NODEGROUP,
     LIST_NODEGROUPS,
     UPDATE_NODEGROUP_CONFIG,
     DESCRIBE_UPDATE,
+    LIST_UPDATES,
+    LIST_ACCESS_ENTRIES,
     DESCRIBE_GROUPS,
+    DESCRIBE_INSTANCES,
     DESCRIBE_ACTIVITIES,
     DESCRIBE_REFRESHES,
+    DESCRIBE_HOOKS,
     TERMINATE,
     SET_DESIRED,
     UPDATE_GROUP,
     SUSPEND,
     RESUME,
     DESCRIBE_TEMPLATES,
+    DESCRIBE_SUBNETS,
 ];
 
 #[cfg(test)]

@@ -14,14 +14,13 @@ use super::{
     act, actions,
     error::CallError,
     group::{self, Resolved},
-    parse,
+    look, parse,
     session::Session,
     target::Templates,
 };
 use crate::{
     domain::{
-        Answer, AsgName, Ask, ClusterName, Group, Known, Lack, Nodegroup, NodegroupName, NodegroupStatus,
-        ScalingActivity, Size,
+        Answer, AsgName, Ask, ClusterName, Group, Nodegroup, NodegroupName, NodegroupStatus, ScalingActivity, Size,
     },
     ports::{Cloud, CloudAct, Outcome, PortError},
 };
@@ -194,8 +193,7 @@ impl Cloud for AwsCloud {
     }
 
     async fn look(&self, asks: &BTreeSet<Ask>) -> Vec<Answer> {
-        let unknown = || Known::Unknown(Lack::NotOffered("it is not read".to_owned()));
-        asks.iter().map(|ask| (ask.clone(), unknown())).collect()
+        look::look(self, asks).await
     }
 
     async fn act(&self, act: &CloudAct) -> Outcome {

@@ -1,6 +1,6 @@
-//! The one thing we ask EC2: which versions of a launch template `$Latest` and `$Default` are.
+//! What we ask EC2: which versions of a launch template `$Latest` and `$Default` are, and how full subnets are.
 //!
-//! aws-sdk-ec2 takes eight minutes and eight gigabytes to build; one request of EC2's Query protocol takes this file.
+//! aws-sdk-ec2 takes eight minutes and eight gigabytes to build; two requests of EC2's Query protocol take this file.
 //! It goes through the same orchestrator as the SDK's clients: their connections, timeouts and retries.
 
 use std::{error::Error, fmt, time::SystemTime};
@@ -24,15 +24,15 @@ use aws_smithy_types::{
     body::SdkBody,
     error::{ErrorMetadata, metadata::ProvideErrorMetadata},
 };
-use aws_smithy_xml::decode::{Document, ScopedDecoder, XmlDecodeError, try_data};
+use aws_smithy_xml::decode::XmlDecodeError;
 
 use super::{
-    actions,
+    actions, ec2_answers,
     endpoint::{self, Service},
     error::{Account, CallError, THROTTLING},
     session,
 };
-use crate::ports::PortError;
+use crate::{domain::Subnet, ports::PortError};
 
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
 
@@ -62,8 +62,13 @@ pub(super) struct Ec2 {
     config: SdkConfig,
     account: Account,
     address: String,
-    operation: Operation<Signed, Template, Ec2Error>,
+    templates: Operation<Signed, Template, Ec2Error>,
+    subnets: Operation<Signed, Vec<Subnet>, Ec2Error>,
 }
+
+/// Subnets by their ids, `subnet-…`.
+#[derive(Clone, Debug)]
+pub(super) struct SubnetIds(pub(super) Vec<String>);
 
 /// A request that is signed and ready.
 #[derive(Clone)]
@@ -76,44 +81,20 @@ struct Ec2Error(ErrorMetadata);
 impl Ec2 {
     pub(super) fn new(config: &SdkConfig, account: &Account) -> Self {
         let address = endpoint::of(Service::Ec2, config, &account.region);
-        let mut operation = Operation::builder()
-            .service_name("EC2")
-            .operation_name("DescribeLaunchTemplates")
-            .behavior_version(config.behavior_version().unwrap_or_else(aws_config::BehaviorVersion::latest))
-            .endpoint_url(&address)
-            .no_auth()
-            .retry_classifier(Throttled);
-        if let Some(client) = config.http_client() {
-            operation = operation.http_client(client);
-        }
-        if let Some(retry) = config.retry_config() {
-            operation = operation.standard_retry(retry);
-        }
-        if let Some(timeouts) = config.timeout_config() {
-            operation = operation.timeout_config(timeouts.clone());
-        }
-        if let Some(sleep) = config.sleep_impl() {
-            operation = operation.sleep_impl(sleep);
-        }
-        if let Some(time) = config.time_source() {
-            operation = operation.time_source(time);
-        }
-        let operation = operation.serializer(|Signed(request)| request_of(request)).deserializer(read).build();
-        Self { config: config.clone(), account: account.clone(), address, operation }
+        let templates = operation(config, &address, "DescribeLaunchTemplates", ec2_answers::template);
+        let subnets = operation(config, &address, "DescribeSubnets", ec2_answers::subnets);
+        Self { config: config.clone(), account: account.clone(), address, templates, subnets }
     }
 
     /// Asks for one template.
     pub(super) async fn template(&self, key: &TemplateKey) -> Result<Template, PortError> {
         let object = key.to_string();
-        let credentials = session::credentials(&self.config, &self.account).await?;
-        let now = SystemTime::now();
-        let signed = sign_request(&self.address, &self.account.region, key, &credentials, now).ok_or_else(|| {
-            PortError::Malformed {
-                what: format!("the address of EC2 ({})", self.address),
-                message: "no request to it can be signed; see AWS_ENDPOINT_URL".to_owned(),
-            }
-        })?;
-        self.operation.invoke(signed).await.map_err(|error| {
+        let (field, value) = match key {
+            TemplateKey::Id(id) => ("LaunchTemplateId.1", id),
+            TemplateKey::Name(name) => ("LaunchTemplateName.1", name),
+        };
+        let signed = self.signed("DescribeLaunchTemplates", &[(field.to_owned(), value)]).await?;
+        self.templates.invoke(signed).await.map_err(|error| {
             let failure = CallError::of(&self.account, actions::DESCRIBE_TEMPLATES, &object, &error);
             if failure.code().is_some_and(|code| code.contains("NotFound")) {
                 return PortError::NotFound { what: object, others: Vec::new() };
@@ -121,21 +102,71 @@ impl Ec2 {
             failure.into_port()
         })
     }
+
+    /// Asks for these subnets.
+    pub(super) async fn subnets(&self, SubnetIds(ids): &SubnetIds) -> Result<Vec<Subnet>, PortError> {
+        let fields: Vec<_> = (1..).zip(ids).map(|(number, id)| (format!("SubnetId.{number}"), id)).collect();
+        let signed = self.signed("DescribeSubnets", &fields).await?;
+        let failed =
+            |error| CallError::of(&self.account, actions::DESCRIBE_SUBNETS, &ids.join(", "), &error).into_port();
+        self.subnets.invoke(signed).await.map_err(failed)
+    }
+
+    async fn signed(&self, action: &str, fields: &[(String, &String)]) -> Result<Signed, PortError> {
+        let credentials = session::credentials(&self.config, &self.account).await?;
+        let fields: String = fields.iter().map(|(field, value)| format!("&{field}={}", encoded(value))).collect();
+        let body = format!("Action={action}&Version=2016-11-15{fields}");
+        let now = SystemTime::now();
+        sign_request(&self.address, &self.account.region, body, &credentials, now).ok_or_else(|| PortError::Malformed {
+            what: format!("the address of EC2 ({})", self.address),
+            message: "no request to it can be signed; see AWS_ENDPOINT_URL".to_owned(),
+        })
+    }
+}
+
+/// A request of the Query protocol, sent as the SDK's clients send theirs.
+fn operation<T: fmt::Debug + Send + Sync + 'static>(
+    config: &SdkConfig,
+    address: &str,
+    name: &'static str,
+    parse: fn(&str) -> Result<T, XmlDecodeError>,
+) -> Operation<Signed, T, Ec2Error> {
+    let mut operation = Operation::builder()
+        .service_name("EC2")
+        .operation_name(name)
+        .behavior_version(config.behavior_version().unwrap_or_else(aws_config::BehaviorVersion::latest))
+        .endpoint_url(address)
+        .no_auth()
+        .retry_classifier(Throttled);
+    if let Some(client) = config.http_client() {
+        operation = operation.http_client(client);
+    }
+    if let Some(retry) = config.retry_config() {
+        operation = operation.standard_retry(retry);
+    }
+    if let Some(timeouts) = config.timeout_config() {
+        operation = operation.timeout_config(timeouts.clone());
+    }
+    if let Some(sleep) = config.sleep_impl() {
+        operation = operation.sleep_impl(sleep);
+    }
+    if let Some(time) = config.time_source() {
+        operation = operation.time_source(time);
+    }
+    operation
+        .serializer(|Signed(request)| request_of(request))
+        .deserializer(move |response| read(response, parse))
+        .build()
 }
 
 /// The signature is good for five minutes, longer than all attempts together.
 fn sign_request(
     address: &str,
     region: &str,
-    key: &TemplateKey,
+    body: String,
     credentials: &Credentials,
     now: SystemTime,
 ) -> Option<Signed> {
-    let (field, value) = match key {
-        TemplateKey::Id(id) => ("LaunchTemplateId.1", id),
-        TemplateKey::Name(name) => ("LaunchTemplateName.1", name),
-    };
-    let body = format!("Action=DescribeLaunchTemplates&Version=2016-11-15&{field}={}", encoded(value));
     let uri = format!("{address}/");
     let identity = credentials.clone().into();
     let params = v4::SigningParams::builder()
@@ -180,66 +211,15 @@ fn request_of(request: http::Request<String>) -> Result<HttpRequest, BoxError> {
     Ok(HttpRequest::try_from(request.map(SdkBody::from))?)
 }
 
-fn read(response: &HttpResponse) -> Result<Template, OrchestratorError<Ec2Error>> {
+fn read<T>(
+    response: &HttpResponse,
+    parse: fn(&str) -> Result<T, XmlDecodeError>,
+) -> Result<T, OrchestratorError<Ec2Error>> {
     let text = response.body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
     if response.status().is_success() {
-        return parse_template(&text).map_err(|error| OrchestratorError::response(error.into()));
+        return parse(&text).map_err(|error| OrchestratorError::response(error.into()));
     }
-    Err(OrchestratorError::operation(Ec2Error(parse_error(&text))))
-}
-
-fn parse_template(text: &str) -> Result<Template, XmlDecodeError> {
-    let mut document = Document::new(text);
-    let mut root = document.root_element()?;
-    while let Some(mut list) = root.next_tag() {
-        if !list.start_el().matches("launchTemplates") {
-            continue;
-        }
-        if let Some(mut item) = list.next_tag() {
-            return parse_item(&mut item);
-        }
-    }
-    Err(XmlDecodeError::custom("no launch template in the answer"))
-}
-
-fn parse_item(item: &mut ScopedDecoder<'_, '_>) -> Result<Template, XmlDecodeError> {
-    let (mut id, mut default, mut latest) = (None, None, None);
-    while let Some(mut tag) = item.next_tag() {
-        let place = match tag.start_el().local() {
-            "launchTemplateId" => &mut id,
-            "defaultVersionNumber" => &mut default,
-            "latestVersionNumber" => &mut latest,
-            _ => continue,
-        };
-        *place = Some(try_data(&mut tag)?.into_owned());
-    }
-    let missing = || XmlDecodeError::custom("a launch template without id or versions");
-    Ok(Template {
-        id: id.ok_or_else(missing)?,
-        default: default.ok_or_else(missing)?,
-        latest: latest.ok_or_else(missing)?,
-    })
-}
-
-/// `Response/Errors/Error/{Code, Message}`.
-fn parse_error(text: &str) -> ErrorMetadata {
-    let mut found = ErrorMetadata::builder();
-    let mut document = Document::new(text);
-    if let Ok(mut root) = document.root_element()
-        && let Some(mut errors) = root.next_tag()
-        && let Some(mut error) = errors.next_tag()
-    {
-        while let Some(mut tag) = error.next_tag() {
-            let name = tag.start_el().local().to_owned();
-            let Ok(value) = try_data(&mut tag) else { break };
-            match name.as_str() {
-                "Code" => found = found.code(value),
-                "Message" => found = found.message(value),
-                _ => {}
-            }
-        }
-    }
-    found.build()
+    Err(OrchestratorError::operation(Ec2Error(ec2_answers::error(&text))))
 }
 
 /// Tells the retry strategy what EC2's codes mean.
@@ -294,31 +274,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_read_as_ec2_documents_it() {
-        let text = r#"<DescribeLaunchTemplatesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">
-            <requestId>1afa6e44</requestId>
-            <launchTemplates><item>
-                <createTime>2017-10-31T11:38:52.000Z</createTime>
-                <defaultVersionNumber>3</defaultVersionNumber>
-                <latestVersionNumber>7</latestVersionNumber>
-                <launchTemplateId>lt-0a4</launchTemplateId>
-                <launchTemplateName>eks-nodes</launchTemplateName>
-            </item></launchTemplates></DescribeLaunchTemplatesResponse>"#;
-        let template = parse_template(text).unwrap();
-        assert_eq!(template, Template { id: "lt-0a4".into(), default: "3".into(), latest: "7".into() });
-        assert!(parse_template("<R><launchTemplates/></R>").is_err());
-    }
-
-    #[test]
-    fn an_error_is_read_as_ec2_documents_it() {
-        let text = "<Response><Errors><Error><Code>InvalidLaunchTemplateId.NotFound</Code>\
-                    <Message>The specified launch template does not exist.</Message></Error></Errors></Response>";
-        let error = parse_error(text);
-        assert_eq!(error.code(), Some("InvalidLaunchTemplateId.NotFound"));
-        assert_eq!(parse_error("<html>").code(), None);
-    }
-
-    #[test]
     fn names_are_encoded_for_a_form() {
         assert_eq!(encoded("eks (a)/b"), "eks%20%28a%29%2Fb");
     }
@@ -332,9 +287,10 @@ mod tests {
         let signed = |token: Option<&str>| {
             let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
             let keys = Credentials::new("AKIDEXAMPLE", secret, token.map(str::to_owned), None, "test");
-            let key = TemplateKey::Name("eks (a)/b".into());
+            let name = encoded("eks (a)/b");
+            let body = format!("Action=DescribeLaunchTemplates&Version=2016-11-15&LaunchTemplateName.1={name}");
             let address = "https://ec2.eu-west-1.amazonaws.com";
-            let Signed(request) = sign_request(address, "eu-west-1", &key, &keys, now).unwrap();
+            let Signed(request) = sign_request(address, "eu-west-1", body, &keys, now).unwrap();
             let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
             assert_eq!(header("x-amz-date").unwrap(), "20260102T030405Z");
             assert_eq!(header("x-amz-security-token").as_deref(), token);

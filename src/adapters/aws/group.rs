@@ -5,7 +5,7 @@ use aws_sdk_eks::types::Nodegroup;
 
 use super::{actions, cluster::nearest, session::Session};
 use crate::{
-    domain::{AsgName, ClusterName, GroupName, NodegroupName},
+    domain::{AsgName, ClusterName, GroupName, InstanceId, NodegroupName},
     ports::PortError,
 };
 
@@ -79,6 +79,16 @@ pub(super) async fn describe_asg(session: &Session, name: &AsgName) -> Result<Au
         Some(group) => Ok(group),
         None => Err(PortError::NotFound { what: format!("{object} in {}", session.region()), others: Vec::new() }),
     }
+}
+
+/// The Auto Scaling group of an instance, if it is in one.
+pub(super) async fn group_of(session: &Session, instance: &InstanceId) -> Result<Option<AsgName>, PortError> {
+    let object = format!("instance/{instance}");
+    let request = session.autoscaling().describe_auto_scaling_instances().instance_ids(instance.as_str());
+    let answer = request.send().await;
+    let answer = answer.map_err(|error| session.failed(actions::DESCRIBE_INSTANCES, &object, &error).into_port())?;
+    let known = answer.auto_scaling_instances.unwrap_or_default();
+    Ok(known.into_iter().find_map(|instance| instance.auto_scaling_group_name).map(AsgName::new))
 }
 
 async fn nodegroups(session: &Session, cluster: &ClusterName) -> Vec<String> {

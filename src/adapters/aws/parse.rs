@@ -138,6 +138,6 @@ pub(super) fn nodegroup(cluster: &ClusterName, name: &NodegroupName, described: 
     }
 }
 
-fn moment(time: &aws_smithy_types::DateTime) -> Option<Timestamp> {
+pub(super) fn moment(time: &aws_smithy_types::DateTime) -> Option<Timestamp> {
     Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).ok()?).ok()
 }

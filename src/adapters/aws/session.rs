@@ -20,7 +20,7 @@ use super::{
     token::EksToken,
 };
 use crate::{
-    domain::{ClusterName, GroupName},
+    domain::{AsgName, ClusterName, GroupName, InstanceId},
     ports::PortError,
 };
 
@@ -132,6 +132,14 @@ impl Session {
     pub async fn cloud(&self, cluster: &ClusterName, group: &GroupName) -> Result<AwsCloud, PortError> {
         let group = group::resolve(self, cluster, group).await?;
         Ok(AwsCloud::new(self.clone(), cluster.clone(), group))
+    }
+
+    /// The Auto Scaling group of an instance, if it is in one.
+    ///
+    /// # Errors
+    /// Whatever kept us from asking.
+    pub async fn group_of(&self, instance: &InstanceId) -> Result<Option<AsgName>, PortError> {
+        group::group_of(self, instance).await
     }
 
     pub(super) fn config(&self) -> &SdkConfig {

@@ -25,7 +25,7 @@ use super::{
     volumes,
 };
 use crate::{
-    domain::{Answer, Ask, Change, GroupName, InstanceId, Intent, Notice, PdbRef},
+    domain::{Answer, Ask, Change, Gap, GroupName, InstanceId, Intent, NodeName, Notice, PdbRef},
     ports::{Cluster, KubeAct, Outcome, PortError, Watch},
 };
 
@@ -63,6 +63,18 @@ impl Scope {
     }
 }
 
+/// Which nodes are looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Seen {
+    /// The group's.
+    #[default]
+    OfGroup,
+    /// This one, whose ever it is.
+    Only(NodeName),
+    /// None: what is looked at has no node.
+    NoNode,
+}
+
 /// How often what is not watched is looked at, and how long a server is waited for.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
@@ -91,6 +103,7 @@ impl Default for Pace {
 pub struct KubeCluster {
     pub(super) connection: Connection,
     pub(super) scope: Scope,
+    seen: Seen,
     pub(super) nodes: Arc<NodeCache>,
     pub(super) pod_acts: Semaphore,
     /// Apart, because the server may sit on an eviction for ten seconds, and a cordon must not wait behind that.
@@ -133,6 +146,7 @@ impl KubeCluster {
         Self {
             connection,
             scope,
+            seen: Seen::default(),
             nodes: Arc::default(),
             pod_acts: Semaphore::new(IN_FLIGHT),
             other_acts: Semaphore::new(IN_FLIGHT),
@@ -155,6 +169,13 @@ impl KubeCluster {
         self
     }
 
+    /// Looks at these nodes.
+    #[must_use]
+    pub fn seeing(mut self, seen: Seen) -> Self {
+        self.seen = seen;
+        self
+    }
+
     fn source(&self) -> Source {
         Source::all(self.connection.client.clone(), self.connection.server().into())
     }
@@ -162,7 +183,11 @@ impl KubeCluster {
     fn start(&self, budgets_wanted: watch::Receiver<BTreeSet<PdbRef>>) -> Started {
         let mut stops = Vec::new();
         let budgets = Arc::clone(&self.budgets);
-        let of_group = Source { labels: Some(self.scope.node_labels()), ..self.source() };
+        let seen = match &self.seen {
+            Seen::OfGroup => Some(Source { labels: Some(self.scope.node_labels()), ..self.source() }),
+            Seen::Only(name) => Some(Source { fields: Some(format!("metadata.name={name}")), ..self.source() }),
+            Seen::NoNode => None,
+        };
         let mut spawn = |task: futures::future::BoxFuture<'static, ()>| {
             let (stop, stopped) = oneshot::channel::<()>();
             stops.push(stop);
@@ -173,7 +198,12 @@ impl KubeCluster {
                 }
             });
         };
-        spawn(Box::pin(nodes(of_group, Nodes(Arc::clone(&self.nodes)), self.out.clone(), self.pace.volumes_again)));
+        let out = self.out.clone();
+        match seen {
+            Some(seen) => spawn(Box::pin(nodes(seen, Nodes(Arc::clone(&self.nodes)), out, self.pace.volumes_again))),
+            // Nobody may listen any more.
+            None => spawn(Box::pin(async move { drop(out.send(Ok(vec![Change::Listed(Gap::Nodes)])).await) })),
+        }
         spawn(Box::pin(follow(self.source(), Pdbs(Arc::clone(&budgets)), self.out.clone())));
         spawn(Box::pin(follow(self.source(), DaemonSets, self.out.clone())));
         spawn(Box::pin(budget_pods::run(self.source(), budgets, budgets_wanted, self.out.clone(), self.pace)));
@@ -197,7 +227,7 @@ async fn nodes(source: Source, kind: Nodes, out: Sender, volumes_again: Duration
 
 impl Cluster for KubeCluster {
     fn anew(&self) -> Self {
-        Self::new(self.connection.clone(), self.scope.clone()).with_pace(self.pace)
+        Self::new(self.connection.clone(), self.scope.clone()).with_pace(self.pace).seeing(self.seen.clone())
     }
 
     async fn changes(&self) -> Result<Vec<Change>, PortError> {

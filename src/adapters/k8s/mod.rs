@@ -12,6 +12,7 @@ mod budget_pods;
 mod client;
 mod cluster;
 mod convert;
+mod find;
 mod follow;
 mod kinds;
 mod lock;
@@ -26,6 +27,6 @@ mod volumes;
 
 pub use bearer::{FreshToken, TokenSource};
 pub use client::{Connection, Endpoint};
-pub use cluster::{KubeCluster, Pace, Scope};
+pub use cluster::{KubeCluster, Pace, Scope, Seen};
 pub use lock::KubeLock;
 pub use rights::{Need, Objects, Place, RIGHTS, Right};

@@ -1,6 +1,6 @@
 //! Who waits for the group, and for what EKS complains about.
 
-use super::{Graph, Source, Vertex};
+use super::{Graph, Vertex};
 use crate::{
     diagnose::{
         eks_codes::{self, Meaning},
@@ -10,21 +10,18 @@ use crate::{
     domain::{InstanceId, NodeName, Object},
 };
 
-/// Instances that the group owes are waited for; what EKS says is looked for at the nodes, instances and launches that it
+/// Pods without room wait for the group; what EKS says is looked for at the nodes, instances and launches that it
 /// says it of.
 pub(super) fn aws(scene: &Scene<'_>, graph: &mut Graph) {
     let Some(group) = scene.view.snapshot.group() else { return };
     let asg = Vertex::serves(Object::Asg(group.asg.clone()));
-    if group.missing() > 0 {
-        graph.sources.push(waiting(asg.clone()));
-    }
     for pod in scene.unhealthy.values().filter(|pod| lacks_room(pod)) {
         graph.edge(Vertex::serves(Object::Pod(pod.id.clone())), asg.clone());
     }
     for said in eks_codes::said(scene) {
         let Some(object) = said.object(scene) else { continue };
         let from = Vertex::serves(object);
-        graph.sources.push(waiting(from.clone()));
+        graph.begin(Some(from.clone()), |source| source);
         if said.meaning != Meaning::Shows {
             continue;
         }
@@ -41,9 +38,4 @@ pub(super) fn aws(scene: &Scene<'_>, graph: &mut Graph) {
             graph.edge(from.clone(), Vertex::serves(Object::Instance(instance)));
         }
     }
-}
-
-/// Something that is waited for by nobody in particular.
-fn waiting(from: Vertex) -> Source {
-    Source { from, node: None, pod: None, instance: None }
 }

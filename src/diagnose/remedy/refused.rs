@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{force, kubectl, quoted};
-use crate::domain::{Command, Forbidden, Object, Remedy, Webhook};
+use super::{force, kubectl};
+use crate::domain::{Command, Forbidden, Object, Remedy, Webhook, quoted};
 
 /// The label that every namespace has with its own name.
 const NAMESPACE_LABEL: &str = "kubernetes.io/metadata.name";

@@ -148,3 +148,42 @@ fn who_uses_a_budget_up_cannot_be_told_without_its_pods() {
     let unknown = &cluster.examine(&Subject::Group).unknown[0];
     assert_eq!(unknown.lacking.to_string(), "lacking the right to list pods in namespace shop");
 }
+
+#[test]
+fn a_replica_more_is_offered_where_it_helps_and_a_restart_where_new_pods_come_first() {
+    let ways = |rule, strategy| {
+        let cluster = Cluster::new().budget(budget(rule, 2, 2, 2), two_ready());
+        let known = deployment(|known| {
+            known.replicas = Some(2);
+            known.strategy = strategy;
+        });
+        let found = cluster.told(known).examine(&Subject::Group);
+        fixes(&found.findings[0]).iter().map(|way| line(&way.run[0]).to_owned()).collect::<Vec<_>>()
+    };
+    let number = PdbRule::MinAvailable(IntOrPercent::Int(2));
+    let all = PdbRule::MinAvailable(IntOrPercent::Percent(100));
+    let scale = "-n shop scale deployment/cart --replicas=3";
+    let restart = "-n shop rollout restart deployment/cart";
+    assert_eq!(ways(number, Strategy::Surges)[..2], [restart, scale]);
+    assert_eq!(ways(number, Strategy::Recreates)[0], scale);
+    assert_eq!(ways(all, Strategy::Surges)[0], restart);
+    assert!(ways(all, Strategy::Surges).iter().all(|way| way != scale));
+    assert!(!ways(max_unavailable(0), Strategy::Rolls).iter().any(|way| way == scale || way == restart));
+}
+
+#[test]
+fn of_two_budgets_the_one_that_the_other_implies_goes_first_and_can_be_put_back() {
+    let named = |name: &str, desired| Pdb {
+        id: PdbRef { namespace: "shop".to_owned(), name: name.to_owned() },
+        ..budget(max_unavailable(1), 2, desired, 2)
+    };
+    let found = Cluster::new().budget(named("strict", 2), two_ready()).budget(named("weak", 1), two_ready());
+    let found = found.examine(&Subject::Group);
+    let first = fixes(&found.findings[0])[0];
+    let lines: Vec<_> = first.run.iter().chain(&first.back).map(line).collect();
+    assert_eq!(
+        lines,
+        ["-n shop get pdb/weak -o yaml > weak.yaml", "-n shop delete pdb/weak", "-n shop apply -f weak.yaml"]
+    );
+    assert_eq!(first.what, "leave the pods to strict, which asks for as much of the same pods");
+}

@@ -70,10 +70,13 @@ fn pods_that_were_made_after_the_cordon_and_tolerate_it_come_back() {
     let found_of = |pod: Pod| Cluster::new().pods([pod]).examine(&Subject::Group);
     let found = found_of(made(60, None));
     assert_eq!(told(&found), ["LANDS-BACK deployment/shop/cart blocks"]);
-    assert_eq!(found.findings[0].remedies[0].run, [Command::Kubectl("-n shop edit deployment/cart".to_owned())]);
     // Bound before the cordon, or in the moment of it, or tolerating another taint.
     assert!(found_of(made(7200, None)).findings.is_empty());
-    assert!(found_of(made(3598, None)).findings.is_empty());
+    let mut young = Cluster::new();
+    young.see(Change::Node(Box::new(node("n1", Some(ago(10))))));
+    assert!(young.pods([made(8, None)]).found().is_empty());
+    // One that was bound in the moment of it and stayed was not sent away.
+    assert_eq!(told(&found_of(made(3598, None))), ["LANDS-BACK deployment/shop/cart blocks"]);
     assert!(found_of(made(60, Some("node.kubernetes.io/not-ready"))).findings.is_empty());
     // Before anything is tried nobody knows where it will go.
     let before = Cluster::new().pods([Pod { node: Some("n2".into()), ..made(7200, None) }]);
@@ -90,5 +93,47 @@ fn pods_that_stay_by_design_are_told_to_whoever_asks_about_the_node() {
     assert!(cluster.found().is_empty());
     let found = cluster.examine(&Subject::Nodes(["n1".into()].into()));
     assert_eq!(told(&found), ["STAYS-BY-DESIGN node/n1 notes"]);
+    assert_eq!(found.blocking().count(), 0);
+}
+
+#[test]
+fn the_toleration_is_taken_out_of_the_template_and_no_other() {
+    let all = serde_json::json!([
+        { "key": "gpu", "operator": "Exists" },
+        { "operator": "Exists" },
+        { "key": "node.kubernetes.io/unschedulable", "operator": "Exists", "effect": "NoSchedule" },
+    ]);
+    let everything = Toleration { key: None, operator: TolerationOperator::Exists, value: String::new(), effect: None };
+    let found = |tolerations: serde_json::Value| {
+        let back = Pod { created_at: ago(60), tolerations: vec![everything.clone()], ..pod("agent-9", "n1") };
+        let template = deployment(|known| known.template = serde_json::json!({ "tolerations": tolerations }));
+        Cluster::new().pods([back]).told(template).examine(&Subject::Group)
+    };
+    let few = found(all.clone());
+    let keep_off = fixes(&few.findings[0])[0];
+    assert_eq!(
+        line(&keep_off.run[0]),
+        "-n shop patch deployment/cart --type=json -p '[{\"op\":\"test\",\"path\":\"/spec/template/spec/tolerations/2\",\
+         \"value\":{\"effect\":\"NoSchedule\",\"key\":\"node.kubernetes.io/unschedulable\",\"operator\":\"Exists\"}},{\"op\":\
+         \"remove\",\"path\":\"/spec/template/spec/tolerations/2\"},{\"op\":\"test\",\"path\":\
+         \"/spec/template/spec/tolerations/1\",\"value\":{\"operator\":\"Exists\"}},{\"op\":\"remove\",\"path\":\
+         \"/spec/template/spec/tolerations/1\"}]'"
+    );
+    assert!(line(&keep_off.back[0]).contains("{\"op\":\"add\",\"path\":\"/spec/template/spec/tolerations/1\""));
+    // Without any other the list itself goes.
+    let only = found(serde_json::json!([{ "operator": "Exists" }]));
+    assert!(
+        line(&fixes(&only.findings[0])[0].run[0])
+            .contains("{\"op\":\"remove\",\"path\":\"/spec/template/spec/tolerations\"}")
+    );
+    // Where it is not in the template, somebody puts it in later: nothing to take out.
+    assert_eq!(fixes(&found(serde_json::json!([])).findings[0]).len(), 1);
+}
+
+#[test]
+fn an_autoscaler_that_must_not_move_a_pod_is_told_and_holds_nobody() {
+    let kept = Pod { no_scale_down: Some("karpenter.sh/do-not-disrupt: \"true\"".to_owned()), ..pod("cart-1", "n1") };
+    let found = Cluster::new().pods([kept, pod("cart-2", "n1")]).examine(&Subject::Group);
+    assert_eq!(told(&found), ["AUTOSCALER-KEEPS deployment/shop/cart notes"]);
     assert_eq!(found.blocking().count(), 0);
 }

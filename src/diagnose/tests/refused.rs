@@ -30,16 +30,12 @@ fn pods() -> Cluster {
     Cluster::new().pods([pod("cart-1", "n1"), pod("cart-2", "n1"), pod("cart-3", "n2")])
 }
 
-fn fixes(found: &Diagnosis) -> Vec<&Remedy> {
-    found.findings[0].remedies.iter().filter(|remedy| remedy.kind == RemedyKind::Fix).collect()
-}
-
 #[test]
 fn one_webhook_is_one_cause_however_many_pods_it_denies() {
     let found = pods().told(denied("cart-1")).told(denied("cart-2")).told(webhooks()).examine(&Subject::Group);
     assert_eq!(told(&found), ["WEBHOOK-DENIES webhook/guard.example.com blocks"]);
     assert_eq!(found.findings[0].holds.pods.len(), 2);
-    let leave_out = fixes(&found)[0];
+    let leave_out = fixes(&found.findings[0])[0];
     let patch = |from: &str, to: &str| {
         Command::Kubectl(format!(
             "patch validatingwebhookconfiguration/guard --type=json -p '[{{\"op\":\"test\",\"path\":\"/webhooks/2/name\",\
@@ -69,7 +65,7 @@ fn a_webhook_without_an_endpoint_is_down_and_may_be_passed() {
     assert_eq!(told(&found), ["WEBHOOK-DOWN webhook/guard.example.com blocks"]);
     let evidence: Vec<_> = found.findings[0].evidence.iter().map(|proof| proof.says.as_str()).collect();
     assert_eq!(evidence[2], "service/ops/guard has no ready endpoint");
-    let Command::Kubectl(ignore) = &fixes(&found)[0].run[0] else { panic!("kubectl") };
+    let Command::Kubectl(ignore) = &fixes(&found.findings[0])[0].run[0] else { panic!("kubectl") };
     assert!(ignore.ends_with(
         "{\"op\":\"test\",\"path\":\"/webhooks/2/failurePolicy\",\"value\":\"Fail\"},{\"op\":\"replace\",\"path\":\
          \"/webhooks/2/failurePolicy\",\"value\":\"Ignore\"}]'"
@@ -111,10 +107,10 @@ fn whoever_only_looks_may_lack_a_right_that_the_one_who_drains_has() {
     let found = found.examine(&Subject::Group);
     assert_eq!(told(&found), ["RIGHTS-EVICT the right to create pods/eviction in namespace shop notes"]);
     assert_eq!(
-        fixes(&found)[0].run[1],
+        fixes(&found.findings[0])[0].run[1],
         Command::Kubectl(
             "create clusterrolebinding mngup-create-pods-eviction --clusterrole=mngup-create-pods-eviction \
-             --user='jane'"
+             --user=jane"
                 .to_owned()
         )
     );

@@ -62,6 +62,9 @@ pub struct WorldSpec {
     /// How answers go astray.
     #[serde(default)]
     pub replies: Replies,
+    /// Quotas.
+    #[serde(default)]
+    pub quotas: Vec<QuotaSpec>,
     /// Rights that whoever asks does not have: `create pods/eviction`, `list events`.
     #[serde(default)]
     pub denied: Vec<String>,
@@ -110,6 +113,18 @@ pub struct OtherNodesSpec {
     /// Their taints.
     #[serde(default)]
     pub taints: Vec<TaintSpec>,
+}
+
+/// A `ResourceQuota` on the number of pods.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct QuotaSpec {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// So many pods; what is there at the start is not asked.
+    pub pods: u32,
 }
 
 /// A taint.
@@ -209,6 +224,7 @@ impl WorldSpec {
             budgets: Vec::new(),
             faults: Vec::new(),
             replies: Replies::default(),
+            quotas: Vec::new(),
             denied: Vec::new(),
         }
     }

@@ -48,6 +48,12 @@ pub struct WorkloadSpec {
     /// More labels of its pods.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// Annotations of its pods.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+    /// What the server says to its controller when it makes a pod, from the start on; nothing where it may.
+    #[serde(default)]
+    pub create_refused: Option<String>,
     /// What its pods put up with.
     #[serde(default)]
     pub tolerations: Vec<TolerationSpec>,
@@ -188,6 +194,16 @@ pub enum TroubleKind {
     CrashLoop,
     /// Its image cannot be had.
     ImagePull,
+    /// It names a Secret that does not exist.
+    ConfigMissing,
+    /// Its init container ends again and again.
+    InitFails,
+    /// The network plugin has no address for it.
+    NoAddress,
+    /// Its sandbox cannot be made.
+    Sandbox,
+    /// It runs, and a readiness gate stays shut.
+    Gate,
     /// It does not go when it is told to, whatever its grace period says.
     StuckTerminating,
     /// It has a scheduling gate that nobody takes away.
@@ -253,6 +269,8 @@ impl WorkloadSpec {
             grace: default_grace(),
             runs: None,
             labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            create_refused: None,
             tolerations: Vec::new(),
             node_selector: BTreeMap::new(),
             zones: Vec::new(),

@@ -7,8 +7,10 @@ use super::{
     template::template,
 };
 use crate::{
-    domain::{Answer, Ask, Fact, Known, Lack, Namespace, NodeName, Owner, PdbRef, Pod, Strategy, Webhook, Workload},
-    sim::spec::WorkloadKind,
+    domain::{
+        Answer, Ask, Fact, Known, Lack, Namespace, NodeName, Owner, PdbRef, Pod, Quota, Strategy, Webhook, Workload,
+    },
+    sim::spec::{QuotaSpec, WorkloadKind},
 };
 
 impl World {
@@ -18,19 +20,23 @@ impl World {
         let known = match &ask {
             Ask::PodsOn(node) => Known::Is(Fact::Pods(self.pods_on_node(node))),
             Ask::PodsOf(pdb) => Known::Is(Fact::Pods(self.pods_counted_by(pdb))),
+            Ask::Pod { namespace, name } => Known::Is(Fact::Pod(self.pod_called(namespace, name).map(Box::new))),
             Ask::Workload { namespace, owner } => Known::Is(Fact::Workload(self.controller(namespace, owner))),
             Ask::Namespace(name) => Known::Is(Fact::Namespace(self.namespace(name))),
+            Ask::Quotas(namespace) => Known::Is(Fact::Quotas(self.quotas(namespace))),
             Ask::Webhooks => Known::Is(Fact::Webhooks(self.webhooks())),
             Ask::Endpoints { namespace, service } => Known::Is(Fact::Endpoints(self.endpoints(namespace, service))),
             Ask::TryEviction(pod) => Known::Is(Fact::Eviction(self.clone().would_refuse(pod))),
-            Ask::Events(object) => Known::Is(Fact::Events(self.placing_events(object))),
+            Ask::Events(object) => Known::Is(Fact::Events(self.events(object))),
             Ask::AllNodes => Known::Is(Fact::Nodes(self.all_nodes())),
             Ask::Claim { namespace, name } => Known::Is(Fact::Claim(self.claim_called(namespace, name))),
             Ask::Attachments => Known::Is(Fact::Attachments(self.attachments())),
             Ask::NodeManagerRole => Known::Is(Fact::NodeManagerRole(self.node_manager_role())),
             Ask::Subnets => Known::Is(Fact::Subnets(self.group_subnets())),
+            Ask::Updates => Known::Is(Fact::Updates(self.eks_updates())),
+            Ask::UpdateElsewhere(_) => Known::Is(Fact::Nodegroup(None)),
             Ask::Update(id) => Known::Is(Fact::Update(self.eks_update(id.as_deref()))),
-            Ask::DaemonPods { .. } | Ask::Quotas(_) | Ask::AwsAuth | Ask::Hooks | Ask::AccessEntries => {
+            Ask::DaemonPods { .. } | Ask::AwsAuth | Ask::Hooks | Ask::AccessEntries => {
                 Known::Unknown(Lack::NotOffered("this world does not play it".to_owned()))
             }
         };
@@ -40,6 +46,11 @@ impl World {
     fn pods_on_node(&self, node: &NodeName) -> Vec<Pod> {
         let pods = self.pods.values().map(|pod| &pod.object);
         pods.filter(|pod| pod.node.as_ref() == Some(node)).cloned().collect()
+    }
+
+    fn pod_called(&self, namespace: &str, name: &str) -> Option<Pod> {
+        let mut pods = self.pods.values().map(|pod| &pod.object);
+        pods.find(|pod| pod.id.namespace == namespace && pod.id.name == name).cloned()
     }
 
     fn pods_counted_by(&self, pdb: &PdbRef) -> Vec<Pod> {
@@ -80,6 +91,16 @@ impl World {
         deleted.or_else(|| lives.then_some(Namespace { deleting_since: None, remains: Vec::new() }))
     }
 
+    fn quotas(&self, namespace: &str) -> Vec<Quota> {
+        let used = self.pods_under_quota(namespace);
+        let quota = |spec: &QuotaSpec| Quota {
+            name: spec.name.clone(),
+            hard: [("pods".to_owned(), spec.pods.to_string())].into(),
+            used: [("pods".to_owned(), used.to_string())].into(),
+        };
+        self.spec.quotas.iter().filter(|quota| quota.namespace == namespace).map(quota).collect()
+    }
+
     /// One configuration for each webhook, all with the same service behind them.
     fn webhooks(&self) -> Vec<Webhook> {
         let mut hooks: Vec<Webhook> = Vec::new();
@@ -109,7 +130,7 @@ impl World {
 
 impl SimWorkload {
     /// Whether it is called so, as itself or as the `ReplicaSet` of a Deployment.
-    fn is(&self, namespace: &str, owner: &Owner) -> bool {
+    pub(super) fn is(&self, namespace: &str, owner: &Owner) -> bool {
         let itself = match self.spec.kind {
             WorkloadKind::Deployment => "Deployment",
             WorkloadKind::StatefulSet => "StatefulSet",

@@ -245,6 +245,7 @@ fn workload_of(spec: &WorkloadSpec) -> Workload {
         volumes: BTreeMap::new(),
         attachments_stick: false,
         made: 0,
+        refused: None,
         succeeded: 0,
         spec: spec.clone(),
     }

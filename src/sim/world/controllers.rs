@@ -4,12 +4,14 @@ use super::{
     World,
     scheduler::wants_daemon,
     state::{Key, NodeKey, PodKey, SimPod, Timer, Volume},
-    template::GATE,
 };
 use crate::{
-    domain::{self, Container, ContainerState, Exit, Owner, Pod, PodPhase, PodRef, Uid, Unscheduled, Zone},
+    domain::{Owner, Pod, PodPhase, PodRef, Uid, Zone, no_scale_down},
     sim::spec::{TroubleKind, TroubleWith, WorkloadKind},
 };
+
+/// How long a controller waits that may not make a pod; real back-off grows to minutes.
+const MAKE_AGAIN: std::time::Duration = std::time::Duration::from_secs(10);
 
 impl World {
     /// Compares a workload with what it should be, and makes or removes pods.
@@ -36,7 +38,9 @@ impl World {
             active.push((pod.node.is_some(), pod.object.ready, *key));
         }
         for _ in active.len()..wanted {
-            self.make_numbered_pod(index);
+            if !self.make_numbered_pod(index) {
+                break;
+            }
         }
         if active.len() > wanted {
             // Whoever runs least goes first: without a node, then not Ready, then the youngest.
@@ -73,8 +77,9 @@ impl World {
             });
         if let Some(ordinal) = make {
             let name = format!("{}-{ordinal}", workload.spec.name);
-            self.make_pod(index, name, ordinal, None);
-            self.to_reconcile.insert(index);
+            if self.make_pod(index, name, ordinal, None) {
+                self.to_reconcile.insert(index);
+            }
         } else if let Some(surplus) = surplus {
             self.begin_deletion(surplus, None);
         }
@@ -85,7 +90,9 @@ impl World {
         let active = workload.pods.iter().filter(|key| self.pods.get(key).is_some_and(SimPod::is_active)).count();
         let wanted = workload.replicas.saturating_sub(workload.succeeded) as usize;
         for _ in active..wanted {
-            self.make_numbered_pod(index);
+            if !self.make_numbered_pod(index) {
+                break;
+            }
         }
     }
 
@@ -109,8 +116,8 @@ impl World {
         }
     }
 
-    /// A pod with a name that its controller makes up.
-    pub(super) fn make_numbered_pod(&mut self, index: usize) {
+    /// A pod with a name that its controller makes up; whether it may.
+    pub(super) fn make_numbered_pod(&mut self, index: usize) -> bool {
         let ordinal = self.workloads[index].made;
         let name = match self.workloads[index].spec.kind {
             WorkloadKind::Pod if self.workloads[index].replicas == 1 => self.workloads[index].owner_name.clone(),
@@ -119,10 +126,18 @@ impl World {
                 format!("{}-{}", self.workloads[index].owner_name, self.rng.suffix(5))
             }
         };
-        self.make_pod(index, name, ordinal, None);
+        self.make_pod(index, name, ordinal, None)
     }
 
-    fn make_pod(&mut self, index: usize, name: String, ordinal: u32, pinned: Option<NodeKey>) {
+    /// Makes it, unless the server refuses that; then its controller tries again after a while.
+    fn make_pod(&mut self, index: usize, name: String, ordinal: u32, pinned: Option<NodeKey>) -> bool {
+        if let Some(why) = self.would_not_make(index, &name) {
+            let since = self.workloads[index].refused.take().map_or(self.now, |(since, _)| since);
+            self.workloads[index].refused = Some((since, why));
+            self.at(MAKE_AGAIN, Timer::MakeAgain(index));
+            return false;
+        }
+        self.workloads[index].refused = None;
         self.last_pod += 1;
         let key = self.last_pod;
         let uid = self.new_uid();
@@ -150,6 +165,7 @@ impl World {
             created_at: self.now,
             deletion: None,
             mirror: false,
+            no_scale_down: no_scale_down(&spec.annotations),
             labels: workload.labels.clone(),
             tolerations: workload.tolerations.clone(),
             grace_seconds: u32::try_from(spec.grace.as_secs()).unwrap_or(u32::MAX),
@@ -180,6 +196,39 @@ impl World {
         self.pending.insert(key);
         self.to_schedule = true;
         self.pod_changed(key);
+        true
+    }
+
+    /// Why the server does not let this pod be made, in the words that its controller makes an event of.
+    fn would_not_make(&self, index: usize, name: &str) -> Option<String> {
+        let spec = &self.workloads[index].spec;
+        if self.booting {
+            return None;
+        }
+        let forbidden = format!("pods \"{name}\" is forbidden: ");
+        let tries = match spec.kind {
+            WorkloadKind::StatefulSet => format!("Create Pod {name} in StatefulSet {} failed error: ", spec.name),
+            WorkloadKind::Deployment | WorkloadKind::DaemonSet | WorkloadKind::Job | WorkloadKind::Pod => {
+                "Error creating: ".to_owned()
+            }
+        };
+        if let Some(why) = &spec.create_refused {
+            return Some(format!("{tries}{forbidden}{why}"));
+        }
+        let quota = self.spec.quotas.iter().find(|quota| quota.namespace == spec.namespace)?;
+        let used = self.pods_under_quota(&quota.namespace);
+        (used >= quota.pods).then(|| {
+            let (name, hard) = (&quota.name, quota.pods);
+            format!(
+                "{tries}{forbidden}exceeded quota: {name}, requested: pods=1, used: pods={used}, limited: pods={hard}"
+            )
+        })
+    }
+
+    /// Pods that a quota counts: all that have not ended, those on their way out too.
+    pub(super) fn pods_under_quota(&self, namespace: &str) -> u32 {
+        let counted = |pod: &&SimPod| pod.object.id.namespace == namespace && !pod.object.is_finished();
+        u32::try_from(self.pods.values().filter(counted).count()).unwrap_or(u32::MAX)
     }
 
     /// Puts a pod on a node; a volume that has no zone yet is made in that node's.
@@ -267,44 +316,6 @@ impl World {
             (low >> 48) & 0x3fff | 0x8000,
             low & 0xffff_ffff_ffff
         ))
-    }
-}
-
-impl TroubleKind {
-    /// What the kubelet says of such a pod.
-    pub(super) fn words(self, workload: &str, crashes: u32) -> Option<Box<domain::Trouble>> {
-        let waiting = |reason: &str, message: Option<String>| {
-            let state = ContainerState::Waiting { reason: reason.to_owned(), message };
-            let image = format!("registry.example.com/{workload}:2");
-            let ended_before = (crashes > 0).then_some(Exit { code: 1, reason: None, message: None, at: None });
-            let restarts = i32::try_from(crashes).unwrap_or(i32::MAX);
-            let name = workload.to_owned();
-            vec![Container { name, image, init: false, state, ended_before, restarts, ready: false }]
-        };
-        let trouble = match self {
-            Self::NeverReady => domain::Trouble {
-                not_ready: Some("Readiness probe failed: HTTP probe failed with statuscode: 503".to_owned()),
-                ..Default::default()
-            },
-            Self::CrashLoop => domain::Trouble { containers: waiting("CrashLoopBackOff", None), ..Default::default() },
-            Self::ImagePull => domain::Trouble {
-                containers: waiting(
-                    "ImagePullBackOff",
-                    Some(format!("Back-off pulling image \"registry.example.com/{workload}:2\": not found")),
-                ),
-                ..Default::default()
-            },
-            Self::SchedulingGated => domain::Trouble {
-                unscheduled: Some(Unscheduled {
-                    reason: "SchedulingGated".to_owned(),
-                    message: Some("Scheduling is blocked due to non-empty scheduling gates".to_owned()),
-                }),
-                gates: vec![GATE.to_owned()],
-                ..Default::default()
-            },
-            Self::StuckTerminating | Self::NoScheduler | Self::UnboundClaim => return None,
-        };
-        Some(Box::new(trouble))
     }
 }
 

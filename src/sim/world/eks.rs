@@ -14,12 +14,17 @@ use crate::{
 impl World {
     /// The update with this id; without one the newest that failed or is under way.
     pub(super) fn eks_update(&self, id: Option<&str>) -> Option<EksUpdate> {
-        let update = self.nodegroup()?.update.as_ref()?;
-        let wanted = match id {
+        let wanted = |update: &EksUpdate| match id {
             Some(id) => id == update.id,
             None => update.status != "Successful",
         };
-        wanted.then(|| EksUpdate {
+        self.eks_updates().into_iter().find(wanted)
+    }
+
+    /// All updates of the node group.
+    pub(super) fn eks_updates(&self) -> Vec<EksUpdate> {
+        let update = self.nodegroup().and_then(|nodegroup| nodegroup.update.as_ref());
+        let update = update.map(|update| EksUpdate {
             id: update.id.clone(),
             status: update.status.clone(),
             kind: "VersionUpdate".to_owned(),
@@ -34,7 +39,8 @@ impl World {
                     resources: error.resources.iter().filter_map(|node| self.named_at_the_start(*node)).collect(),
                 })
                 .collect(),
-        })
+        });
+        update.into_iter().collect()
     }
 
     pub(super) fn eks_issues(&self) -> Vec<HealthIssue> {

@@ -41,8 +41,8 @@ impl World {
         let Some(pod) = self.pods.get_mut(&key) else { return };
         pod.waits_for_volume = false;
         pod.object.trouble = None;
-        if pod.trouble == Some(TroubleKind::ImagePull) {
-            pod.object.trouble = TroubleKind::ImagePull.words(&self.workloads[pod.workload].spec.name, 0);
+        if let Some(trouble) = pod.trouble.filter(|trouble| trouble.prevents_start()) {
+            pod.object.trouble = trouble.words(&self.workloads[pod.workload].spec.name, 3);
             self.pod_changed(key);
             return;
         }
@@ -72,13 +72,19 @@ impl World {
         let spec = &self.workloads[pod.workload].spec;
         let (ready, runs) = (spec.ready, spec.runs);
         match pod.trouble {
-            Some(trouble @ TroubleKind::NeverReady) => pod.object.trouble = trouble.words(&spec.name, 0),
+            Some(trouble @ (TroubleKind::NeverReady | TroubleKind::Gate)) => {
+                pod.object.trouble = trouble.words(&spec.name, 0)
+            }
             Some(TroubleKind::CrashLoop) => {
                 self.at(ready, Timer::Crash(key));
             }
             None
             | Some(
                 TroubleKind::ImagePull
+                | TroubleKind::ConfigMissing
+                | TroubleKind::InitFails
+                | TroubleKind::NoAddress
+                | TroubleKind::Sandbox
                 | TroubleKind::StuckTerminating
                 | TroubleKind::SchedulingGated
                 | TroubleKind::NoScheduler

@@ -26,6 +26,7 @@ mod state;
 mod template;
 #[cfg(test)]
 mod tests;
+mod troubles;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -222,6 +223,7 @@ impl World {
             Timer::NodeRecovers(node, epoch) => self.node_recovers(node, epoch),
             Timer::RemoveNode(node) => self.remove_node(node),
             Timer::SyncBudget(budget) => self.sync_budget(budget),
+            Timer::MakeAgain(workload) => _ = self.to_reconcile.insert(workload),
             Timer::Fault(index) => self.fault_happens(index),
         }
     }

@@ -77,7 +77,7 @@ impl World {
             | Object::Update(_)
             | Object::Namespace(_)
             | Object::Quota { .. }
-            | Object::Webhook { .. }
+            | Object::Webhook(_)
             | Object::Right(_) => Vec::new(),
         }
     }

@@ -64,6 +64,11 @@ impl World {
                     TroubleKind::NeverReady
                     | TroubleKind::CrashLoop
                     | TroubleKind::ImagePull
+                    | TroubleKind::ConfigMissing
+                    | TroubleKind::InitFails
+                    | TroubleKind::NoAddress
+                    | TroubleKind::Sandbox
+                    | TroubleKind::Gate
                     | TroubleKind::StuckTerminating,
                 ) => {}
             }

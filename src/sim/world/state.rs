@@ -84,6 +84,8 @@ pub(super) struct Workload {
     /// Nobody detaches its volumes any more, as long as their node is there.
     pub(super) attachments_stick: bool,
     pub(super) made: u32,
+    /// The last pod that the server did not let it make: since when that is so, and its words.
+    pub(super) refused: Option<(Timestamp, String)>,
     pub(super) succeeded: u32,
 }
 
@@ -125,6 +127,7 @@ pub(super) enum Timer {
     NodeRecovers(NodeKey, u32),
     RemoveNode(NodeKey),
     SyncBudget(usize),
+    MakeAgain(usize),
     Fault(usize),
 }
 

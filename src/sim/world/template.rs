@@ -49,6 +49,11 @@ pub(super) fn template(workload: &Workload) -> Value {
             TroubleKind::NeverReady
             | TroubleKind::CrashLoop
             | TroubleKind::ImagePull
+            | TroubleKind::ConfigMissing
+            | TroubleKind::InitFails
+            | TroubleKind::NoAddress
+            | TroubleKind::Sandbox
+            | TroubleKind::Gate
             | TroubleKind::StuckTerminating
             | TroubleKind::UnboundClaim,
         )

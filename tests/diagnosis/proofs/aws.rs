@@ -22,7 +22,7 @@ pub fn launch(cause: Cause) -> Proof {
         let (zone, reason) = (zone.map(str::to_owned), Some(text.to_owned()));
         faulty(cart(out(1)), vec![(1, FaultKind::LaunchesFail { lasts: None, zone, reason })])
     };
-    let proof = |text: &str| Proof { owed: true, ..Proof::new(fails(text, None), "asg/", fails(text, Some("a"))) };
+    let proof = |text: &str| Proof { owed: true, ..alone(fails(text, None), "asg/", fails(text, Some("a"))) };
     // What AWS or a subnet lacks comes free again now and then: the group's second and third try are waited for.
     let passes = |text: &str| Proof { by_nature: Duration::from_secs(45), ..proof(text) };
     match cause {
@@ -46,7 +46,7 @@ pub fn launch(cause: Cause) -> Proof {
         Cause::LaunchSuspended => {
             let suspend =
                 |process: &str| faulty(cart(out(1)), vec![(1, FaultKind::Suspend { process: process.to_owned() })]);
-            Proof { owed: true, ..Proof::new(suspend("Launch"), "asg/", suspend("AlarmNotification")) }
+            Proof { owed: true, ..alone(suspend("Launch"), "asg/", suspend("AlarmNotification")) }
         }
         Cause::LaunchSilent => {
             let late = |mut spec: WorldSpec| {
@@ -54,7 +54,7 @@ pub fn launch(cause: Cause) -> Proof {
                 spec
             };
             let stalls = faulty(cart(out(1)), vec![(1, FaultKind::LaunchesStall { lasts: None })]);
-            Proof { owed: true, ..Proof::new(stalls, "asg/", late(world(cart(out(1))))) }
+            Proof { owed: true, ..alone(stalls, "asg/", late(world(cart(out(1))))) }
         }
         Cause::LaunchAtMax => {
             let full = |max| {
@@ -63,7 +63,7 @@ pub fn launch(cause: Cause) -> Proof {
                 spec.group.max = Some(max);
                 spec
             };
-            Proof::new(full(4), "asg/", full(6))
+            alone(full(4), "asg/", full(6))
         }
         _ => proof("Instance became unhealthy while waiting for instance to be in InService state."),
     }
@@ -78,10 +78,8 @@ pub fn group(cause: Cause) -> Proof {
     };
     let status = |status: &'static str| of(&move |group| nodegroup(group).status = status.to_owned());
     let suspended = |process: &'static str| of(&move |group| group.suspended = vec![process.to_owned()]);
-    let before = |world, object, near_miss| Proof {
-        outside: Some(Question::BeforeUpgrade),
-        ..Proof::new(world, object, near_miss)
-    };
+    let before =
+        |world, object, near_miss| Proof { outside: Some(Question::BeforeUpgrade), ..alone(world, object, near_miss) };
     match cause {
         Cause::GroupUpdating => before(status("UPDATING"), "nodegroup/", status("DEGRADED")),
         Cause::GroupNotActive => before(status("CREATE_FAILED"), "nodegroup/", status("DEGRADED")),
@@ -112,7 +110,7 @@ pub fn group(cause: Cause) -> Proof {
 /// EKS says so, by a code that stands for this cause.
 pub fn eks(cause: Cause) -> Proof {
     let looked_at =
-        |world, near_miss| Proof { outside: Some(Question::Group), ..Proof::new(world, "nodegroup/", near_miss) };
+        |world, near_miss| Proof { outside: Some(Question::Group), ..alone(world, "nodegroup/", near_miss) };
     let says = |code: &str| looked_at(issue(code, true), world(cart(out(1))));
     match cause {
         Cause::NodeManagerRights => looked_at(issue("AccessDenied", false), issue("AccessDenied", true)),
@@ -166,9 +164,14 @@ fn left(left: LeftSpec, new: u32) -> Proof {
         });
         spec
     };
-    Proof { outside: Some(Question::Group), ..Proof::new(of("Failed"), "nodegroup/", of("InProgress")) }
+    Proof { outside: Some(Question::Group), ..alone(of("Failed"), "nodegroup/", of("InProgress")) }
 }
 
 fn nodegroup(group: &mut GroupSpec) -> &mut NodegroupSpec {
     group.nodegroup.as_mut().expect("the worlds here are managed")
+}
+
+/// The group is one for all causes of a world: none can stand beside another's.
+fn alone(world: WorldSpec, object: &str, near_miss: WorldSpec) -> Proof {
+    Proof::new(world, object, near_miss).alone()
 }

@@ -29,6 +29,7 @@ pub fn rights_evict() -> Proof {
     let denied =
         |rights: &[&str]| WorldSpec { denied: rights.iter().map(ToString::to_string).collect(), ..world(cart(out(1))) };
     Proof::new(denied(&["create pods/eviction"]), "the right to create pods/eviction in namespace default", denied(&[]))
+        .alone()
 }
 
 /// It is asked again for as long as it takes: nobody has to act.

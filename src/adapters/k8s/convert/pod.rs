@@ -6,6 +6,7 @@ use k8s_openapi::{api::core::v1 as core, apimachinery::pkg::apis::meta::v1::Time
 use super::tolerations;
 use crate::domain::{
     Container, ContainerState, Deletion, Exit, NodeName, Owner, Pod, PodPhase, PodRef, Trouble, Uid, Unscheduled,
+    no_scale_down,
 };
 
 /// Written by the kubelet on the mirror of a static pod.
@@ -36,6 +37,7 @@ pub(in crate::adapters::k8s) fn pod(pod: core::Pod) -> Pod {
             due,
             grace_seconds: seconds(meta.deletion_grace_period_seconds.unwrap_or_default()),
         }),
+        no_scale_down: meta.annotations.as_ref().and_then(no_scale_down),
         mirror: meta.annotations.is_some_and(|annotations| annotations.contains_key(MIRROR)),
         labels: meta.labels.unwrap_or_default(),
         grace_seconds: seconds(spec.termination_grace_period_seconds.unwrap_or(DEFAULT_GRACE)),

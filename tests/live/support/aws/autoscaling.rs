@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use mngup::{
     domain::{InstanceId, Process, Zone},
-    sim::asg::{Activity, AsgError, AsgInstance, TemplateUse, VersionUse},
+    sim::asg::{Activity, AsgError, AsgInstance, Hook, HookKind, HookResult, TemplateUse, VersionUse},
 };
 
 use super::{
@@ -24,11 +24,23 @@ pub fn perform(state: &mut State, request: &Request, now: Timestamp) -> Result<A
             let groups = known.then(|| group(state));
             Ok(result(operation, &members("AutoScalingGroups", groups)))
         }
+        "DescribeAutoScalingInstances" => {
+            let wanted = request.list("InstanceIds");
+            let known = state.asg.instances().values().filter(|known| wanted.contains(&known.id.as_str()));
+            let known =
+                known.map(|known| leaf("InstanceId", &known.id) + &leaf("AutoScalingGroupName", &state.world.asg));
+            Ok(result(operation, &members("AutoScalingInstances", known.collect::<Vec<_>>())))
+        }
         "DescribeScalingActivities" => {
             this_group(state, request)?;
             let limit = request.get("MaxRecords").and_then(|count| count.parse().ok()).unwrap_or(100);
             let activities = state.asg.activities().take(limit).map(|one| activity(state, one)).collect::<Vec<_>>();
             Ok(result(operation, &members("Activities", activities)))
+        }
+        "DescribeLifecycleHooks" => {
+            this_group(state, request)?;
+            let hooks = state.asg.config().hooks.iter().map(|hook| lifecycle_hook(state, hook)).collect::<Vec<_>>();
+            Ok(result(operation, &members("LifecycleHooks", hooks)))
         }
         "DescribeInstanceRefreshes" => {
             this_group(state, request)?;
@@ -232,4 +244,22 @@ fn activity(state: &State, one: &Activity) -> String {
 /// As Auto Scaling writes them: JSON in a text.
 fn details(subnet: &str, zone: &Zone) -> String {
     format!(r#"{{"Subnet ID":"{subnet}","Availability Zone":"{zone}"}}"#)
+}
+
+fn lifecycle_hook(state: &State, hook: &Hook) -> String {
+    let transition = match hook.kind {
+        HookKind::Launching => "autoscaling:EC2_INSTANCE_LAUNCHING",
+        HookKind::Terminating => "autoscaling:EC2_INSTANCE_TERMINATING",
+    };
+    let result = match hook.default_result {
+        HookResult::Continue => "CONTINUE",
+        HookResult::Abandon => "ABANDON",
+    };
+    leaf("LifecycleHookName", &hook.name)
+        + &leaf("AutoScalingGroupName", &state.world.asg)
+        + &leaf("LifecycleTransition", transition)
+        + &leaf("NotificationTargetARN", "arn:aws:sns:eu-west-1:444455556666:eks-asg-lifecycle-hook-topic")
+        + &leaf("HeartbeatTimeout", hook.heartbeat.as_secs())
+        + &leaf("GlobalTimeout", 172_800)
+        + &leaf("DefaultResult", result)
 }

@@ -39,6 +39,14 @@ pub fn understand(method: &Method, uri: &Uri, body: &[u8]) -> Option<Request> {
             named(&[("clusterName", cluster), ("nodegroupName", nodegroup)]);
             "UpdateNodegroupConfig"
         }
+        ("GET", ["clusters", cluster, "updates"]) => {
+            named(&[("name", cluster)]);
+            "ListUpdates"
+        }
+        ("GET", ["clusters", cluster, "access-entries"]) => {
+            named(&[("clusterName", cluster)]);
+            "ListAccessEntries"
+        }
         ("GET", ["clusters", cluster, "updates", update]) => {
             named(&[("name", cluster), ("updateId", update)]);
             "DescribeUpdate"
@@ -83,8 +91,20 @@ pub fn perform(state: &mut State, request: &Request, now: Timestamp) -> Result<A
             json!({ "nodegroup": nodegroup(state) })
         }
         "UpdateNodegroupConfig" => update_config(state, request, now)?,
+        "ListUpdates" => {
+            let of = request.get("nodegroupName");
+            let ours = state.updates.iter().filter(|update| Some(update.nodegroup.as_str()) == of);
+            json!({ "updateIds": ours.map(|update| &update.id).collect::<Vec<_>>() })
+        }
+        "ListAccessEntries" => {
+            this_cluster(state, request.get("clusterName"))?;
+            json!({ "accessEntries": state.world.access_entries })
+        }
         "DescribeUpdate" => {
-            let found = state.updates.iter().find(|update| Some(update.id.as_str()) == request.get("updateId"));
+            let found = state.updates.iter().find(|update| {
+                let of = request.get("nodegroupName");
+                Some(update.id.as_str()) == request.get("updateId") && Some(update.nodegroup.as_str()) == of
+            });
             let found = found
                 .ok_or_else(|| Refused::new(404, "ResourceNotFoundException", "No update found for the given id"))?;
             json!({ "update": update(found) })
@@ -196,14 +216,14 @@ fn update(one: &Update) -> Value {
         .filter_map(|(kind, value)| Some(json!({ "type": kind, "value": value?.to_string() })))
         .collect();
     let errors: Vec<_> = one
-        .error
+        .errors
         .iter()
-        .map(|message| json!({ "errorCode": "OperationNotPermitted", "errorMessage": message, "resourceIds": [] }))
+        .map(|error| json!({ "errorCode": error.code, "errorMessage": error.message, "resourceIds": error.resources }))
         .collect();
     json!({
         "id": one.id,
         "status": one.status,
-        "type": "ConfigUpdate",
+        "type": one.kind,
         "params": params,
         // Seconds since 1970, with milliseconds.
         "createdAt": one.created_at.as_second(),

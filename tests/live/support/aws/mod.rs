@@ -20,5 +20,5 @@ mod xml;
 pub use bridge::KilledPod;
 pub use faults::{Joins, Loss};
 pub use server::AwsServer;
-pub use state::Call;
+pub use state::{Call, UpdateError};
 pub use world::{Key, TEMPLATE, World};

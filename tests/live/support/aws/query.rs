@@ -31,6 +31,7 @@ pub fn error(service: &str, refused: &Refused) -> String {
 pub fn perform(state: &State, service: &str, request: &Request) -> Result<Answer, Refused> {
     match (service, request.operation.as_str()) {
         ("ec2", "DescribeLaunchTemplates") => describe_launch_templates(state, request),
+        ("ec2", "DescribeSubnets") => Ok(describe_subnets(state, request)),
         ("sts", "GetCallerIdentity") => {
             let identity = leaf("Arn", "arn:aws:iam::111122223333:user/ci")
                 + &leaf("UserId", "AIDAEXAMPLE")
@@ -74,4 +75,19 @@ fn describe_launch_templates(state: &State, request: &Request) -> Result<Answer,
         leaf("requestId", "1afa6e44-eb38-4229-8db6-d5eaefcc9ab2")
     );
     Ok(Answer { status: 200, body: Body::Xml(text) })
+}
+
+fn describe_subnets(state: &State, request: &Request) -> Answer {
+    let wanted: Vec<_> = (1..).map_while(|number| request.get(&format!("SubnetId.{number}"))).collect();
+    let subnets =
+        state.asg.config().subnets.iter().enumerate().filter(|(_, subnet)| wanted.contains(&subnet.id.as_str()));
+    let items = subnets.map(|(index, subnet)| {
+        let about = leaf("subnetId", &subnet.id)
+            + &leaf("state", "available")
+            + &leaf("cidrBlock", format!("10.0.{}.0/19", index * 32))
+            + &leaf("availableIpAddressCount", subnet.free.unwrap_or(4096))
+            + &leaf("availabilityZone", &subnet.zone);
+        node("item", &about)
+    });
+    answer(EC2, "DescribeSubnets", &node("subnetSet", &items.collect::<String>()))
 }

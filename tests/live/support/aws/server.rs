@@ -10,7 +10,7 @@ use std::{
 };
 
 use axum::Router;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use mngup::{
     domain::{InstanceId, Size},
     sim::asg::{AutoScalingGroup, FailureReason, LaunchFailure},
@@ -22,7 +22,7 @@ use super::{
     faults::{Joins, Loss},
     listener::{Cutter, Lines},
     service,
-    state::{Call, Endpoint, State},
+    state::{Call, Endpoint, State, Update, UpdateError},
     world::{Key, World},
 };
 
@@ -184,6 +184,23 @@ impl AwsServer {
         let mut state = self.state();
         status.clone_into(&mut state.world.status);
         state.world.issues = issues.iter().map(|(code, message)| ((*code).to_owned(), (*message).to_owned())).collect();
+    }
+
+    /// An update that EKS made of this node group's version, so long ago, and how it ended; its id.
+    pub fn has_updated(
+        &self,
+        nodegroup: &str,
+        status: &'static str,
+        ago: Duration,
+        errors: Vec<UpdateError>,
+    ) -> String {
+        let mut state = self.state();
+        let created_at = Timestamp::now() - SignedDuration::try_from(ago).expect("a span that fits");
+        let id = format!("0a1b2c3d-0000-4000-9000-{:012}", state.updates.len() + 1);
+        let (kind, nodegroup, sizes) = ("VersionUpdate", nodegroup.to_owned(), (None, None, None));
+        let update = Update { id: id.clone(), kind, nodegroup, status, errors, created_at, due: created_at, sizes };
+        state.updates.push(update);
+        id
     }
 
     /// Looks at the group, or does something to it.

@@ -30,15 +30,30 @@ pub struct Call {
     pub lost: bool,
 }
 
-/// A change of sizes that EKS works on.
+/// One error of an update.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpdateError {
+    /// `PodEvictionFailure`, …
+    pub code: String,
+    /// EKS's sentence.
+    pub message: String,
+    /// What it happened to.
+    pub resources: Vec<String>,
+}
+
+/// An update that EKS works on, or has: a change of sizes, or of the version.
 #[derive(Clone, Debug)]
 pub struct Update {
     /// Its id.
     pub id: String,
+    /// `ConfigUpdate`, `VersionUpdate`.
+    pub kind: &'static str,
+    /// The node group that it is of.
+    pub nodegroup: String,
     /// `InProgress`, `Successful`, `Failed`.
     pub status: &'static str,
     /// What went wrong.
-    pub error: Option<String>,
+    pub errors: Vec<UpdateError>,
     /// When it was asked for.
     pub created_at: Timestamp,
     /// When EKS carries it out.
@@ -106,7 +121,7 @@ impl State {
     /// Lets the world reach this moment.
     pub fn advance(&mut self, now: Timestamp) {
         for update in &mut self.updates {
-            if update.status != "InProgress" || update.due > now {
+            if update.status != "InProgress" || update.due > now || update.kind != "ConfigUpdate" {
                 continue;
             }
             let (min, max, desired) = update.sizes;
@@ -114,7 +129,8 @@ impl State {
                 Ok(()) => update.status = "Successful",
                 Err(error) => {
                     update.status = "Failed";
-                    update.error = Some(error.to_string());
+                    let (code, message) = ("OperationNotPermitted".to_owned(), error.to_string());
+                    update.errors = vec![UpdateError { code, message, resources: Vec::new() }];
                 }
             }
         }
@@ -134,8 +150,10 @@ impl State {
         let span = SignedDuration::try_from(self.world.resize).expect("a span that fits");
         let update = Update {
             id: format!("0a1b2c3d-0000-4000-8000-{:012}", self.updates.len() + 1),
+            kind: "ConfigUpdate",
+            nodegroup: self.world.nodegroup.clone().unwrap_or_default(),
             status: "InProgress",
-            error: None,
+            errors: Vec::new(),
             created_at: now,
             due: now + span,
             sizes,

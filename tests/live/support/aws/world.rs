@@ -83,6 +83,10 @@ pub struct World {
     pub node_size: (u32, u32, u32),
     /// Who may sign requests, and whom the API server takes them for.
     pub keys: Vec<Key>,
+    /// Whose roles have an access entry, by ARN.
+    pub access_entries: Vec<String>,
+    /// Free addresses in each subnet; none counts none.
+    pub free_addresses: Option<u32>,
     /// Where ids come from.
     pub seed: u64,
 }
@@ -156,6 +160,8 @@ impl Default for World {
             owned: true,
             node_size: (8, 32, 110),
             keys: vec![Key::of("mngup")],
+            access_entries: vec!["arn:aws:iam::111122223333:role/node".into()],
+            free_addresses: None,
             seed: 7,
         }
     }
@@ -200,7 +206,7 @@ impl World {
                 .map(|zone| Subnet {
                     id: format!("subnet-0{zone}"),
                     zone: Zone::new(&**zone),
-                    free: None,
+                    free: self.free_addresses,
                     contended: false,
                 })
                 .collect(),

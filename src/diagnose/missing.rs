@@ -1,0 +1,168 @@
+//! Pods that a budget counts on and that nobody makes, for their controller is refused.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Rule, Verdicts, limits,
+    remedy::missing as remedy,
+    scene::{Scene, behind},
+};
+use crate::domain::{
+    Ask, By, CannotTell, Cause, Finding, Grade, Known, KubeEvent, Lack, Object, Owner, Pdb, PdbRef, Pod, Quota,
+};
+
+pub(super) const RULE: Rule = Rule { causes: &[Cause::Quota, Cause::CreateRefused], find };
+
+/// A controller that lacks pods of a budget, and what it was told when it made one.
+#[derive(Clone, Debug)]
+pub(super) struct Missing<'a> {
+    pub(super) pdb: &'a Pdb,
+    /// What keeps it from making one.
+    pub(super) by: Object,
+    event: &'a KubeEvent,
+}
+
+fn find(scene: &Scene<'_>, verdicts: &mut Verdicts) {
+    let mut known = BTreeSet::new();
+    for missing in missing(scene) {
+        if known.insert(missing.by.clone()) {
+            verdicts.found.push(judge(scene, &missing));
+        }
+    }
+    verdicts.unknown.extend(cannot_tell(scene));
+}
+
+/// Controllers that are refused, by the budgets that wait for their pods.
+pub(super) fn missing<'a>(scene: &Scene<'a>) -> Vec<Missing<'a>> {
+    let mut found = Vec::new();
+    for (pdb, owner, pod) in lacking(scene) {
+        let made = scene.counted(&pdb.id).known().unwrap_or_default();
+        let youngest = made.iter().filter(|pod| pod.owner.as_ref() == Some(owner)).map(|pod| pod.created_at).max();
+        let told = scene.ask(&events_of(&pdb.id, owner)).known().map(Vec::as_slice).unwrap_or_default();
+        // What was refused before the last one was made is over.
+        let holds = |event: &&KubeEvent| {
+            let last = event.last.or(event.first);
+            event.reason == "FailedCreate"
+                && last.is_none_or(|last| youngest.is_none_or(|youngest| last >= youngest))
+                && last.is_none_or(|last| scene.since(last) <= limits::EVENT_AGE)
+        };
+        let Some(event) = told.iter().rfind(holds) else { continue };
+        let by = match quota(&event.message) {
+            Some(told) => Object::Quota { namespace: pdb.id.namespace.clone(), name: told.name.to_owned() },
+            None => behind(pod),
+        };
+        found.push(Missing { pdb, by, event });
+    }
+    found
+}
+
+fn events_of(pdb: &PdbRef, owner: &Owner) -> crate::domain::Query<Vec<KubeEvent>> {
+    Ask::events(&Object::Workload { namespace: pdb.namespace.clone(), owner: owner.clone() })
+}
+
+/// Controllers that have fewer pods than they should although nothing that can be seen is in the way, and one of their
+/// pods.
+fn lacking<'a>(scene: &Scene<'a>) -> Vec<(&'a Pdb, &'a Owner, &'a Pod)> {
+    let mut lacking = Vec::new();
+    for (pdb, leavers) in scene.blocked.values() {
+        let quiet = scene.unexplained_since(pdb).is_some_and(|since| scene.since(since) >= limits::SPEAKS);
+        let Some(counted) = scene.counted(&pdb.id).known().filter(|_| quiet) else { continue };
+        let mut owners: Vec<(&Owner, &Pod)> = Vec::new();
+        for pod in counted.iter().chain(leavers.iter().copied()) {
+            let Some(owner) = pod.owner.as_ref().filter(|owner| MAKERS.contains(&owner.kind.as_str())) else {
+                continue;
+            };
+            if owners.iter().all(|(known, _)| *known != owner) {
+                owners.push((owner, pod));
+            }
+        }
+        let there = counted.iter().filter(|pod| pod.deletion.is_none() && !pod.is_finished()).count();
+        let short = usize::try_from(pdb.status.expected).is_ok_and(|expected| expected > there);
+        let lacks = |owner: &Owner| {
+            let known = scene.ask(&Ask::workload(&pdb.id.namespace, owner)).known().and_then(Option::as_ref);
+            known.is_some_and(|workload| workload.replicas.is_some_and(|replicas| replicas > workload.current))
+        };
+        lacking.extend(
+            owners.into_iter().filter(|(owner, _)| short || lacks(owner)).map(|(owner, pod)| (*pdb, owner, pod)),
+        );
+    }
+    lacking
+}
+
+/// Controllers that make a pod again when one goes, and say so when they may not.
+const MAKERS: [&str; 3] = ["ReplicaSet", "StatefulSet", "Job"];
+
+fn cannot_tell(scene: &Scene<'_>) -> Vec<CannotTell> {
+    let unknown = |(pdb, owner, pod): (&Pdb, &Owner, &Pod)| match scene.ask(&events_of(&pdb.id, owner)) {
+        Known::Is(_) | Known::Unknown(Lack::NotRead) => None,
+        Known::Unknown(lacking) => Some(CannotTell { cause: Cause::CreateRefused, object: behind(pod), lacking }),
+    };
+    lacking(scene).into_iter().filter_map(unknown).collect()
+}
+
+fn judge(scene: &Scene<'_>, missing: &Missing<'_>) -> Finding {
+    let Missing { pdb, by, event } = missing;
+    let since = scene.unexplained_since(pdb);
+    let quiet = since.is_some_and(|since| scene.since(since) >= limits::QUIET_BUDGET);
+    let grade = if quiet { Grade::Blocks } else { Grade::Waits };
+    let lacks = u32::try_from(pdb.status.expected - pdb.status.current).unwrap_or(1).max(1);
+    let (Some(told), Object::Quota { namespace, .. }) = (quota(&event.message), by) else {
+        let says = format!("{by} may not make the pods that it lacks");
+        let found = Finding::new(Cause::CreateRefused, by.clone(), says).graded(grade).since(since);
+        return found.by(By::Event, &event.message).remedies(remedy::refused(by, &event.message));
+    };
+    let found = Finding::new(Cause::Quota, by.clone(), format!("{by} leaves no room for the pods that are missing"));
+    let found = found.graded(grade).since(since).by(By::Event, &event.message);
+    let now = scene.ask(&Ask::quotas(namespace)).known().and_then(|quotas| quotas.iter().find(|q| q.name == told.name));
+    if now.is_some_and(|quota| told.fits(quota)) {
+        let words = "there is room by now; its controller tries again, with longer and longer pauses";
+        return found.graded(Grade::Waits).by(By::Status, words).remedies(remedy::quota(namespace, &told, lacks));
+    }
+    found.remedies(remedy::quota(namespace, &told, lacks))
+}
+
+/// A quota that is exceeded, as the API server tells it (`plugin/pkg/admission/resourcequota`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Exceeded<'a> {
+    pub(super) name: &'a str,
+    /// By resource: what was asked for, and the limit.
+    pub(super) of: Vec<(&'a str, &'a str, &'a str)>,
+}
+
+/// `exceeded quota: q, requested: cpu=1,pods=1, used: cpu=4,pods=4, limited: cpu=4,pods=4`
+fn quota(message: &str) -> Option<Exceeded<'_>> {
+    let (_, rest) = message.split_once("exceeded quota: ")?;
+    let (name, rest) = rest.split_once(", requested: ")?;
+    let (requested, rest) = rest.split_once(", used: ")?;
+    let (_, limited) = rest.split_once(", limited: ")?;
+    let limit = |resource: &str| {
+        let mut limits = limited.split(',').filter_map(|entry| entry.split_once('='));
+        limits.find(|(name, _)| *name == resource).map(|(_, limit)| limit.trim())
+    };
+    let of = requested.split(',').filter_map(|entry| entry.split_once('='));
+    Some(Exceeded { name, of: of.filter_map(|(resource, asks)| Some((resource, asks, limit(resource)?))).collect() })
+}
+
+impl Exceeded<'_> {
+    /// Whether what was asked for would be granted now.
+    fn fits(&self, quota: &Quota) -> bool {
+        self.of.iter().all(|(resource, asks, _)| {
+            let (used, hard) = (quota.used.get(*resource), quota.hard.get(*resource));
+            used.zip(hard).is_some_and(|(used, hard)| remedy::is_room(used, asks, hard))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quota_is_told_with_all_that_it_limits() {
+        let message = "Error creating: pods \"cart-x\" is forbidden: exceeded quota: team, requested: \
+                       limits.memory=1Gi,pods=1, used: limits.memory=4Gi,pods=4, limited: limits.memory=4Gi,pods=4";
+        let told = quota(message).unwrap();
+        assert_eq!((told.name, told.of), ("team", vec![("limits.memory", "1Gi", "4Gi"), ("pods", "1", "4")]));
+        assert_eq!(quota("pods \"cart-x\" is forbidden: violates PodSecurity"), None);
+    }
+}

@@ -1,0 +1,200 @@
+//! Ways out for pods that have a node and are not Ready.
+
+use serde_json::Value;
+
+use super::{amount, delete, kubectl};
+use crate::{
+    diagnose::{
+        containers::Registry,
+        scene::{Scene, behind},
+    },
+    domain::{Ask, Command, Container, Known, Object, Owner, Pod, Remedy, Subnet, Workload},
+};
+
+pub(in crate::diagnose) fn crash_loop(scene: &Scene<'_>, pod: &Pod, container: &Container) -> Vec<Remedy> {
+    let (ns, name) = (&pod.id.namespace, &pod.id.name);
+    let logs = kubectl(ns, &format!("logs pod/{name} -c {} --previous", container.name));
+    let look = Remedy::look("why it ends", vec![logs, kubectl(ns, &format!("describe pod/{name}"))]);
+    let killed = container.last_exit().and_then(|exit| exit.reason.as_deref()) == Some("OOMKilled");
+    let memory = killed.then(|| more_memory(scene, pod, &container.name)).flatten();
+    std::iter::once(look).chain(memory).chain(undo(scene, pod)).collect()
+}
+
+pub(in crate::diagnose) fn init_fails(scene: &Scene<'_>, pod: &Pod, init: &str) -> Vec<Remedy> {
+    let (ns, name) = (&pod.id.namespace, &pod.id.name);
+    let logs = kubectl(ns, &format!("logs pod/{name} -c {init} --tail=50"));
+    let look =
+        Remedy::look("what it waits for, or ends with", vec![logs, kubectl(ns, &format!("describe pod/{name}"))]);
+    let again = pod.owner.is_some().then(|| {
+        delete(pod, "its work begins anew; helps where what it waits for is back, or where only this one is stuck")
+    });
+    std::iter::once(look).chain(again).chain(undo(scene, pod)).collect()
+}
+
+pub(in crate::diagnose) fn config_missing(scene: &Scene<'_>, pod: &Pod, words: &str) -> Vec<Remedy> {
+    let (ns, name) = (&pod.id.namespace, &pod.id.name);
+    let there = vec![kubectl(ns, &format!("describe pod/{name}")), kubectl(ns, "get secret,configmap")];
+    let look = Remedy::look("what it names, and what there is", there);
+    let named = |kind: &str| {
+        let (_, rest) = words.split_once(&format!("{kind} \""))?;
+        rest.split_once("\" not found").map(|(name, _)| name.rsplit('/').next().unwrap_or(name))
+    };
+    let make = |kind: &str, command: &str| {
+        let name = named(kind)?;
+        let make = Remedy::fix(
+            format!("make {kind} {name}, empty; the kubelet finds it at its next try"),
+            vec![kubectl(ns, &format!("create {command} {name}"))],
+            "the program starts without what it would read there; its operator may make it otherwise",
+        );
+        Some(make.back(vec![kubectl(ns, &format!("delete {kind}/{name}"))]))
+    };
+    let made = make("secret", "secret generic").or_else(|| make("configmap", "configmap"));
+    std::iter::once(look).chain(undo(scene, pod)).chain(made).collect()
+}
+
+pub(in crate::diagnose) fn image_pull(scene: &Scene<'_>, pod: &Pod, answer: Registry) -> Vec<Remedy> {
+    let (ns, name) = (&pod.id.namespace, &pod.id.name);
+    let describe = kubectl(ns, &format!("describe pod/{name}"));
+    let secrets = || {
+        kubectl(
+            ns,
+            &format!("get pod/{name} -o jsonpath='{{.spec.imagePullSecrets}} {{.spec.serviceAccountName}}{{\"\\n\"}}'"),
+        )
+    };
+    let first = match answer {
+        Registry::RateLimit => {
+            Some(Remedy::wait("it is tried again every five minutes, until the registry's window is over"))
+        }
+        Registry::Network => {
+            Some(Remedy::wait("it is tried again every five minutes, once the registry can be reached"))
+        }
+        Registry::Denied | Registry::NotFound | Registry::Other => None,
+    };
+    let look = match answer {
+        Registry::Denied => Remedy::look("with which secret it is pulled", vec![secrets(), describe]),
+        Registry::RateLimit | Registry::Network | Registry::NotFound | Registry::Other => {
+            Remedy::look("what the registry answers", vec![describe])
+        }
+    };
+    first.into_iter().chain([look]).chain(undo(scene, pod)).collect()
+}
+
+pub(in crate::diagnose) fn not_ready(scene: &Scene<'_>, pod: &Pod) -> Vec<Remedy> {
+    let (ns, name) = (&pod.id.namespace, &pod.id.name);
+    let look =
+        vec![kubectl(ns, &format!("describe pod/{name}")), kubectl(ns, &format!("logs pod/{name} --all-containers"))];
+    let look = Remedy::look("what its readiness probe says", look);
+    let again = pod.owner.is_some().then(|| delete(pod, "helps where only this one is stuck"));
+    std::iter::once(look).chain(again).chain(undo(scene, pod)).collect()
+}
+
+pub(in crate::diagnose) fn probe_gate(pod: &Pod, gate: &str) -> Vec<Remedy> {
+    let (ns, name) = (&pod.id.namespace, &pod.id.name);
+    let range = "{range .status.conditions[*]}{.type}={.status} {.message}{\"\\n\"}{end}";
+    let conditions = kubectl(ns, &format!("get pod/{name} -o jsonpath='{range}'"));
+    if !gate.starts_with("target-health.elbv2.k8s.aws/") {
+        return vec![Remedy::look("what whoever opens it says", vec![conditions])];
+    }
+    let controller = "deployment/aws-load-balancer-controller";
+    let run = vec![
+        conditions,
+        kubectl("kube-system", &format!("logs {controller} --tail=100")),
+        kubectl(ns, "get targetgroupbindings"),
+    ];
+    let restart = vec![kubectl("kube-system", &format!("rollout restart {controller}"))];
+    vec![
+        Remedy::look("what the load balancer says of its target", run),
+        Remedy::fix("start its controller anew", restart, "changes of load balancers wait meanwhile"),
+    ]
+}
+
+pub(in crate::diagnose) fn sandbox(pod: &Pod) -> Vec<Remedy> {
+    let describe = kubectl(&pod.id.namespace, &format!("describe pod/{}", pod.id.name));
+    let again = pod.owner.is_some().then(|| delete(pod, "it never ran; the scheduler may choose the same node again"));
+    let agent = pod.node.as_ref().map(|node| {
+        let of = format!("-l k8s-app=aws-node --field-selector spec.nodeName={node}");
+        let look = vec![describe.clone(), kubectl("kube-system", &format!("get pods {of} -o wide"))];
+        let anew = vec![kubectl("kube-system", &format!("delete pods {of}"))];
+        let risk = "for seconds no pod there can start or stop; those that run keep their network";
+        [
+            Remedy::look("the network agent of that node", look),
+            Remedy::fix("start the network agent of that node anew", anew, risk),
+        ]
+    });
+    let [look, anew] = match agent {
+        Some([look, anew]) => [Some(look), Some(anew)],
+        None => [Some(Remedy::look("what the kubelet says", vec![describe])), None],
+    };
+    look.into_iter().chain(again).chain(anew).collect()
+}
+
+/// What each node keeps in reserve is the first to go: aws-node takes more addresses than its pods have.
+pub(in crate::diagnose) fn no_address(scene: &Scene<'_>, subnets: &[&Subnet]) -> Vec<Remedy> {
+    let wait = Remedy::wait("old nodes give their addresses back as they go");
+    let ids: Vec<_> = subnets.iter().map(|subnet| subnet.id.as_str()).collect();
+    let query = "--query 'Subnets[].[SubnetId,AvailabilityZone,AvailableIpAddressCount]' --output text";
+    let free =
+        (!ids.is_empty()).then(|| Command::Aws(format!("ec2 describe-subnets --subnet-ids {} {query}", ids.join(" "))));
+    let logs = kubectl("kube-system", "logs ds/aws-node -c aws-node --tail=50");
+    let look = Remedy::look("whether the subnet or the node has none left", free.into_iter().chain([logs]).collect());
+    let agent = Owner { kind: "DaemonSet".to_owned(), name: "aws-node".to_owned() };
+    let known = match scene.ask(&Ask::workload("kube-system", &agent)) {
+        Known::Is(known) => known.as_ref(),
+        Known::Unknown(_) => None,
+    };
+    [wait, look].into_iter().chain(known.map(fewer_spares)).collect()
+}
+
+fn fewer_spares(agent: &Workload) -> Remedy {
+    let env = agent.template.pointer("/containers/0/env").and_then(Value::as_array);
+    let before = |name: &str| {
+        let set = env.into_iter().flatten().find(|entry| entry["name"] == name);
+        match set.and_then(|entry| entry["value"].as_str()) {
+            Some(value) => format!("{name}={value}"),
+            None => format!("{name}-"),
+        }
+    };
+    let set = |values: &str| kubectl("kube-system", &format!("set env daemonset/aws-node -c aws-node {values}"));
+    let risk = "pods start slower and EC2 is called more often; it rolls aws-node, and an EKS add-on may undo it";
+    let fix = Remedy::fix(
+        "keep fewer spare addresses on each node",
+        vec![set("WARM_IP_TARGET=2 MINIMUM_IP_TARGET=10")],
+        risk,
+    );
+    fix.back(vec![set(&format!("{} {}", before("WARM_IP_TARGET"), before("MINIMUM_IP_TARGET")))])
+}
+
+pub(in crate::diagnose) fn starting(pod: &Pod) -> Vec<Remedy> {
+    let describe = kubectl(&pod.id.namespace, &format!("describe pod/{}", pod.id.name));
+    vec![Remedy::wait("it takes its time"), Remedy::look("how far it is", vec![describe])]
+}
+
+/// Twice the memory that it may use now, where its template says how much that is.
+fn more_memory(scene: &Scene<'_>, pod: &Pod, container: &str) -> Option<Remedy> {
+    let Object::Workload { owner, namespace } = behind(pod) else { return None };
+    let workload = scene.workload(pod)?;
+    let containers = workload.template["containers"].as_array()?;
+    let limits = &containers.iter().find(|known| known["name"] == container)?["resources"]["limits"];
+    let now = limits["memory"].as_str()?;
+    let set =
+        |memory: &str| kubectl(&namespace, &format!("set resources {owner} -c {container} --limits=memory={memory}"));
+    let risk = format!("rolls its pods, which then need nodes with room for it{}", put_back(workload));
+    let more = Remedy::fix("twice the memory", vec![set(&amount::times(now, 2)?)], risk);
+    Some(more.back(vec![set(now)]))
+}
+
+/// The former template, where there is one.
+fn undo(scene: &Scene<'_>, pod: &Pod) -> Option<Remedy> {
+    let Object::Workload { owner, namespace } = behind(pod) else { return None };
+    let workload = scene.workload(pod)?;
+    let undo = || vec![kubectl(&namespace, &format!("rollout undo {owner}"))];
+    workload.revision.filter(|revision| *revision > 1)?;
+    let risk = format!("the old version of all its pods{}", put_back(workload));
+    Some(Remedy::fix("go back to its template before the last change", undo(), risk).back(undo()))
+}
+
+/// Whoever else writes it may undo what is done by hand.
+pub(super) fn put_back(workload: &Workload) -> String {
+    let writer = workload.managed_by.clone().or_else(|| workload.owner.as_ref().map(ToString::to_string));
+    writer.map(|writer| format!("; {writer} may put it back")).unwrap_or_default()
+}
