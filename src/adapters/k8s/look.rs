@@ -74,9 +74,18 @@ impl KubeCluster {
             Ask::Endpoints { namespace, service } => Fact::Endpoints(self.endpoints(namespace, service).await?),
             Ask::NodeManagerRole => Fact::NodeManagerRole(self.node_manager_role().await?),
             Ask::AwsAuth => Fact::AwsAuth(self.aws_auth().await?),
+            Ask::Pod { namespace, name } => {
+                let pod = self.read::<core::Pod, core::Pod>(Some(namespace), name).await?;
+                Fact::Pod(pod.map(convert::pod).map(Box::new))
+            }
             Ask::TryEviction(pod) => Fact::Eviction(self.try_eviction(pod).await?),
             Ask::PodsOn(_) | Ask::PodsOf(_) => return Err(Lack::NotOffered("pods are watched".to_owned())),
-            Ask::Hooks | Ask::Subnets | Ask::Update(_) | Ask::AccessEntries => {
+            Ask::Hooks
+            | Ask::Subnets
+            | Ask::Update(_)
+            | Ask::Updates
+            | Ask::UpdateElsewhere(_)
+            | Ask::AccessEntries => {
                 return Err(Lack::NotOffered("AWS knows that".to_owned()));
             }
         })

@@ -175,6 +175,20 @@ impl ControlPlane {
         self.wait_until_ready();
     }
 
+    /// Lets the controllers stand still: they answer nobody, and nobody takes their place.
+    pub fn freeze_controllers(&self) {
+        self.controllers().signal("STOP");
+    }
+
+    /// Lets them go on.
+    pub fn thaw_controllers(&self) {
+        self.controllers().signal("CONT");
+    }
+
+    fn controllers(&self) -> &Process {
+        self.clients.iter().find(|process| process.is("kube-controller-manager")).expect("it was started")
+    }
+
     /// Ends all of it; dropping does the same.
     pub fn stop(self) {
         drop(self);

@@ -1,7 +1,7 @@
 //! The way of a cause: a run stands still and names it, a diagnosis finds it, and what it prints clears it away.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -52,9 +52,19 @@ impl<'a> Stalled<'a> {
     pub fn upgrade(bed: &'a Bed, args: &[&str], codes: &[&str]) -> Self {
         let mut run = bed.spawn_upgrade(args);
         run.wait_until_said(" cordoned", Duration::from_mins(2));
-        for code in codes {
-            run.wait_until_said(code, NAMED);
+        let began = Instant::now();
+        let missing = |run: &Running| -> Vec<_> {
+            let said = run.stderr();
+            // The plan may name them, too: these are the lines of who waits.
+            let waits: Vec<_> = said.lines().filter(|line| line.contains(" waits ")).collect();
+            codes.iter().filter(|code| waits.iter().all(|line| !line.contains(**code))).collect()
+        };
+        while !missing(&run).is_empty() && began.elapsed() < NAMED && run.is_running() {
+            std::thread::sleep(Duration::from_millis(50));
         }
+        let missing = missing(&run);
+        assert!(missing.is_empty(), "not said within {NAMED:?}: {missing:?}\n{}", run.stderr());
+        println!("{codes:?} were said after {:?}", began.elapsed());
         let (diagnosis, screen) = diagnose(bed);
         assert_eq!(screen.code, Some(4), "{screen}");
         Self { bed, run, diagnosis, screen: screen.stdout }
@@ -83,6 +93,11 @@ impl<'a> Stalled<'a> {
     /// Clears each copy away by another of the fixes that are printed, waits until the run ends well, and takes all of
     /// them back.
     pub fn clear(self, copies: &[Copies]) -> Ended {
+        self.clear_and(copies, || ())
+    }
+
+    /// The same, with what else has to happen before the run can go on.
+    pub fn clear_and(self, copies: &[Copies], then: impl FnOnce()) -> Ended {
         let (mut before, mut back) = (BTreeMap::new(), Vec::new());
         for Copies { code, namespaces, object } in copies {
             // Not every copy has every fix: a workload without a former revision cannot go back to it.
@@ -96,6 +111,7 @@ impl<'a> Stalled<'a> {
                 back.push((*code, *namespace, *object, lines(&fix["back"])));
             }
         }
+        then();
         let (bed, run) = (self.bed, self.run);
         let ended = run.wait(GOES_ON);
         assert_eq!(ended.code, Some(0), "{ended}\n{}", bed.command("diagnose", &[]));

@@ -1,0 +1,39 @@
+//! D1: pods that no node takes, each told by its code and cleared away by what is printed.
+
+use crate::support::aws::World;
+use crate::support::diagnose::{Copies, Stalled};
+use crate::support::workloads::{Deployment, all, deployment, in_namespace, pdb};
+use crate::support::{Bed, BedOptions};
+
+/// Each cause as often as it has fixes.
+const CAUSES: [Copies; 4] = [
+    Copies { code: "POD-AFFINITY", namespaces: &["wants-label", "wants-nothing"], object: "deployment/app" },
+    Copies { code: "POD-TOO-LARGE", namespaces: &["large"], object: "deployment/app" },
+    Copies { code: "SCHEDULING-GATED", namespaces: &["gated"], object: "deployment/app" },
+    Copies { code: "NO-SCHEDULER", namespaces: &["unseen"], object: "deployment/app" },
+];
+
+#[test]
+fn what_no_node_takes_is_named_and_what_is_printed_lets_the_run_go_on() {
+    let world = World { old: 1, ..World::default() };
+    // The second revision asks for what there is not; its rollout stops at its first pod.
+    let good = || deployment("app", 2).strategy("{rollingUpdate: {maxSurge: 0, maxUnavailable: 1}}");
+    let wants = |deployment: Deployment| deployment.placed("nodeSelector: {tier: gold}");
+    let bad: [(&str, fn(Deployment) -> Deployment); 5] = [
+        ("wants-label", wants),
+        ("wants-nothing", wants),
+        ("large", |deployment| deployment.asks("cpu: \"64\"")),
+        ("gated", |deployment| deployment.placed("schedulingGates: [{name: example.com/hold}]")),
+        ("unseen", |deployment| deployment.placed("schedulerName: nobody")),
+    ];
+    let objects = bad.map(|(name, _)| in_namespace(name, [good().yaml(), pdb("app", "maxUnavailable: 1")]));
+    let Some(bed) = Bed::start(BedOptions { world, workloads: all(objects) }) else { return };
+    bed.plane.apply(&all(bad.map(|(name, spoil)| in_namespace(name, [spoil(good()).yaml()]))));
+    for (name, _) in bad {
+        bed.wait_for_pods(name, 2, 1);
+    }
+    let codes = CAUSES.map(|copies| copies.code);
+    let run =
+        Stalled::upgrade(&bed, &["--max-surge", "1", "--drain-timeout", "10m", "--post-drain-delay", "0s"], &codes);
+    run.clear(&CAUSES);
+}
