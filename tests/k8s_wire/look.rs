@@ -60,6 +60,7 @@ fn questions() -> Vec<(Ask, &'static str)> {
             Ask::DaemonPods { namespace: namespace.clone(), name: name.clone(), node: "n1".into() },
             "list pods in namespace shop",
         ),
+        (Ask::Pod { namespace: namespace.clone(), name: name.clone() }, "get pods in namespace shop"),
         (Ask::AllNodes, "list nodes"),
         (Ask::Claim { namespace: namespace.clone(), name }, "get persistentvolumeclaims in namespace shop"),
         (Ask::Attachments, "list volumeattachments.storage.k8s.io"),
@@ -110,6 +111,7 @@ async fn what_is_not_there_is_known_to_be_so() {
             Ask::Events(_) => Fact::Events(Vec::new()),
             Ask::Workload { .. } => Fact::Workload(None),
             Ask::DaemonPods { .. } => Fact::Pods(Vec::new()),
+            Ask::Pod { .. } => Fact::Pod(None),
             Ask::AllNodes => Fact::Nodes(Vec::new()),
             Ask::Claim { .. } => Fact::Claim(None),
             Ask::Attachments => Fact::Attachments(Vec::new()),
@@ -120,7 +122,14 @@ async fn what_is_not_there_is_known_to_be_so() {
             Ask::NodeManagerRole => Fact::NodeManagerRole(nobody),
             Ask::AwsAuth => Fact::AwsAuth(None),
             Ask::TryEviction(_) => Fact::Eviction(Some(Refusal::Gone)),
-            Ask::PodsOn(_) | Ask::PodsOf(_) | Ask::Hooks | Ask::Subnets | Ask::Update(_) | Ask::AccessEntries => {
+            Ask::PodsOn(_)
+            | Ask::PodsOf(_)
+            | Ask::Hooks
+            | Ask::Subnets
+            | Ask::Update(_)
+            | Ask::Updates
+            | Ask::UpdateElsewhere(_)
+            | Ask::AccessEntries => {
                 panic!("{ask:?}")
             }
         };

@@ -78,6 +78,7 @@ fn questions(cart: &PodRef) -> BTreeSet<Ask> {
         workload("DaemonSet", "nobody"),
         workload("Job", "nobody"),
         Ask::DaemonPods { namespace: "kube-system".to_owned(), name: "agent".to_owned(), node: "nobody".into() },
+        Ask::Pod { namespace: shop(), name: cart.name.clone() },
         Ask::AllNodes,
         claim("bound"),
         claim("waits"),
