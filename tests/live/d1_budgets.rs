@@ -7,10 +7,14 @@ use crate::support::{Bed, BedOptions, PERSON};
 
 /// Each cause as often as it has fixes.
 const CAUSES: [Copies; 4] = [
-    Copies { code: "PDB-NEVER-ALLOWS", namespaces: &["never-restart", "never-relax"], object: "pdb/app" },
-    Copies { code: "PDB-UNHEALTHY-BLOCKS", namespaces: &["broken-allow", "broken-delete"], object: "pdb/app" },
-    Copies { code: "PDB-SYNC-FAILED", namespaces: &["uncounted"], object: "pdb/app" },
-    Copies { code: "TWO-BUDGETS", namespaces: &["twice-app", "twice-spare"], object: "deployment/app" },
+    Copies {
+        code: "PDB-NEVER-ALLOWS",
+        namespaces: &["never-restart", "never-scale", "never-relax"],
+        objects: &["pdb/app", "deployment/app"],
+    },
+    Copies { code: "PDB-UNHEALTHY-BLOCKS", namespaces: &["broken-allow", "broken-delete"], objects: &["pdb/app"] },
+    Copies { code: "PDB-SYNC-FAILED", namespaces: &["uncounted"], objects: &["pdb/app"] },
+    Copies { code: "TWO-BUDGETS", namespaces: &["twice-app", "twice-spare"], objects: &["pdb/app", "pdb/spare"] },
 ];
 
 #[test]
@@ -23,6 +27,7 @@ fn budgets_are_named_and_what_is_printed_lets_the_run_go_on() {
         || [deployment("app", 2).yaml(), pdb("app", "maxUnavailable: 1"), named_pdb("spare", "app", "minAvailable: 1")];
     bed.plane.apply(&all([
         in_namespace("never-restart", never()),
+        in_namespace("never-scale", never()),
         in_namespace("never-relax", never()),
         in_namespace("twice-app", twice()),
         in_namespace("twice-spare", twice()),

@@ -11,7 +11,7 @@ use crate::support::workloads::{all, deployment, in_namespace, pdb};
 use crate::support::{Bed, BedOptions};
 
 /// The one that a command clears away; the other one is over when the controllers go on.
-const STALE: [Copies; 1] = [Copies { code: "PDB-STALE-DISRUPTED", namespaces: &["stale"], object: "pdb/app" }];
+const STALE: [Copies; 1] = [Copies { code: "PDB-STALE-DISRUPTED", namespaces: &["stale"], objects: &["pdb/app"] }];
 
 #[test]
 fn budgets_that_nobody_counts_are_named() {

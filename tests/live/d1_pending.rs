@@ -7,10 +7,10 @@ use crate::support::{Bed, BedOptions};
 
 /// Each cause as often as it has fixes.
 const CAUSES: [Copies; 4] = [
-    Copies { code: "POD-AFFINITY", namespaces: &["wants-label", "wants-nothing"], object: "deployment/app" },
-    Copies { code: "POD-TOO-LARGE", namespaces: &["large"], object: "deployment/app" },
-    Copies { code: "SCHEDULING-GATED", namespaces: &["gated"], object: "deployment/app" },
-    Copies { code: "NO-SCHEDULER", namespaces: &["unseen"], object: "deployment/app" },
+    Copies { code: "POD-AFFINITY", namespaces: &["wants-label", "wants-nothing"], objects: &["deployment/app"] },
+    Copies { code: "POD-TOO-LARGE", namespaces: &["large"], objects: &["deployment/app"] },
+    Copies { code: "SCHEDULING-GATED", namespaces: &["gated"], objects: &["deployment/app"] },
+    Copies { code: "NO-SCHEDULER", namespaces: &["unseen"], objects: &["deployment/app"] },
 ];
 
 #[test]

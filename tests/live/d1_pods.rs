@@ -10,13 +10,13 @@ use crate::support::{Bed, BedOptions};
 
 /// Each cause as often as it has fixes.
 const CAUSES: [Copies; 7] = [
-    Copies { code: "POD-CRASH-LOOP", namespaces: &["crash"], object: "deployment/app" },
-    Copies { code: "POD-IMAGE-PULL", namespaces: &["image"], object: "deployment/app" },
-    Copies { code: "POD-NOT-READY", namespaces: &["probe-delete", "probe-undo"], object: "deployment/app" },
-    Copies { code: "BARE-POD", namespaces: &["bare"], object: "pdb/app" },
-    Copies { code: "STUCK-TERMINATING", namespaces: &["stuck"], object: "pdb/app" },
-    Copies { code: "LANDS-BACK", namespaces: &["lands-off", "lands-stop"], object: "deployment/app" },
-    Copies { code: "FINALIZER", namespaces: &["held"], object: "pdb/app" },
+    Copies { code: "POD-CRASH-LOOP", namespaces: &["crash"], objects: &["deployment/app"] },
+    Copies { code: "POD-IMAGE-PULL", namespaces: &["image"], objects: &["deployment/app"] },
+    Copies { code: "POD-NOT-READY", namespaces: &["probe-delete", "probe-undo"], objects: &["deployment/app"] },
+    Copies { code: "BARE-POD", namespaces: &["bare"], objects: &["pdb/app"] },
+    Copies { code: "STUCK-TERMINATING", namespaces: &["stuck"], objects: &["pdb/app"] },
+    Copies { code: "LANDS-BACK", namespaces: &["lands-off", "lands-stop"], objects: &["deployment/app"] },
+    Copies { code: "FINALIZER", namespaces: &["held"], objects: &["pdb/app"] },
 ];
 
 #[test]

@@ -20,8 +20,8 @@ pub struct Copies {
     pub code: &'static str,
     /// Where its copies are: as many as it has fixes that kubectl carries out, in their order.
     pub namespaces: &'static [&'static str],
-    /// What a fix changes and its way back puts right again: `pdb/guard`.
-    pub object: &'static str,
+    /// What its fixes change and their ways back put right again: `pdb/guard`.
+    pub objects: &'static [&'static str],
 }
 
 /// A run that stands still; what holds it was found.
@@ -99,27 +99,27 @@ impl<'a> Stalled<'a> {
     /// The same, with what else has to happen before the run can go on.
     pub fn clear_and(self, copies: &[Copies], then: impl FnOnce()) -> Ended {
         let (mut before, mut back) = (BTreeMap::new(), Vec::new());
-        for Copies { code, namespaces, object } in copies {
+        for Copies { code, namespaces, objects } in copies {
             // Not every copy has every fix: a workload without a former revision cannot go back to it.
             let fixes = namespaces.iter().map(|namespace| self.fixes(self.finding(code, namespace)).len()).max();
             assert_eq!(fixes, Some(namespaces.len()), "{code}: a copy for each fix:\n{}", self.screen);
             for (number, namespace) in namespaces.iter().enumerate() {
                 let fix = &self.fixes(self.finding(code, namespace))[number];
-                before.insert((*namespace, *object), self.bed.essence(namespace, object));
+                before.insert(*namespace, essences(self.bed, namespace, objects));
                 println!("{code} in {namespace}: {}", fix["what"].as_str().unwrap());
                 self.run(&lines(&fix["run"]));
-                back.push((*code, *namespace, *object, lines(&fix["back"])));
+                back.push((*code, *namespace, *objects, lines(&fix["back"])));
             }
         }
         then();
         let (bed, run) = (self.bed, self.run);
         let ended = run.wait(GOES_ON);
         assert_eq!(ended.code, Some(0), "{ended}\n{}", bed.command("diagnose", &[]));
-        for (code, namespace, object, lines) in back.into_iter().filter(|(.., lines)| !lines.is_empty()) {
+        for (code, namespace, objects, lines) in back.into_iter().filter(|(.., lines)| !lines.is_empty()) {
             for line in lines {
                 run_line(bed, &line);
             }
-            assert_eq!(bed.essence(namespace, object), before[&(namespace, object)], "{code} in {namespace}: {object}");
+            assert_eq!(essences(bed, namespace, objects), before[namespace], "{code} in {namespace}");
         }
         ended
     }
@@ -144,6 +144,10 @@ impl<'a> Stalled<'a> {
             run_line(self.bed, line);
         }
     }
+}
+
+fn essences(bed: &Bed, namespace: &str, objects: &[&str]) -> Vec<Value> {
+    objects.iter().map(|object| bed.essence(namespace, object)).collect()
 }
 
 /// The kubectl lines of a remedy, as they are printed.
