@@ -54,7 +54,7 @@ pub(super) async fn diagnose(args: DiagnoseArgs, screen: Screen) -> Result<ExitC
 async fn owner(args: &DiagnoseArgs, question: &Question) -> Result<Owner, CliError> {
     let of_any_group = match question {
         Question::Nodes(_) | Question::Pod { .. } => args.target.whole_cluster("diagnose", beside(args))?,
-        Question::Group | Question::BeforeUpgrade => None,
+        Question::Group | Question::Update(_) | Question::BeforeUpgrade => None,
     };
     match of_any_group {
         Some(target) => whose::owner(target, args.target.cluster.is_some(), question).await,
@@ -70,13 +70,13 @@ async fn answered<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     telling: Telling<'_>,
 ) -> Result<ExitCode, CliError> {
     let failed = |error| not_diagnosed(error, &telling.commands);
+    // Before anything is said: whoever reads it may end it at once.
+    let stop = telling.args.watch.then(stop::listen);
     let mut inquiry = Inquiry::begin(ports, whose, question).await.map_err(failed)?;
     let mut found = inquiry.examine().await.map_err(failed)?;
     telling.tell(&found)?;
-    if !telling.args.watch {
-        return Ok(code(&found));
-    }
-    let (mut stop, mut trouble) = (stop::listen(), String::new());
+    let Some(mut stop) = stop else { return Ok(code(&found)) };
+    let mut trouble = String::new();
     loop {
         let next = later(ports.clock.now(), telling.args.interval);
         tokio::select! {

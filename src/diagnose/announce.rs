@@ -133,7 +133,7 @@ fn budgets(finding: &Finding) -> Vec<Object> {
         | Object::Claim { .. }
         | Object::Namespace(_)
         | Object::Quota { .. }
-        | Object::Webhook { .. }
+        | Object::Webhook(_)
         | Object::AdmissionPolicy(_)
         | Object::ApiServer
         | Object::Right(_) => Vec::new(),

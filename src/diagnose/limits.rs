@@ -65,6 +65,38 @@ pub const ROUNDS: usize = 6;
 /// A pod that nothing holds leaves within seconds; one for which that is not so for this long is told within the minute.
 pub const UNEXPLAINED: Duration = Duration::from_secs(45);
 
+/// A kubelet that restarts is back sooner, and so is a node that is short of something for a moment; the node controller
+/// itself waits 40 seconds for a word (50 in newer versions) before it says anything.
+pub const NODE_FLAPS: Duration = Duration::from_secs(45);
+
+/// A new node gets its network after its kubelet, and until then it is not Ready and carries taints of the start; a minute
+/// is twice what that takes.
+pub const FRESH_NODE: Duration = Duration::from_mins(1);
+
+/// A device plugin looks for driver and device when it starts; a driver that is compiled first takes minutes.
+pub const RESOURCES: Duration = Duration::from_mins(3);
+
+/// The cloud's node controller looks at instances every few seconds; a minute forgives one that is throttled.
+pub const NODE_OUTLIVES: Duration = Duration::from_mins(1);
+
+/// From an instance in service to its Node, as a matter of course: boot and bootstrap of a Linux AMI.
+pub const JOINS: Duration = Duration::from_mins(1);
+
+/// What no Linux node needs to join; it leaves twelve of the fifteen minutes that a replacement is given.
+pub const NEVER_JOINED: Duration = Duration::from_mins(3);
+
+/// Windows takes ten minutes and more to boot, and EKS itself gives up after fifteen.
+pub const NEVER_JOINED_WINDOWS: Duration = Duration::from_mins(15);
+
+/// Whoever answers a hook at launch registers or configures something; what takes longer than this eats up the quarter of
+/// an hour that a replacement is given.
+pub const HOOK_AT_LAUNCH: Duration = Duration::from_mins(5);
+
+/// Behind its own hook EKS drains a node for at most so long.
+pub const HOOK_AT_TERMINATION: Duration = Duration::from_mins(15);
+
+/// One instance that is lost before it serves is an accident, two that came for the same place are not.
+pub const LOSSES: u32 = 2;
 /// So many questions go out at once: what holds two hundred pods takes about two for each, and an API server answers that
 /// many reads of single objects within seconds. What is left is asked with the next round.
 pub const ASKS: usize = 500;

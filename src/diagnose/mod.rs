@@ -11,11 +11,13 @@ mod eks_codes;
 mod examiner;
 mod graph;
 mod group;
+mod joins;
 mod launch_words;
 mod launches;
 mod leaving;
 pub mod limits;
 mod missing;
+mod nodes;
 mod pages;
 mod pending;
 mod placing;
@@ -59,6 +61,8 @@ const RULES: &[Rule] = &[
     pending::RULE,
     missing::RULE,
     volumes::RULE,
+    nodes::RULE,
+    joins::RULE,
     launches::RULE,
     group::RULE,
     eks::RULE,

@@ -140,7 +140,7 @@ fn unbound(scene: &Scene<'_>, pod: &Pod, name: &str) -> Finding {
 }
 
 fn stranded_by(pod: &Pod, stranded: &Stranded<'_>) -> Finding {
-    let Stranded { claim, zones, hosts, cordoned } = stranded;
+    let Stranded { claim, zones, hosts, cordoned, grouped: _ } = stranded;
     let object = Object::Claim { namespace: pod.id.namespace.clone(), name: (*claim).to_owned() };
     let where_to = match (hosts.is_empty(), zones.is_empty()) {
         (false, _) => format!("on {}", hosts.join(", ")),

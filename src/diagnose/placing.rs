@@ -73,6 +73,27 @@ pub(super) struct Stranded<'a> {
     pub(super) hosts: &'a [String],
     /// Cordoned nodes of the group that could use it: their replacements may too.
     pub(super) cordoned: Vec<NodeName>,
+    /// Whether the group launches nodes where it can be used.
+    pub(super) grouped: bool,
+}
+
+impl Why<'_> {
+    /// Cordoned nodes of which one must be replaced before the pod has a place.
+    pub(super) fn cordoned(&self) -> &[NodeName] {
+        match self {
+            Self::Stranded(stranded) => &stranded.cordoned,
+            Self::Gated
+            | Self::NotLookedAt
+            | Self::Unbound(_)
+            | Self::TooLarge(_)
+            | Self::NoRoom
+            | Self::AllOut(_)
+            | Self::Apart { .. }
+            | Self::Affinity(_)
+            | Self::Tainted(_)
+            | Self::Unclear => &[],
+        }
+    }
 }
 
 /// A request that exceeds every node.
@@ -106,16 +127,15 @@ impl Placing<'_> {
     /// Whether a node that comes in the place of another may take it.
     pub(super) fn waits_for_nodes(&self) -> bool {
         match &self.why {
-            Why::NoRoom | Why::AllOut(_) | Why::Apart { short: None } => true,
-            Why::Stranded(stranded) => !stranded.cordoned.is_empty(),
+            Why::NoRoom | Why::AllOut(_) | Why::Apart { short: None } | Why::Unclear => true,
+            Why::Stranded(stranded) => stranded.grouped,
             Why::Gated
             | Why::NotLookedAt
             | Why::Unbound(_)
             | Why::TooLarge(_)
             | Why::Apart { short: Some(_) }
             | Why::Affinity(_)
-            | Why::Tainted(_)
-            | Why::Unclear => false,
+            | Why::Tainted(_) => false,
         }
     }
 
@@ -181,7 +201,11 @@ impl<'a> Seeker<'_, 'a> {
     /// A volume that can be used on no node that takes pods now.
     fn stranded(&self, is_said: bool) -> Option<Stranded<'a>> {
         let nowhere = |name: &'a String| {
-            let stranded = |zones, hosts, cordoned| Stranded { claim: name, zones, hosts, cordoned };
+            let launches = self.scene.view.snapshot.group().map(|group| &group.zones);
+            let stranded = |zones: &'a [Zone], hosts, cordoned| {
+                let grouped = zones.iter().any(|zone| launches.is_some_and(|launches| launches.contains(zone)));
+                Stranded { claim: name, zones, hosts, cordoned, grouped }
+            };
             let claim = match self.claim(name) {
                 Known::Is(claim) => claim.as_ref()?,
                 Known::Unknown(lack) => {

@@ -247,6 +247,14 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// Whether the group itself is asked about, beyond what a run waits for.
+    pub(super) fn looks_at_the_group(&self) -> bool {
+        match self.view.subject {
+            Subject::Group | Subject::Update(_) => true,
+            Subject::Run | Subject::Nodes(_) | Subject::Pod(_) | Subject::BeforeUpgrade => false,
+        }
+    }
+
     pub(super) fn is_about_a_pod(&self) -> bool {
         matches!(self.view.subject, Subject::Pod(_))
     }
@@ -307,8 +315,25 @@ impl<'a> Scene<'a> {
             NodePhase::Cordoning | NodePhase::Draining { .. } | NodePhase::Releasing | NodePhase::Quarantined => false,
         };
         let group = self.view.snapshot.group();
-        self.view.run.is_some_and(|run| run.awaits_nodes() || run.flights().values().any(leaves))
+        self.view.run.is_some_and(|run| run.awaits_nodes() || run.flights().values().any(leaves) || self.empties_one())
             || group.is_some_and(|group| group.missing() > 0 || group.instances.values().any(coming))
+    }
+
+    /// Whether no budget keeps any pod of a node that is being emptied: it will soon be one that is replaced, unless
+    /// something else is found there.
+    fn empties_one(&self) -> bool {
+        let kept: BTreeSet<&Uid> = self
+            .blocked
+            .values()
+            .flat_map(|(_, pods)| pods)
+            .chain(self.doubled.values().flatten())
+            .map(|pod| &pod.id.uid)
+            .collect();
+        let is_kept = |node: &Node| {
+            let mut pods = self.leavers.iter().filter(|leaver| leaver.node.name == node.name);
+            pods.any(|leaver| kept.contains(&leaver.pod.id.uid))
+        };
+        self.nodes.iter().any(|node| node.unschedulable && !is_kept(node))
     }
 
     /// All that had to be known so far.

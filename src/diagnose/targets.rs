@@ -1,7 +1,5 @@
 //! Where a diagnosis looks: never at all of a cluster, only at what is to move and does not.
 
-#![allow(dead_code, reason = "read by the rules of nodes, joins and launches, which come next")]
-
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
@@ -21,6 +19,8 @@ pub(super) struct Comer<'a> {
     pub(super) replaces: Option<&'a Member>,
     /// Since when it is where it is in its life, as far as anybody knows.
     pub(super) since: Timestamp,
+    /// How many instances that came for the same were lost before they served.
+    pub(super) lost: u32,
     /// Extended resources that it must offer.
     pub(super) extended: Vec<&'a str>,
     /// Whether a run waits for it: then it counts only once it lacks nothing.
@@ -72,7 +72,8 @@ pub(super) fn targets<'a>(view: &View<'a>) -> Targets<'a> {
             let empty: Vec<_> = view.run.into_iter().flat_map(empty).collect();
             let goers = leaving(view).filter(|goer| empty.iter().any(|flight| flight.member.instance == *goer.id));
             let goers = goers.collect();
-            Targets { nodes, owed: owed(view), comers: awaited(view), goers, empty }
+            let comers = awaited(view).into_iter().chain(out(view)).collect();
+            Targets { nodes, owed: owed(view), comers, goers, empty }
         }
         Subject::Group | Subject::Update(_) => Targets {
             nodes,
@@ -142,9 +143,20 @@ fn awaited<'a>(view: &View<'a>) -> Vec<Comer<'a>> {
         let instance = view.snapshot.group()?.instances.get(launched.instance)?;
         let node = view.snapshot.node_of(launched.instance);
         let since = view.memory.stage_since(instance, node).unwrap_or(launched.seen_at);
-        Some(Comer { instance, node, replaces: awaited.replaces, since, extended: launched.extended, awaited: true })
+        let Awaited { replaces, lost, .. } = awaited;
+        Some(Comer { instance, node, replaces, since, lost, extended: launched.extended, awaited: true })
     });
     comers.collect()
+}
+
+/// Members that do not serve, and not because of this run, where it waits for nodes that do.
+fn out<'a>(view: &View<'a>) -> Vec<Comer<'a>> {
+    let Some(run) = view.run.filter(|run| run.is_short_of_nodes()) else { return Vec::new() };
+    let awaited: BTreeSet<_> = run.awaited().filter_map(|awaited| Some(awaited.launched?.instance)).collect();
+    let taken = run.taken();
+    let mut members = members_that_come(view);
+    members.retain(|comer| !awaited.contains(&comer.instance.id) && !taken.contains(&comer.instance.id));
+    members
 }
 
 /// As many launches as the group is short of, where no run knows more.
@@ -164,8 +176,8 @@ fn members_that_come<'a>(view: &View<'a>) -> Vec<Comer<'a>> {
             Lifecycle::Terminating(_) | Lifecycle::Apart(_) => false,
         };
         let since = since(view, group, instance, node);
-        let (replaces, extended, awaited) = (None, Vec::new(), false);
-        comes.then_some(Comer { instance, node, replaces, since, extended, awaited })
+        let (replaces, lost, extended, awaited) = (None, 0, Vec::new(), false);
+        comes.then_some(Comer { instance, node, replaces, since, lost, extended, awaited })
     });
     members.collect()
 }

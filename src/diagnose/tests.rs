@@ -4,9 +4,11 @@ mod budgets;
 mod containers;
 mod eks;
 mod groups;
+mod joins;
 mod launches;
 mod leaving;
 mod missing;
+mod nodes;
 mod pending;
 mod ranking;
 mod refused;
@@ -56,6 +58,32 @@ impl Cluster {
 
     fn see(&mut self, change: Change) {
         self.snapshot.apply(change);
+    }
+
+    /// With a node group of these instances, each where it is in its life.
+    fn group(mut self, instances: &[(&str, &str)]) -> Self {
+        let template = LaunchTemplate { id: "lt-1".to_owned(), version: "2".to_owned() };
+        let instance = |(id, lifecycle): &(&str, &str)| Instance {
+            id: (*id).into(),
+            zone: "a".into(),
+            lifecycle: Lifecycle::parse(lifecycle),
+            healthy: true,
+            template: Some(template.clone()),
+            instance_type: "m6i.large".to_owned(),
+            protected: false,
+            no_node: false,
+        };
+        let instances: BTreeMap<InstanceId, Instance> =
+            instances.iter().map(|described| ((described.0).into(), instance(described))).collect();
+        let leaves = |instance: &&Instance| matches!(instance.lifecycle, Lifecycle::Terminating(_));
+        let desired = u32::try_from(instances.len() - instances.values().filter(leaves).count()).unwrap();
+        let mut group = group(&[]);
+        (group.size.desired, group.target.template, group.instances) = (desired, Some(template), instances);
+        if let Some(nodegroup) = &mut group.nodegroup {
+            nodegroup.role = Some("arn:aws:iam::111122223333:role/team/eks-node".to_owned());
+        }
+        self.see(Change::Group(Box::new(group)));
+        self
     }
 
     /// With this answer.
@@ -162,6 +190,7 @@ fn group(nodes: &[&str]) -> Group {
             release: None,
             ami_type: None,
             capacity_type: None,
+            role: None,
         }),
     }
 }

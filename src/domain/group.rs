@@ -246,6 +246,9 @@ pub struct Nodegroup {
     pub ami_type: Option<String>,
     /// `ON_DEMAND`, `SPOT`, `CAPACITY_BLOCK`.
     pub capacity_type: Option<String>,
+    /// The IAM role of its nodes, by ARN.
+    #[serde(default)]
+    pub role: Option<String>,
 }
 
 /// `status` of a managed node group.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::rollout::Rollout;
+use super::{rollout::Rollout, waiting::WaitingOn};
 use crate::domain::{InstanceId, Member, NodeName};
 
 /// A node that is to come.
@@ -52,6 +52,13 @@ impl Rollout {
             }),
         });
         owed.chain(arriving)
+    }
+
+    /// Whether it waits because too many nodes are out, whoever took them out.
+    #[must_use]
+    pub fn is_short_of_nodes(&self) -> bool {
+        let mut waits = self.told.values().flat_map(|told| &told.on);
+        waits.any(|on| matches!(on, WaitingOn::NodesOut { .. }))
     }
 
     /// Extended resources that a new node must offer: those of the node that it replaces, else those of all old ones.

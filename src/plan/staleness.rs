@@ -212,6 +212,7 @@ mod tests {
                 release: None,
                 ami_type: None,
                 capacity_type: None,
+                role: None,
             }),
         })));
         disagreements(&snapshot).join("\n")

@@ -98,7 +98,11 @@ impl Drop for StandIn {
 }
 
 async fn answer(State(known): State<Arc<Mutex<Known>>>, method: Method, uri: Uri, body: Bytes) -> Response {
-    if uri.query().is_some_and(|query| query.contains("watch=true")) {
+    let query = uri.query().unwrap_or_default();
+    if query.contains("sendInitialEvents=true") {
+        return status(400, "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled");
+    }
+    if query.contains("watch=true") {
         return pending().await;
     }
     let mut known = known.lock().unwrap();
@@ -127,7 +131,7 @@ async fn answer(State(known): State<Arc<Mutex<Known>>>, method: Method, uri: Uri
             Some(lease) => object(lease.clone()),
             None => status(404, "not found"),
         },
-        Method::GET => get(&known, path, uri.query().unwrap_or_default()),
+        Method::GET => get(&known, path, query),
         method => {
             known.writes.push(format!("{method} {path}"));
             status(403, "nothing is to be written here")

@@ -32,14 +32,14 @@ fn place() -> Place {
 #[test]
 fn the_group_is_found_from_the_nodes_label() {
     let place = place();
-    assert_snapshot!(place.mngup("diagnose -c prod --node ip-10-0-1-7"), @"");
+    assert_snapshot!(place.mngup("diagnose -c prod --kubeconfig kubeconfig --node ip-10-0-1-7"), @"");
     assert!(place.aws.calls().iter().any(|call| call.action == "eks:DescribeNodegroup"));
 }
 
 #[test]
 fn a_node_of_no_group_is_looked_at_without_aws_and_so_is_a_pod_there() {
-    assert_snapshot!(place().mngup("diagnose -c prod --node ip-10-0-2-9.ec2.internal"), @"");
-    assert_snapshot!(place().mngup("diagnose -c prod --pod shop/web-1"), @"");
+    assert_snapshot!(place().mngup("diagnose -c prod --kubeconfig kubeconfig --node ip-10-0-2-9.ec2.internal"), @"");
+    assert_snapshot!(place().mngup("diagnose -c prod --kubeconfig kubeconfig --pod shop/web-1"), @"");
 }
 
 #[test]
@@ -51,17 +51,17 @@ fn a_kubeconfig_is_enough() {
 
 #[test]
 fn names_that_do_not_exist_lead_to_those_that_do() {
-    assert_snapshot!(place().mngup("diagnose -c prod --node 10.0.1.7"), @"");
-    assert_snapshot!(place().mngup("diagnose -c prod --node db"), @"");
-    assert_snapshot!(place().mngup("diagnose -c prod --pod shop/wbe-1"), @"");
-    assert_snapshot!(place().mngup("diagnose -c prod --node ip-10-0-1-7 --node ip-10-0-2-9"), @"");
+    assert_snapshot!(place().mngup("diagnose -c prod --kubeconfig kubeconfig --node 10.0.1.7"), @"");
+    assert_snapshot!(place().mngup("diagnose -c prod --kubeconfig kubeconfig --node db"), @"");
+    assert_snapshot!(place().mngup("diagnose -c prod --kubeconfig kubeconfig --pod shop/wbe-1"), @"");
+    assert_snapshot!(place().mngup("diagnose -c prod --kubeconfig kubeconfig --node ip-10-0-1-7 --node ip-10-0-2-9"), @"");
 }
 
 #[test]
 fn who_may_not_read_it_is_told_which_right_lacks() {
     let place = place();
     place.api.deny("get nodes");
-    assert_snapshot!(place.mngup("diagnose -c prod --node ip-10-0-1-7"), @"");
+    assert_snapshot!(place.mngup("diagnose -c prod --kubeconfig kubeconfig --node ip-10-0-1-7"), @"");
     place.api.deny("get pods");
-    assert_snapshot!(place.mngup("diagnose -c prod --pod shop/web-2"), @"");
+    assert_snapshot!(place.mngup("diagnose -c prod --kubeconfig kubeconfig --pod shop/web-2"), @"");
 }

@@ -14,7 +14,7 @@ use mngup::{
 
 use crate::{
     BLOCKS,
-    proofs::{Proof, proof},
+    proofs::{About, Proof, proof},
     told, worlds,
 };
 
@@ -49,7 +49,7 @@ fn alone(cause: Cause) -> Option<Alone> {
         }
         Family::Node | Family::Join | Family::Launch | Family::Group | Family::Eks => false,
     };
-    if proof.grade != BLOCKS || proof.about_a_node || !proof.combines || !about_pods {
+    if proof.grade != BLOCKS || proof.about != About::Run || !proof.combines || !about_pods {
         return None;
     }
     let rehearsal = watched(proof.world.clone());

@@ -66,7 +66,10 @@ fn workload(rng: &mut Rng, index: u32) -> WorkloadSpec {
 fn fault(rng: &mut Rng) -> Fault {
     let at = Duration::from_secs(rng.between(1, 1200).into());
     let what = match rng.between(0, 4) {
-        0 => FaultKind::NotReady { node: Target::Serving, lasts: Some(Duration::from_secs(rng.between(5, 30).into())) },
+        0 => {
+            let lasts = Some(Duration::from_secs(rng.between(5, 30).into()));
+            FaultKind::NotReady { node: Target::Serving, lasts, says: None }
+        }
         1 => FaultKind::DeletePod { workload: "default/app-0".to_owned() },
         2 => FaultKind::BudgetLag { lag: Duration::from_secs(rng.between(1, 8).into()) },
         3 => FaultKind::LaunchesFail { lasts: Some(Duration::from_secs(30)), zone: None, reason: None },

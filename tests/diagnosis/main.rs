@@ -12,6 +12,7 @@
 )]
 
 mod asking;
+mod capacity;
 mod combined;
 mod healthy;
 mod outside;
@@ -27,7 +28,7 @@ use mngup::{
     sim::{World, WorldSpec},
 };
 
-use crate::proofs::{Proof, proof};
+use crate::proofs::{About, Begins, Proof, proof};
 
 /// Within which a cause is to be found after its node was cordoned.
 const WITHIN: Duration = Duration::from_mins(1);
@@ -47,7 +48,7 @@ fn score() {
         let proof = proof(cause);
         let found = find(cause, &proof);
         let near = match &proof.outside {
-            None => alarms(&proof.near_miss, cause),
+            None => alarms(&proof, cause),
             Some(question) => outside::alarm(&proof.near_miss, question, cause),
         };
         let (after, object) = match &found {
@@ -87,8 +88,7 @@ fn find(cause: Cause, proof: &Proof) -> Option<(Duration, String)> {
         // What ends a run is told as it ends; nothing is left to look at afterwards.
         let mut looked = rehearsal.diagnoses().chain([&found]);
         if let Some((at, finding)) = looked.find_map(|found| Some((found.at, told(found, cause, proof)?))) {
-            let held_since = if proof.owed { owed_since(&rehearsal) } else { cordoned_at(&rehearsal, finding) };
-            let held_since = held_since.expect("it holds something up");
+            let held_since = held_since(&rehearsal, proof, finding).expect("it holds something up");
             return Some((elapsed(held_since, at).saturating_sub(proof.by_nature), finding.object.to_string()));
         }
     }
@@ -107,13 +107,27 @@ fn told<'a>(found: &'a Diagnosis, cause: Cause, proof: &Proof) -> Option<&'a Fin
     }
 }
 
-/// When the first of the nodes that it holds was to be emptied.
-fn cordoned_at(rehearsal: &Rehearsal, finding: &Finding) -> Option<jiff::Timestamp> {
-    rehearsal.records().iter().find_map(|record| {
-        let Event::NodeCordoned { node, .. } = &record.event else { return None };
-        let holds_it = finding.holds.nodes.is_empty() || finding.holds.nodes.contains(node);
-        holds_it.then_some(record.at)
-    })
+/// Since when it is in somebody's way.
+fn held_since(rehearsal: &Rehearsal, proof: &Proof, finding: &Finding) -> Option<jiff::Timestamp> {
+    let holds = &finding.holds;
+    let is_it = |event: &Event| match (proof.begins, event) {
+        (Begins::Cordoned, Event::NodeCordoned { node, .. }) => holds.nodes.is_empty() || holds.nodes.contains(node),
+        (Begins::Launched, Event::Launched { instance, .. }) | (Begins::Joined, Event::Joined { instance, .. }) => {
+            holds.instances.contains(instance)
+        }
+        (Begins::Left, Event::InstanceLeft { member, .. }) => {
+            let node = member.node.as_ref().is_some_and(|node| holds.nodes.contains(node));
+            node || holds.instances.contains(&member.instance)
+        }
+        (_, _) => false,
+    };
+    match proof.begins {
+        Begins::At(after) => Some(later(rehearsal.world().start(), after)),
+        Begins::Owed => owed_since(rehearsal),
+        Begins::Cordoned | Begins::Launched | Begins::Joined | Begins::Left => {
+            rehearsal.records().iter().find(|record| is_it(&record.event)).map(|record| record.at)
+        }
+    }
 }
 
 /// When the first instance began to leave: from then on the group owes one.
@@ -122,11 +136,21 @@ fn owed_since(rehearsal: &Rehearsal) -> Option<jiff::Timestamp> {
     group.activities.iter().filter(|activity| activity.is_termination()).map(|activity| activity.started_at).min()
 }
 
-/// The first false alarm in this world; for a cause that blocks nothing, whether it is told at all.
-fn alarms(spec: &WorldSpec, cause: Cause) -> Option<String> {
-    let mut rehearsal = begin(spec);
-    let end = later(rehearsal.world().now(), WATCHED);
-    rehearsal.play_until(end).expect("an upgrade keeps every promise");
+/// The first false alarm in the world beside it; for a cause that blocks nothing, whether it is told at all.
+fn alarms(proof: &Proof, cause: Cause) -> Option<String> {
+    let mut rehearsal = begin(&proof.near_miss);
+    let start = rehearsal.world().now();
+    let mut at = start;
+    while elapsed(start, at) < WATCHED {
+        at = later(at, STEP);
+        rehearsal.play_until(at).expect("an upgrade keeps every promise");
+        if proof.about != About::Run {
+            let found = rehearsal.examine(&proof.subject(&rehearsal));
+            if let Some(finding) = found.blocking().find(|finding| finding.cause == cause) {
+                return Some(format!("{} {}", finding.cause, finding.object));
+            }
+        }
+    }
     let alarm = rehearsal.diagnoses().flat_map(Diagnosis::blocking).find(|finding| finding.cause == cause);
     alarm.map(|finding| format!("{} {}", finding.cause, finding.object))
 }

@@ -3,6 +3,7 @@
 mod aws;
 mod containers;
 mod missing;
+mod nodes;
 mod pending;
 mod refused;
 
@@ -23,6 +24,34 @@ use mngup::{
 
 use crate::BLOCKS;
 
+/// What is asked about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// What the run waits for.
+    Run,
+    /// The nodes that are being emptied.
+    Nodes,
+    /// The group.
+    Group,
+}
+
+/// When a cause begins to be in somebody's way.
+#[derive(Clone, Copy)]
+pub enum Begins {
+    /// When a node that it holds was cordoned.
+    Cordoned,
+    /// When an instance began to leave, and another was owed.
+    Owed,
+    /// When an instance that it holds was launched.
+    Launched,
+    /// When that became a Node.
+    Joined,
+    /// When an instance that it holds, or that of a node, was on its way out.
+    Left,
+    /// So long after the world began.
+    At(Duration),
+}
+
 /// How a cause is shown.
 pub struct Proof {
     pub world: WorldSpec,
@@ -33,14 +62,14 @@ pub struct Proof {
     pub under: Option<Cause>,
     /// What a controller is given by its own rules before anybody can call it late.
     pub by_nature: Duration,
-    /// Whether a node is asked about, not the run.
-    pub about_a_node: bool,
+    /// What is asked about.
+    pub about: About,
+    /// When it begins to be in somebody's way.
+    pub begins: Begins,
     /// Whether it is about pods of one namespace, so that others can stand beside it.
     pub combines: bool,
     /// What is asked by somebody without a run; none asks in the middle of an upgrade.
     pub outside: Option<Question>,
-    /// Whether the block begins with an instance that is owed, not with a cordon.
-    pub owed: bool,
     pub near_miss: WorldSpec,
 }
 
@@ -52,10 +81,10 @@ impl Proof {
             grade: BLOCKS,
             under: None,
             by_nature: Duration::ZERO,
-            about_a_node: false,
+            about: About::Run,
+            begins: Begins::Cordoned,
             combines: true,
             outside: None,
-            owed: false,
             near_miss,
         }
     }
@@ -64,6 +93,16 @@ impl Proof {
     /// the way of all others.
     fn alone(self) -> Self {
         Self { combines: false, ..self }
+    }
+
+    /// The same, with this asked about.
+    fn about(self, about: About) -> Self {
+        Self { about, ..self }
+    }
+
+    /// The same, in somebody's way from then on, though nobody could call it late for so many seconds.
+    fn since(self, begins: Begins, by_nature: u64) -> Self {
+        Self { begins, by_nature: Duration::from_secs(by_nature), ..self }
     }
 
     /// The same in another namespace.
@@ -79,12 +118,15 @@ impl Proof {
     }
 
     pub fn subject(&self, rehearsal: &Rehearsal) -> Subject {
-        if !self.about_a_node {
-            return Subject::Run;
+        match self.about {
+            About::Run => Subject::Run,
+            About::Group => Subject::Group,
+            About::Nodes => {
+                // One whose pods are watched, for it is being emptied.
+                let cordoned = rehearsal.world().group_nodes().filter(|node| node.unschedulable);
+                Subject::Nodes(cordoned.map(|node| node.name.clone()).collect())
+            }
         }
-        // One whose pods are watched, for it is being emptied.
-        let cordoned = rehearsal.world().group_nodes().filter(|node| node.unschedulable);
-        Subject::Nodes(cordoned.map(|node| node.name.clone()).collect())
     }
 }
 
@@ -184,7 +226,7 @@ pub fn proof(cause: Cause) -> Proof {
                 world(WorkloadSpec { trouble: Some(first(TroubleKind::StuckTerminating)), ..cart(out(1)) });
             with_daemon.workloads.push(daemon);
             let proof = Proof::new(with_daemon, "node/", world(cart(out(1))));
-            Proof { grade: Grade::Notes, about_a_node: true, ..proof }
+            Proof { grade: Grade::Notes, about: About::Nodes, ..proof }
         }
         Cause::WebhookDenies => refused::webhook_denies(),
         Cause::WebhookDown => refused::webhook_down(),
@@ -222,6 +264,23 @@ pub fn proof(cause: Cause) -> Proof {
             let proof = Proof::new(starts_in(30), "pod/default/cart", starts_in(1));
             Proof { grade: Grade::Waits, ..proof }
         }
+        Cause::KubeletSilent => nodes::kubelet_silent(),
+        Cause::NodeNotReady => nodes::node_not_ready(),
+        Cause::NodeCni => nodes::node_cni(),
+        Cause::NodeRuntime => nodes::node_runtime(),
+        Cause::NodeNoAddresses => nodes::node_no_addresses(),
+        Cause::NodeDaemonset => nodes::node_daemonset(),
+        Cause::NodeTaintStays => nodes::node_taint_stays(),
+        Cause::NodeResourceMissing => nodes::node_resource_missing(),
+        Cause::NodeCordonedNew => nodes::node_cordoned_new(),
+        Cause::NodeOutlivesInstance => nodes::node_outlives_instance(),
+        Cause::HookHoldsLaunch => nodes::hook_holds_launch(),
+        Cause::HookHoldsTermination => nodes::hook_holds_termination(),
+        Cause::InstanceNeverJoined => nodes::instance_never_joined(),
+        Cause::JoinNoAccess => nodes::join_no_access(),
+        Cause::InstanceProtected => nodes::instance_protected(),
+        Cause::InstanceWrongTemplate => nodes::instance_wrong_template(),
+        Cause::InstanceLost => nodes::instance_lost(),
         Cause::NoCapacity => pending::no_capacity(),
         Cause::PodTooLarge => pending::too_large(),
         Cause::PodAffinity => pending::affinity(),

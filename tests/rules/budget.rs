@@ -128,6 +128,7 @@ fn strategy_minimal_asks_for_no_extra_node() {
         release: None,
         ami_type: None,
         capacity_type: None,
+        role: None,
     };
     scene.change_group(|group| group.nodegroup = Some(nodegroup));
     let limits = Limits::resolve(&Policy::default(), &scene.group, 2).unwrap();

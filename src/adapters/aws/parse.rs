@@ -135,6 +135,7 @@ pub(super) fn nodegroup(cluster: &ClusterName, name: &NodegroupName, described: 
         release: described.release_version().map(str::to_owned),
         ami_type: described.ami_type().map(|kind| kind.as_str().to_owned()),
         capacity_type: described.capacity_type().map(|kind| kind.as_str().to_owned()),
+        role: described.node_role().map(str::to_owned),
     }
 }
 

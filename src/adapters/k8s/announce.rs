@@ -63,7 +63,7 @@ impl KubeCluster {
             | Object::Claim { .. }
             | Object::Namespace(_)
             | Object::Quota { .. }
-            | Object::Webhook { .. }
+            | Object::Webhook(_)
             | Object::AdmissionPolicy(_)
             | Object::ApiServer
             | Object::Right(_) => return None,

@@ -297,7 +297,7 @@ fn about(object: &Object) -> Option<(String, String)> {
         | Object::Asg(_)
         | Object::Nodegroup(_)
         | Object::Update(_)
-        | Object::Webhook { .. }
+        | Object::Webhook(_)
         | Object::AdmissionPolicy(_)
         | Object::ApiServer
         | Object::Right(_) => None,

@@ -1,5 +1,7 @@
 //! Pods without a node wait for the group to bring nodes, and it for the nodes that are to be replaced and do not empty.
 
+use std::collections::BTreeMap;
+
 use super::{
     super::{
         pending::unplaced,
@@ -10,11 +12,13 @@ use super::{
     Graph, Vertex,
     group::asg,
 };
-use crate::domain::{Known, Object, Pod};
+use crate::domain::{Known, Node, NodeName, Object, Pod};
 
 pub(super) fn pending(scene: &Scene<'_>, graph: &mut Graph) {
-    let group = asg(scene);
-    let mut waits = false;
+    // Whoever waits for room is content with a node that comes, and with one that takes the place of another; what waits for
+    // a launch is not.
+    let group = asg(scene).map(|asg| (asg.clone(), Vertex::leaves(asg.object)));
+    let mut in_zones = Vec::new();
     for pod in unplaced(scene) {
         let placing = placing(scene, pod);
         let mut from = Vertex::serves(Object::Pod(pod.id.clone()));
@@ -22,16 +26,41 @@ pub(super) fn pending(scene: &Scene<'_>, graph: &mut Graph) {
             graph.edge(from, claim.clone());
             from = claim;
         }
-        if let Some(group) = group.clone().filter(|_| placing.waits_for_nodes()) {
-            graph.edge(from, group);
-            waits = true;
+        let of_its_zone = placing.why.cordoned();
+        if !of_its_zone.is_empty() {
+            in_zones.push((from, of_its_zone.to_vec()));
+        } else if let Some((_, room)) = group.clone().filter(|_| placing.waits_for_nodes()) {
+            graph.edge(from, room);
         }
     }
-    if let Some(group) = group.filter(|_| waits) {
-        // Each that empties is replaced by one that has room.
-        let out = scene.leavers.iter().map(|leaver| leaver.node).filter(|node| node.unschedulable);
-        for node in out {
-            graph.edge(group.clone(), Vertex::leaves(Object::Node(node.name.clone())));
+    for (claim, nodes) in in_zones {
+        replaced(scene, graph, &claim, |node| nodes.contains(&node.name));
+    }
+    if let Some((launches, room)) = group {
+        replaced(scene, graph, &room, |_| true);
+        graph.edge(room, launches);
+    }
+}
+
+/// A cordoned node that empties is replaced by one that has room. It needs none itself where none of its pods waits for
+/// one that waits for room: any such node will do. Where there is none, pods wait for each other in a ring, and that is so
+/// whatever else holds their nodes.
+fn replaced(scene: &Scene<'_>, graph: &mut Graph, from: &Vertex, is_meant: impl Fn(&Node) -> bool) {
+    let mut waits: BTreeMap<&NodeName, Vec<Vertex>> = BTreeMap::new();
+    for leaver in scene.leavers.iter().filter(|leaver| leaver.node.unschedulable && is_meant(leaver.node)) {
+        let pod = Vertex::leaves(Object::Pod(leaver.pod.id.clone()));
+        let waits = waits.entry(&leaver.node.name).or_default();
+        if graph.reach(&pod, |_| false).contains(from) {
+            waits.push(pod);
+        }
+    }
+    let empties: Vec<_> = waits.iter().filter(|(_, pods)| pods.is_empty()).map(|(node, _)| *node).collect();
+    for node in &empties {
+        graph.edge(from.clone(), Vertex::leaves(Object::Node((*node).clone())));
+    }
+    if empties.is_empty() {
+        for pod in waits.into_values().flatten() {
+            graph.edge(from.clone(), pod);
         }
     }
 }

@@ -34,6 +34,10 @@ pub struct AsgConfig {
     pub hooks: Vec<Hook>,
     /// Launches that fail.
     pub failures: Vec<LaunchFailure>,
+    /// The version that instances are launched from until then, whatever the group names.
+    pub stale: Option<(u32, Timestamp)>,
+    /// Whether new instances are protected from scale-in.
+    pub protects_new: bool,
     /// Processes that are suspended at the start.
     pub suspended: BTreeSet<Process>,
     /// The service principal that alone may change the group.

@@ -97,6 +97,14 @@ impl AutoScalingGroup {
         });
     }
 
+    /// What an instance is launched from now: that of the group, or one that a warm pool still has.
+    fn launch_template(&self, instance_type: &str) -> Option<LaunchTemplate> {
+        let template = self.current_template(instance_type)?;
+        let stale = self.config.stale.filter(|(_, until)| self.now < *until);
+        let version = stale.map_or(template.version, |(version, _)| version.to_string());
+        Some(LaunchTemplate { id: template.id, version })
+    }
+
     fn run_instance(&mut self, zone: Zone, subnet: String, instance_type: String, why: &Why) -> InstanceId {
         let id = self.new_id();
         let activity = self.record(Activity {
@@ -111,7 +119,7 @@ impl AutoScalingGroup {
             progress: 30,
             place: Some((subnet.clone(), zone.clone())),
         });
-        let template = self.current_template(&instance_type);
+        let template = self.launch_template(&instance_type);
         let launched = AsgEventKind::Launched {
             zone: zone.clone(),
             instance_type: instance_type.clone(),
@@ -126,7 +134,7 @@ impl AutoScalingGroup {
             state: InstanceState::Pending,
             launched_at: self.now,
             running_since: None,
-            protected: false,
+            protected: self.config.protects_new,
             healthy: true,
             repeated_terminations: 0,
             activity: Some(activity.id),

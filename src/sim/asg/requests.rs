@@ -219,6 +219,11 @@ impl AutoScalingGroup {
         self.config.failures.push(failure);
     }
 
+    /// Launches from this version until then.
+    pub fn launch_stale(&mut self, version: u32, until: Timestamp) {
+        self.config.stale = Some((version, until));
+    }
+
     /// Takes all failures away, and lets the next attempt be made now.
     pub fn clear_failures(&mut self, now: Timestamp) {
         self.at(now);

@@ -44,6 +44,8 @@ fn config(nodes_per_zone: &[u32]) -> AsgConfig {
         delays: Delays { launch: Duration::from_secs(40), terminate: Duration::from_secs(10), ..Delays::default() },
         hooks: Vec::new(),
         failures: Vec::new(),
+        stale: None,
+        protects_new: false,
         suspended: BTreeSet::new(),
         operator: None,
         instance_refresh: None,

@@ -220,6 +220,9 @@ fn check_fault(spec: &WorldSpec, fault: &FaultKind, field: &str) -> Result<(), W
         | FaultKind::KubeletDead { .. }
         | FaultKind::NeverJoin { .. }
         | FaultKind::NeverReady { .. }
+        | FaultKind::StaleLaunches { .. }
+        | FaultKind::LaunchesLost { .. }
+        | FaultKind::Shrink { .. }
         | FaultKind::Uncordon { .. }
         | FaultKind::Cordon { .. }
         | FaultKind::DeleteNamespace { .. }

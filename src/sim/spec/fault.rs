@@ -34,6 +34,9 @@ pub enum FaultKind {
         /// How long; none for ever.
         #[serde(default, with = "optional_span")]
         lasts: Option<Duration>,
+        /// What it says of itself; none says that it is not Ready.
+        #[serde(default)]
+        says: Option<String>,
     },
     /// The kubelet dies: nothing starts and nothing stops there.
     KubeletDead {
@@ -74,6 +77,26 @@ pub enum FaultKind {
         /// How long; none for ever.
         #[serde(default, with = "optional_span")]
         lasts: Option<Duration>,
+        /// What they say of themselves; none says that they are not Ready.
+        #[serde(default)]
+        says: Option<String>,
+    },
+    /// Instances that are launched from now on are of the old template version, as from a warm pool that was filled before.
+    StaleLaunches {
+        /// How long; none for ever.
+        #[serde(default, with = "optional_span")]
+        lasts: Option<Duration>,
+    },
+    /// EC2 takes every machine away that is launched from now on, as soon as it runs.
+    LaunchesLost {
+        /// How long; none for ever.
+        #[serde(default, with = "optional_span")]
+        lasts: Option<Duration>,
+    },
+    /// Somebody has the group want fewer.
+    Shrink {
+        /// So many.
+        by: u32,
     },
     /// EC2 has no more instances of this type; the group's other types are launched instead.
     TypeRunsOut {

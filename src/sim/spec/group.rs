@@ -41,6 +41,18 @@ pub struct GroupSpec {
     /// Taints of its nodes.
     #[serde(default)]
     pub taints: Vec<TaintSpec>,
+    /// Taints that nodes begin with, beside those.
+    #[serde(default)]
+    pub startup_taints: Vec<StartupTaintSpec>,
+    /// Extended resources of its instance types that nodes which come later do not offer.
+    #[serde(default)]
+    pub lacks: Vec<String>,
+    /// How the cluster knows the role of its nodes; where it does not, nodes that come later never register.
+    #[serde(default)]
+    pub access: AccessSpec,
+    /// Whether its instances are protected from scale-in.
+    #[serde(default)]
+    pub protected: bool,
     /// Lifecycle hooks.
     #[serde(default)]
     pub hooks: HookSpec,
@@ -140,6 +152,30 @@ pub struct InstanceTypeSpec {
     pub extended: BTreeMap<String, u64>,
 }
 
+/// A taint that a node begins with.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct StartupTaintSpec {
+    /// Its key: `ebs.csi.aws.com/agent-not-ready`.
+    pub key: String,
+    /// How long after the node is Ready its agent takes it off; none never does.
+    #[serde(default, with = "optional_span")]
+    pub leaves: Option<Duration>,
+}
+
+/// How a cluster knows the role of its nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccessSpec {
+    /// By an access entry.
+    #[default]
+    Entry,
+    /// By `configmap/aws-auth`.
+    AwsAuth,
+    /// Not at all.
+    None,
+}
+
 /// Lifecycle hooks, by how long they hold an instance.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -189,6 +225,10 @@ impl GroupSpec {
             labels: BTreeMap::new(),
             old_labels: BTreeMap::new(),
             taints: Vec::new(),
+            startup_taints: Vec::new(),
+            lacks: Vec::new(),
+            access: AccessSpec::default(),
+            protected: false,
             hooks: HookSpec::default(),
             suspended: Vec::new(),
             operator: None,

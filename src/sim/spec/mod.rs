@@ -16,7 +16,9 @@ use serde::Deserialize;
 
 pub use eks::{IssueSpec, LeftSpec, NamedNode, UpdateErrorSpec, UpdateSpec};
 pub use fault::{Fault, FaultKind, Replies, Target};
-pub use group::{GroupSpec, HookSpec, InstanceTypeSpec, NodegroupSpec, StrategySpec, TemplateSpec};
+pub use group::{
+    AccessSpec, GroupSpec, HookSpec, InstanceTypeSpec, NodegroupSpec, StartupTaintSpec, StrategySpec, TemplateSpec,
+};
 pub use load::{SHOP, SpecError};
 pub use random::random_spec;
 pub use units::{Cpu, Memory, parse_span};

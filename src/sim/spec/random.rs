@@ -224,7 +224,7 @@ fn fault(rng: &mut Rng, spec: &WorldSpec) -> Fault {
     let lasts = Some(rng.millis(10_000, 300_000));
     let what = match (rng.between(0, 8), workload) {
         (0, _) => FaultKind::SpotLoss { node },
-        (1, _) => FaultKind::NotReady { node, lasts },
+        (1, _) => FaultKind::NotReady { node, lasts, says: None },
         (2, _) => FaultKind::LaunchesFail { lasts, zone: None, reason: None },
         (3, _) => FaultKind::Uncordon { node: Target::Cordoned },
         (4, _) => FaultKind::Cordon { node: Target::Serving },

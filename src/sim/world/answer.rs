@@ -8,10 +8,17 @@ use super::{
 };
 use crate::{
     domain::{
-        Answer, Ask, Fact, Known, Lack, Namespace, NodeName, Owner, PdbRef, Pod, Quota, Strategy, Webhook, Workload,
+        Answer, Ask, Fact, Known, Lack, LifecycleHook, Namespace, NodeName, Owner, PdbRef, Pod, Quota, Strategy,
+        Webhook, Workload,
     },
-    sim::spec::{QuotaSpec, WorkloadKind},
+    sim::{
+        asg::{Hook, HookKind, HookResult},
+        spec::{AccessSpec, QuotaSpec, WorkloadKind},
+    },
 };
+
+/// The role of the group's nodes.
+pub(super) const NODE_ROLE: &str = "arn:aws:iam::111122223333:role/eks-node";
 
 impl World {
     /// Answers as the API server or AWS would at this moment; nothing changes by it.
@@ -27,6 +34,10 @@ impl World {
             Ask::Webhooks => Known::Is(Fact::Webhooks(self.webhooks())),
             Ask::Endpoints { namespace, service } => Known::Is(Fact::Endpoints(self.endpoints(namespace, service))),
             Ask::TryEviction(pod) => Known::Is(Fact::Eviction(self.clone().would_refuse(pod))),
+            Ask::DaemonPods { namespace, name, node } => Known::Is(Fact::Pods(self.daemon_pods(namespace, name, node))),
+            Ask::AwsAuth => Known::Is(Fact::AwsAuth(self.roles_in(AccessSpec::AwsAuth))),
+            Ask::AccessEntries => Known::Is(Fact::AccessEntries(self.roles_in(AccessSpec::Entry).unwrap_or_default())),
+            Ask::Hooks => Known::Is(Fact::Hooks(self.hooks())),
             Ask::Events(object) => Known::Is(Fact::Events(self.events(object))),
             Ask::AllNodes => Known::Is(Fact::Nodes(self.all_nodes())),
             Ask::Claim { namespace, name } => Known::Is(Fact::Claim(self.claim_called(namespace, name))),
@@ -36,9 +47,6 @@ impl World {
             Ask::Updates => Known::Is(Fact::Updates(self.eks_updates())),
             Ask::UpdateElsewhere(_) => Known::Is(Fact::Nodegroup(None)),
             Ask::Update(id) => Known::Is(Fact::Update(self.eks_update(id.as_deref()))),
-            Ask::DaemonPods { .. } | Ask::AwsAuth | Ask::Hooks | Ask::AccessEntries => {
-                Known::Unknown(Lack::NotOffered("this world does not play it".to_owned()))
-            }
         };
         (ask, known)
     }
@@ -83,6 +91,33 @@ impl World {
             managed_by: None,
             template: template(workload),
         })
+    }
+
+    fn daemon_pods(&self, namespace: &str, name: &str, node: &NodeName) -> Vec<Pod> {
+        let mut pods = self.pods_on_node(node);
+        pods.retain(|pod| pod.is_daemon() && pod.id.namespace == namespace);
+        pods.retain(|pod| pod.owner.as_ref().is_some_and(|owner| owner.name == name));
+        pods
+    }
+
+    /// The role of the group's nodes where it is listed; `aws-auth` is a map that may not be there at all.
+    fn roles_in(&self, list: AccessSpec) -> Option<Vec<String>> {
+        (self.spec.group.access == list).then(|| vec![NODE_ROLE.to_owned()])
+    }
+
+    fn hooks(&self) -> Vec<LifecycleHook> {
+        let hook = |hook: &Hook| LifecycleHook {
+            name: hook.name.clone(),
+            at_launch: hook.kind == HookKind::Launching,
+            heartbeat_seconds: u32::try_from(hook.heartbeat.as_secs()).unwrap_or(u32::MAX),
+            default_result: match hook.default_result {
+                HookResult::Continue => "CONTINUE",
+                HookResult::Abandon => "ABANDON",
+            }
+            .to_owned(),
+            notifies: Some("arn:aws:sns:eu-west-1:602401143452:eks-asg-lifecycle-hook-topic".to_owned()),
+        };
+        self.asg.config().hooks.iter().map(hook).collect()
     }
 
     fn namespace(&self, name: &str) -> Option<Namespace> {

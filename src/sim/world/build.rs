@@ -68,6 +68,8 @@ impl World {
             group_revision: 0,
             joins_fail_until: None,
             nodes_fail_until: None,
+            nodes_say: None,
+            launches_lost_until: None,
             lose_next_reply: false,
             available: 0,
             cordoned: 0,
@@ -298,7 +300,7 @@ fn asg_config(spec: &WorldSpec, seed: u64, start: Timestamp) -> AsgConfig {
                     instance_type: first_type.clone(),
                     template: Some((template.id.clone(), version)),
                     launched_at: start.checked_sub(back).unwrap_or(start),
-                    protected: false,
+                    protected: group.protected,
                 });
             }
         }
@@ -364,6 +366,8 @@ fn asg_config(spec: &WorldSpec, seed: u64, start: Timestamp) -> AsgConfig {
         },
         hooks: hooks.into_iter().flatten().collect(),
         failures: Vec::new(),
+        stale: None,
+        protects_new: group.protected,
         suspended: group.suspended.iter().map(|name| Process::parse(name)).collect(),
         operator: group.operator.clone(),
         instance_refresh: group.instance_refresh.clone(),

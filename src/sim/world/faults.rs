@@ -89,7 +89,7 @@ impl World {
                 let _ = self.asg.interrupt(instance, self.now);
             }
             Act::NotReady(node, lasts) => {
-                self.with_node(node, |world, key| world.becomes_not_ready(key, *lasts));
+                self.with_node(node, |world, key| world.becomes_not_ready(key, *lasts, None));
             }
             Act::KubeletDead(node) => self.with_node(node, Self::kubelet_dies),
             Act::Fault(fault) => self.suffer(fault),
@@ -117,9 +117,9 @@ impl World {
                     let _ = self.terminate(&instance, false, Actor::Admin);
                 }
             }
-            FaultKind::NotReady { node, lasts } => {
+            FaultKind::NotReady { node, lasts, says } => {
                 if let Some(key) = self.target(*node) {
-                    self.becomes_not_ready(key, *lasts);
+                    self.becomes_not_ready(key, *lasts, says.as_deref());
                 }
             }
             FaultKind::KubeletDead { node } => {
@@ -178,8 +178,21 @@ impl World {
             FaultKind::NeverJoin { lasts } => {
                 self.joins_fail_until = Some(until(lasts).unwrap_or(jiff::Timestamp::MAX));
             }
-            FaultKind::NeverReady { lasts } => {
+            FaultKind::NeverReady { lasts, says } => {
                 self.nodes_fail_until = Some(until(lasts).unwrap_or(jiff::Timestamp::MAX));
+                self.nodes_say.clone_from(says);
+            }
+            FaultKind::StaleLaunches { lasts } => {
+                let version = self.spec.group.template.old;
+                self.asg.launch_stale(version, until(lasts).unwrap_or(jiff::Timestamp::MAX));
+            }
+            FaultKind::LaunchesLost { lasts } => {
+                self.launches_lost_until = Some(until(lasts).unwrap_or(jiff::Timestamp::MAX));
+            }
+            FaultKind::Shrink { by } => {
+                let size = self.asg.size();
+                // Never below its minimum: the group would refuse that.
+                let _ = self.asg.set_desired(size.desired.saturating_sub(*by).max(size.min), now);
             }
             FaultKind::DeletePod { workload } => {
                 let running = |key: &PodKey| self.pods.get(key).is_some_and(|pod| pod.object.deletion.is_none());
@@ -237,8 +250,8 @@ impl World {
         }
     }
 
-    fn becomes_not_ready(&mut self, key: NodeKey, lasts: Option<Duration>) {
-        self.set_readiness(key, Kubelet::NotReady, Readiness::NotReady("KubeletNotReady".to_owned()));
+    fn becomes_not_ready(&mut self, key: NodeKey, lasts: Option<Duration>, says: Option<&str>) {
+        self.set_readiness(key, Kubelet::NotReady, not_ready(says));
         if let (Some(lasts), Some(node)) = (lasts, self.nodes.get(&key)) {
             self.at(lasts, Timer::NodeRecovers(key, node.ready_epoch));
         }
@@ -335,6 +348,12 @@ impl World {
 fn pdb_ref(name: &str) -> Option<PdbRef> {
     let (namespace, name) = name.split_once('/')?;
     Some(PdbRef { namespace: namespace.to_owned(), name: name.to_owned() })
+}
+
+/// Condition Ready as a kubelet words it.
+pub(super) fn not_ready(says: Option<&str>) -> Readiness {
+    let reason = "KubeletNotReady";
+    Readiness::NotReady(says.map_or_else(|| reason.to_owned(), |says| format!("{reason}: {says}")))
 }
 
 fn failure_reason(reason: Option<&str>) -> FailureReason {

@@ -75,6 +75,9 @@ pub struct World {
     group_revision: u64,
     joins_fail_until: Option<Timestamp>,
     nodes_fail_until: Option<Timestamp>,
+    /// What those say of themselves.
+    nodes_say: Option<String>,
+    launches_lost_until: Option<Timestamp>,
     lose_next_reply: bool,
     available: u32,
     cordoned: u32,
@@ -217,6 +220,7 @@ impl World {
             Timer::Detached { workload, ordinal, node } => self.volume_detached(workload, ordinal, node),
             Timer::Join(instance) => self.node_joins(&instance),
             Timer::NodeReady(node) => self.node_becomes_ready(node),
+            Timer::TaintGoes(node, key) => self.taint_goes(node, &key),
             Timer::NoNode => self.group_revision += 1,
             Timer::NodeUnknown(node, epoch) => self.node_unknown(node, epoch),
             Timer::TaintEviction(node, epoch) => self.taint_eviction(node, epoch),

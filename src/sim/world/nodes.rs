@@ -4,13 +4,14 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Actor, Facts, Killed, Loss, World,
+    faults::not_ready,
     state::{Key, Kubelet, NodeKey, Room, SimNode, SimPod, Timer},
 };
 use crate::{
     domain::{InstanceId, Lifecycle, Marks, Node, NodeKind, NodeName, Readiness, Taint, TaintEffect, Zone},
     sim::{
         asg::{AsgEvent, AsgEventKind, InstanceState},
-        spec::{InstanceTypeSpec, TaintSpec},
+        spec::{AccessSpec, InstanceTypeSpec, StartupTaintSpec, TaintSpec},
     },
 };
 
@@ -21,8 +22,14 @@ impl World {
                 self.facts.launched.insert(event.instance.clone());
             }
             AsgEventKind::Running => {
+                if self.launches_lost_until.is_some_and(|until| until > self.now) {
+                    // What is on its way out already is what was wanted.
+                    let _ = self.asg.interrupt(&event.instance, self.now);
+                    return;
+                }
                 let join = self.spec.delays.join;
-                if self.joins_fail_until.is_none_or(|until| until <= self.now) {
+                let let_in = self.spec.group.access != AccessSpec::None;
+                if let_in && self.joins_fail_until.is_none_or(|until| until <= self.now) {
                     self.at(join, Timer::Join(event.instance.clone()));
                 } else {
                     self.at(join + Duration::from_secs(1), Timer::NoNode);
@@ -46,7 +53,30 @@ impl World {
         let key = self.add_group_node(id.clone(), &zone, &instance_type, version.as_deref());
         if self.nodes_fail_until.is_none_or(|until| until <= self.now) {
             self.at(self.spec.delays.node_ready, Timer::NodeReady(key));
+        } else if let Some(says) = self.nodes_say.clone() {
+            self.set_readiness(key, Kubelet::Serves, not_ready(Some(&says)));
         }
+    }
+
+    /// What a node has and lacks that comes while the world goes on.
+    fn newcomer(&self) -> (Vec<Taint>, &[String]) {
+        if self.booting {
+            return (Vec::new(), &[]);
+        }
+        let begins = |spec: &StartupTaintSpec| Taint {
+            key: spec.key.clone(),
+            value: String::new(),
+            effect: TaintEffect::NoSchedule,
+        };
+        (self.spec.group.startup_taints.iter().map(begins).collect(), &self.spec.group.lacks)
+    }
+
+    /// An agent takes its taint off.
+    pub(super) fn taint_goes(&mut self, key: NodeKey, taint: &str) {
+        let Some(node) = self.nodes.get_mut(&key) else { return };
+        node.object.taints.retain(|known| known.key != taint);
+        self.to_schedule = true;
+        self.node_changed(key);
     }
 
     /// A node of the group, not ready yet.
@@ -73,14 +103,17 @@ impl World {
             labels.insert("eks.amazonaws.com/capacityType".to_owned(), nodegroup.capacity_type.clone());
         }
         let room = group.instance_types.iter().find(|known| known.name == instance_type).map(Room::of);
+        let (startup, lacks) = self.newcomer();
+        let mut capacity = room.unwrap_or_default();
+        capacity.extended.retain(|name, _| !lacks.contains(name));
         let node = NewNode {
             instance: Some(id),
             kind: NodeKind::Instance,
             zone: zone.clone(),
             labels,
-            taints: group.taints.iter().map(taint).collect(),
+            taints: group.taints.iter().map(taint).chain(startup).collect(),
             kubelet_version: kubelet_version.clone(),
-            capacity: room.unwrap_or_default(),
+            capacity,
             in_group: true,
         };
         self.add_node(node)
@@ -153,6 +186,11 @@ impl World {
 
     pub(super) fn node_becomes_ready(&mut self, key: NodeKey) {
         self.set_readiness(key, Kubelet::Serves, Readiness::Ready);
+        for StartupTaintSpec { key: taint, leaves } in self.spec.group.startup_taints.clone() {
+            if let Some(leaves) = leaves {
+                self.at(leaves, Timer::TaintGoes(key, taint));
+            }
+        }
     }
 
     pub(super) fn node_recovers(&mut self, key: NodeKey, epoch: u32) {

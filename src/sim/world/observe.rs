@@ -160,6 +160,7 @@ impl World {
                 release: Some(format!("{}-20251120", kubelet.split('-').next().unwrap_or(kubelet))),
                 ami_type: Some("AL2023_x86_64_STANDARD".to_owned()),
                 capacity_type: Some(spec.capacity_type.clone()),
+                role: Some(super::answer::NODE_ROLE.to_owned()),
             }
         });
         group

@@ -121,6 +121,7 @@ pub(super) enum Timer {
     Detached { workload: usize, ordinal: u32, node: NodeKey },
     Join(InstanceId),
     NodeReady(NodeKey),
+    TaintGoes(NodeKey, String),
     NoNode,
     NodeUnknown(NodeKey, u32),
     TaintEviction(NodeKey, u32),

@@ -14,7 +14,7 @@ use mngup::{
     },
 };
 
-use super::{Proof, cart, faulty, out, world};
+use super::{Begins, Proof, cart, faulty, out, world};
 
 /// The group launches nothing: its own words tell why. Near by: one zone fails and another launches.
 pub fn launch(cause: Cause) -> Proof {
@@ -22,7 +22,7 @@ pub fn launch(cause: Cause) -> Proof {
         let (zone, reason) = (zone.map(str::to_owned), Some(text.to_owned()));
         faulty(cart(out(1)), vec![(1, FaultKind::LaunchesFail { lasts: None, zone, reason })])
     };
-    let proof = |text: &str| Proof { owed: true, ..alone(fails(text, None), "asg/", fails(text, Some("a"))) };
+    let proof = |text: &str| Proof { begins: Begins::Owed, ..alone(fails(text, None), "asg/", fails(text, Some("a"))) };
     // What AWS or a subnet lacks comes free again now and then: the group's second and third try are waited for.
     let passes = |text: &str| Proof { by_nature: Duration::from_secs(45), ..proof(text) };
     match cause {
@@ -46,7 +46,7 @@ pub fn launch(cause: Cause) -> Proof {
         Cause::LaunchSuspended => {
             let suspend =
                 |process: &str| faulty(cart(out(1)), vec![(1, FaultKind::Suspend { process: process.to_owned() })]);
-            Proof { owed: true, ..alone(suspend("Launch"), "asg/", suspend("AlarmNotification")) }
+            Proof { begins: Begins::Owed, ..alone(suspend("Launch"), "asg/", suspend("AlarmNotification")) }
         }
         Cause::LaunchSilent => {
             let late = |mut spec: WorldSpec| {
@@ -54,7 +54,7 @@ pub fn launch(cause: Cause) -> Proof {
                 spec
             };
             let stalls = faulty(cart(out(1)), vec![(1, FaultKind::LaunchesStall { lasts: None })]);
-            Proof { owed: true, ..alone(stalls, "asg/", late(world(cart(out(1))))) }
+            Proof { begins: Begins::Owed, ..alone(stalls, "asg/", late(world(cart(out(1))))) }
         }
         Cause::LaunchAtMax => {
             let full = |max| {

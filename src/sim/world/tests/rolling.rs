@@ -133,7 +133,7 @@ fn a_spot_loss_takes_the_pods_and_nobody_is_blamed() {
 fn a_node_that_is_not_ready_takes_its_pods_readiness_and_gives_it_back() {
     let mut spec = WorldSpec::with_old_nodes(&[("a", 2)]);
     spec.workloads = vec![deployment("web", 2)];
-    let fault = FaultKind::NotReady { node: Target::First, lasts: Some(seconds(60)) };
+    let fault = FaultKind::NotReady { node: Target::First, lasts: Some(seconds(60)), says: None };
     spec.faults = vec![Fault { at: seconds(10), what: fault }];
     let mut world = World::new(spec, 1);
     wait(&mut world, seconds(11));

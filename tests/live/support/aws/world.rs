@@ -226,6 +226,8 @@ impl World {
             },
             hooks: self.terminate_hook.map(terminate_hook).into_iter().collect(),
             failures: Vec::new(),
+            stale: None,
+            protects_new: false,
             suspended: self.suspended.iter().map(|name| Process::parse(name)).collect::<BTreeSet<_>>(),
             operator: self.operator.clone(),
             instance_refresh: self.instance_refresh.clone(),

@@ -1,0 +1,125 @@
+//! Instances that do not become nodes, and those that do not go.
+
+use super::*;
+
+const ROLE: &str = "arn:aws:iam::111122223333:role/team/eks-node";
+
+/// Two nodes that serve, and an instance beside them that is so, since its launch or termination began.
+fn beside(lifecycle: &str, seconds: u64) -> Cluster {
+    let mut cluster = Cluster::new().group(&[("i-n1", "InService"), ("i-n2", "InService"), ("i-3", lifecycle)]);
+    for name in ["n1", "n2"] {
+        cluster.see(Change::Node(Box::new(node(name, None))));
+    }
+    let mut group = cluster.snapshot.group().unwrap().clone();
+    let (verb, status) = if lifecycle.starts_with("Term") {
+        ("Terminating EC2 instance", "MidLifecycleAction")
+    } else {
+        ("Launching a new EC2 instance", "Successful")
+    };
+    group.activities = vec![ScalingActivity {
+        id: "1".to_owned(),
+        started_at: ago(seconds),
+        status: status.to_owned(),
+        description: format!("{verb}: i-3"),
+        ..ScalingActivity::default()
+    }];
+    cluster.see(Change::Group(Box::new(group)));
+    cluster
+}
+
+fn hook(name: &str, at_launch: bool) -> LifecycleHook {
+    LifecycleHook {
+        name: name.to_owned(),
+        at_launch,
+        heartbeat_seconds: 1800,
+        default_result: "CONTINUE".to_owned(),
+        notifies: None,
+    }
+}
+
+fn hooks(hooks: Vec<LifecycleHook>) -> Answer {
+    (Ask::Hooks, Known::Is(Fact::Hooks(hooks)))
+}
+
+fn entries(roles: &[&str]) -> Answer {
+    (Ask::AccessEntries, Known::Is(Fact::AccessEntries(roles.iter().map(ToString::to_string).collect())))
+}
+
+fn aws_auth(roles: &[&str]) -> Answer {
+    (Ask::AwsAuth, Known::Is(Fact::AwsAuth(Some(roles.iter().map(ToString::to_string).collect()))))
+}
+
+#[test]
+fn a_hook_that_nobody_answers_holds_a_launch_and_one_that_is_answered_takes_its_time() {
+    assert_eq!(beside("Pending:Wait", 400).found(), ["HOOK-HOLDS-LAUNCH instance/i-3 blocks"]);
+    assert_eq!(beside("Pending:Wait", 100).found(), ["HOOK-HOLDS-LAUNCH instance/i-3 waits"]);
+    assert_eq!(beside("Pending", 100).found(), [] as [&str; 0]);
+}
+
+#[test]
+fn each_hook_of_the_kind_is_answered_with_all_that_it_takes() {
+    let held = beside("Pending:Wait", 400).told(hooks(vec![hook("my hook", true), hook("other", false)]));
+    let found = held.examine(&Subject::Group);
+    let fixes: Vec<_> = found.findings[0].remedies.iter().filter(|remedy| remedy.kind == RemedyKind::Fix).collect();
+    assert_eq!(fixes.len(), 1);
+    let command = "autoscaling complete-lifecycle-action --auto-scaling-group-name workers --lifecycle-hook-name \
+                   'my hook' --instance-id i-3 --lifecycle-action-result CONTINUE";
+    assert_eq!(fixes[0].run, [Command::Aws(command.to_owned())]);
+}
+
+#[test]
+fn a_hook_holds_a_termination_for_longer_than_a_drain_behind_it_takes() {
+    assert_eq!(beside("Terminating:Wait", 1000).found(), ["HOOK-HOLDS-TERMINATION instance/i-3 blocks"]);
+    assert_eq!(beside("Terminating:Wait", 100).found(), ["HOOK-HOLDS-TERMINATION instance/i-3 waits"]);
+    assert_eq!(beside("Terminating:Proceed", 1000).found(), [] as [&str; 0]);
+}
+
+#[test]
+fn an_instance_without_a_node_is_told_after_a_minute_and_blocks_after_three() {
+    let boots = |seconds| beside("InService", seconds).told(entries(&[ROLE])).told(aws_auth(&[]));
+    assert_eq!(boots(30).found(), [] as [&str; 0]);
+    assert_eq!(boots(90).found(), ["INSTANCE-NEVER-JOINED instance/i-3 waits"]);
+    assert_eq!(boots(200).found(), ["INSTANCE-NEVER-JOINED instance/i-3 blocks"]);
+    assert_eq!(boots(200).examine(&Subject::Group).unknown, []);
+}
+
+#[test]
+fn a_role_that_is_in_neither_list_lets_nobody_in() {
+    let refused = |seconds| beside("InService", seconds).told(entries(&["arn:aws:iam::111122223333:role/admin"]));
+    let found = refused(90).told(aws_auth(&[]));
+    assert_eq!(found.found(), ["JOIN-NO-ACCESS instance/i-3 blocks"]);
+    let fix = &found.examine(&Subject::Group).findings[0].remedies[1];
+    let entry = format!("--cluster-name prod --principal-arn {ROLE}");
+    assert_eq!(fix.run, [Command::Aws(format!("eks create-access-entry {entry} --type EC2_LINUX"))]);
+    assert_eq!(fix.back, [Command::Aws(format!("eks delete-access-entry {entry}"))]);
+    // In the map it stands without its path.
+    let listed = refused(200).told(aws_auth(&["arn:aws:iam::111122223333:role/eks-node"]));
+    assert_eq!(listed.found(), ["INSTANCE-NEVER-JOINED instance/i-3 blocks"]);
+}
+
+#[test]
+fn whether_it_is_let_in_cannot_be_told_without_the_lists() {
+    let lack = Lack::Right("get configmap/aws-auth in namespace kube-system".to_owned());
+    let blind = beside("InService", 200).told(entries(&[])).told((Ask::AwsAuth, Known::Unknown(lack.clone())));
+    let found = blind.examine(&Subject::Group);
+    assert_eq!(told(&found), ["INSTANCE-NEVER-JOINED instance/i-3 blocks"]);
+    assert_eq!(found.unknown.iter().map(|unknown| &unknown.lacking).collect::<Vec<_>>(), [&lack]);
+}
+
+#[test]
+fn a_group_that_may_take_none_of_its_instances_does_not_shrink() {
+    let shrinks = |desired, protected: &[&str]| {
+        let mut cluster = beside("InService", 30);
+        let mut group = cluster.snapshot.group().unwrap().clone();
+        group.size.desired = desired;
+        for instance in group.instances.values_mut() {
+            instance.protected = protected.contains(&instance.id.as_str());
+        }
+        cluster.see(Change::Group(Box::new(group)));
+        cluster
+    };
+    let all = ["i-n1", "i-n2", "i-3"];
+    assert_eq!(shrinks(2, &all).found(), ["INSTANCE-PROTECTED asg/workers blocks"]);
+    assert_eq!(shrinks(3, &all).found(), [] as [&str; 0]);
+    assert_eq!(shrinks(2, &all[..2]).found(), [] as [&str; 0]);
+}

@@ -1,0 +1,142 @@
+//! Nodes that do not serve, and Nodes that do not go.
+
+use super::*;
+
+const CNI: &str = "KubeletNotReady: container runtime network not ready: NetworkReady=false \
+                   reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized";
+
+/// `n1`, so for so many seconds.
+fn so(ready: Readiness, seconds: u64) -> Node {
+    Node { ready, ready_since: Some(ago(seconds)), ..node("n1", Some(ago(3600))) }
+}
+
+fn says(words: &str, seconds: u64) -> Node {
+    so(Readiness::NotReady(words.to_owned()), seconds)
+}
+
+fn with(node: Node) -> Cluster {
+    let mut cluster = Cluster::new();
+    cluster.see(Change::Node(Box::new(node)));
+    cluster
+}
+
+/// The same, its instance one of a group.
+fn in_group(node: Node) -> Cluster {
+    with(node).group(&[("i-n1", "InService"), ("i-n2", "InService")])
+}
+
+fn daemon_set(namespace: &str, name: &str) -> DaemonSet {
+    let id = DaemonSetRef { namespace: namespace.to_owned(), name: name.to_owned() };
+    let everything = Toleration { key: None, operator: TolerationOperator::Exists, value: String::new(), effect: None };
+    DaemonSet { id, node_selectors: Vec::new(), tolerations: vec![everything] }
+}
+
+fn daemon_pod(namespace: &str, set: &str, node: &str) -> Pod {
+    let owner = Some(Owner { kind: "DaemonSet".to_owned(), name: set.to_owned() });
+    let name = format!("{set}-x1");
+    let id = PodRef { namespace: namespace.to_owned(), uid: name.as_str().into(), name };
+    Pod { id, owner, labels: BTreeMap::new(), ..pod("any", node) }
+}
+
+fn subnet(free: u32) -> Answer {
+    let subnet = Subnet { id: "subnet-1".to_owned(), zone: "a".into(), free, cidr: "10.0.1.0/24".to_owned() };
+    (Ask::Subnets, Known::Is(Fact::Subnets(vec![subnet])))
+}
+
+#[test]
+fn a_silent_kubelet_holds_the_pods_on_its_node_and_one_that_answers_does_not() {
+    let silent = with(so(Readiness::Unknown, 60)).pods([pod("cart-1", "n1")]);
+    assert_eq!(silent.found(), ["KUBELET-SILENT node/n1 blocks"]);
+    let found = silent.examine(&Subject::Group);
+    assert_eq!(found.findings[0].holds.pods.len(), 1);
+    assert_eq!(with(so(Readiness::Ready, 60)).pods([pod("cart-1", "n1")]).found(), [] as [&str; 0]);
+}
+
+#[test]
+fn what_a_kubelet_says_of_itself_is_told_apart() {
+    let causes = [
+        ("KubeletNotReady: PLEG is not healthy: pleg was last seen active 3m ago; threshold is 3m0s", "NODE-RUNTIME"),
+        ("KubeletNotReady: [container runtime is down, NetworkPluginNotReady]", "NODE-RUNTIME"),
+        (CNI, "NODE-CNI"),
+        ("KubeletNotReady: CSINode is not yet initialized", "NODE-NOT-READY"),
+    ];
+    for (words, cause) in causes {
+        assert_eq!(with(says(words, 60)).found(), [format!("{cause} node/n1 blocks")], "{words}");
+    }
+}
+
+#[test]
+fn a_node_that_flaps_or_is_new_takes_its_time() {
+    assert_eq!(with(says("KubeletNotReady", 40)).found(), ["NODE-NOT-READY node/n1 waits"]);
+    let new = Node { created_at: ago(50), ..says(CNI, 50) };
+    assert_eq!(with(new).found(), ["NODE-CNI node/n1 waits"]);
+    let unheard_of = Node { created_at: ago(5), ready_since: None, ..so(Readiness::Unknown, 5) };
+    assert_eq!(with(unheard_of).found(), ["KUBELET-SILENT node/n1 waits"]);
+}
+
+#[test]
+fn no_network_is_for_want_of_addresses_where_the_subnet_has_none() {
+    assert_eq!(with(says(CNI, 60)).told(subnet(0)).found(), ["NODE-NO-ADDRESSES node/n1 blocks"]);
+    assert_eq!(with(says(CNI, 60)).told(subnet(200)).found(), ["NODE-CNI node/n1 blocks"]);
+    let lack = Known::Unknown(Lack::Right("ec2:DescribeSubnets".to_owned()));
+    let unknown = with(says(CNI, 60)).told((Ask::Subnets, lack)).examine(&Subject::Group).unknown;
+    assert!(unknown.iter().any(|unknown| unknown.cause == Cause::NodeNoAddresses), "{unknown:?}");
+}
+
+#[test]
+fn below_a_network_that_does_not_come_up_lies_its_plugins_pod() {
+    let plugin = not_ready(daemon_pod("kube-system", "aws-node", "n1"), 60, crashing());
+    let mut cluster = in_group(says(CNI, 60)).told(subnet(200)).pods([plugin]);
+    cluster.see(Change::DaemonSet(Box::new(daemon_set("kube-system", "aws-node"))));
+    assert_eq!(cluster.found(), ["NODE-CNI node/n1 blocks because POD-CRASH-LOOP pod/kube-system/aws-node-x1"]);
+}
+
+#[test]
+fn a_taint_of_the_start_stays_and_others_are_meant() {
+    let tainted = |key: &str, effect| {
+        let taints = vec![Taint { key: key.to_owned(), value: String::new(), effect }];
+        Node { taints, unschedulable: false, ..so(Readiness::Ready, 90) }
+    };
+    let key = "ebs.csi.aws.com/agent-not-ready";
+    let stays = in_group(tainted(key, TaintEffect::NoSchedule));
+    assert_eq!(stays.found(), ["NODE-TAINT-STAYS node/n1 blocks"]);
+    let remedy = &stays.examine(&Subject::Group).findings[0].remedies[1];
+    assert_eq!(remedy.run, [Command::Kubectl(format!("taint nodes n1 {key}:NoSchedule-"))]);
+    assert_eq!(remedy.back, [Command::Kubectl(format!("taint nodes n1 {key}:NoSchedule"))]);
+    assert_eq!(in_group(tainted(key, TaintEffect::PreferNoSchedule)).found(), [] as [&str; 0]);
+    assert_eq!(in_group(tainted("dedicated", TaintEffect::NoSchedule)).found(), [] as [&str; 0]);
+    let young = Node { ready_since: Some(ago(30)), ..tainted(key, TaintEffect::NoSchedule) };
+    assert_eq!(in_group(young).found(), ["NODE-TAINT-STAYS node/n1 waits"]);
+}
+
+#[test]
+fn a_taint_whose_agent_is_broken_is_about_the_agent() {
+    let taint = Taint {
+        key: "ebs.csi.aws.com/agent-not-ready".to_owned(),
+        value: String::new(),
+        effect: TaintEffect::NoExecute,
+    };
+    let node = Node { taints: vec![taint], unschedulable: false, ..so(Readiness::Ready, 90) };
+    let agent = not_ready(daemon_pod("kube-system", "ebs-csi-node", "n1"), 60, crashing());
+    let mut cluster = in_group(node).pods([agent]);
+    cluster.see(Change::DaemonSet(Box::new(daemon_set("kube-system", "ebs-csi-node"))));
+    assert_eq!(
+        cluster.found(),
+        [
+            "NODE-DAEMONSET node/n1 blocks because POD-CRASH-LOOP pod/kube-system/ebs-csi-node-x1",
+            "NODE-TAINT-STAYS node/n1 waits"
+        ]
+    );
+}
+
+#[test]
+fn a_node_whose_instance_is_gone_is_a_record_that_stays() {
+    let left = |seconds| with(so(Readiness::Unknown, seconds)).group(&[("i-n2", "InService")]);
+    assert_eq!(left(90).found(), ["NODE-OUTLIVES-INSTANCE node/n1 blocks"]);
+    assert_eq!(left(30).found(), ["NODE-OUTLIVES-INSTANCE node/n1 waits"]);
+    let leaves = with(so(Readiness::Unknown, 90)).group(&[("i-n1", "Terminating:Proceed"), ("i-n2", "InService")]);
+    assert_eq!(leaves.found(), [] as [&str; 0]);
+    // One that was only detached runs on.
+    let detached = with(so(Readiness::Ready, 90)).group(&[("i-n2", "InService")]);
+    assert_eq!(detached.found(), [] as [&str; 0]);
+}
