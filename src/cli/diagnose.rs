@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     adapters::SystemClock,
-    app::{self, Inquiry, NoUpdate, NotDiagnosed, Ports, Question, Whose},
+    app::{Inquiry, NoUpdate, NotDiagnosed, Ports, Question, Whose},
     domain::{Diagnosis, GroupName, Lack, Policy, later, short},
     forecast::{NoRehearsal, Rehearsal},
     ports::{Clock, Cloud, Cluster, Lock},
