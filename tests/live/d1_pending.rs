@@ -6,10 +6,12 @@ use crate::support::workloads::{Deployment, all, deployment, in_namespace, pdb};
 use crate::support::{Bed, BedOptions};
 
 /// Each cause as often as it has fixes.
-const CAUSES: [Copies; 4] = [
+const CAUSES: [Copies; 6] = [
     Copies { code: "POD-AFFINITY", namespaces: &["wants-label", "wants-nothing"], objects: &["deployment/app"] },
     Copies { code: "POD-TOO-LARGE", namespaces: &["large"], objects: &["deployment/app"] },
     Copies { code: "SCHEDULING-GATED", namespaces: &["gated"], objects: &["deployment/app"] },
+    Copies { code: "QUOTA", namespaces: &["limited"], objects: &["resourcequota/limit"] },
+    Copies { code: "CREATE-REFUSED", namespaces: &["secured"], objects: &["namespace/secured"] },
     Copies { code: "NO-SCHEDULER", namespaces: &["unseen"], objects: &["deployment/app"] },
 ];
 
@@ -27,7 +29,13 @@ fn what_no_node_takes_is_named_and_what_is_printed_lets_the_run_go_on() {
         ("unseen", |deployment| deployment.placed("schedulerName: nobody")),
     ];
     let objects = bad.map(|(name, _)| in_namespace(name, [good().yaml(), pdb("app", "maxUnavailable: 1")]));
-    let Some(bed) = Bed::start(BedOptions { world, workloads: all(objects) }) else { return };
+    // Here the pods that are there may stay, and no other may come.
+    let full = ["limited", "secured"]
+        .map(|name| in_namespace(name, [deployment("app", 2).yaml(), pdb("app", "maxUnavailable: 1")]));
+    let workloads = all(objects.into_iter().chain(full));
+    let Some(bed) = Bed::start(BedOptions { world, workloads }) else { return };
+    bed.plane.kubectl(&["-n", "limited", "create", "quota", "limit", "--hard=pods=1"]);
+    bed.plane.kubectl(&["label", "namespace", "secured", "pod-security.kubernetes.io/enforce=restricted"]);
     bed.plane.apply(&all(bad.map(|(name, spoil)| in_namespace(name, [spoil(good()).yaml()]))));
     for (name, _) in bad {
         bed.wait_for_pods(name, 2, 1);
