@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::{
-        Answer, Ask, Fact, Known, Lack, LifecycleHook, Namespace, NodeName, Owner, PdbRef, Pod, Quota, Strategy,
+        Answer, Ask, Fact, Known, LifecycleHook, Namespace, NodeName, Owner, PdbRef, Pod, Quota, Strategy,
         Webhook, Workload,
     },
     sim::{
