@@ -54,7 +54,7 @@ pub(super) async fn diagnose(args: DiagnoseArgs, screen: Screen) -> Result<ExitC
 async fn owner(args: &DiagnoseArgs, question: &Question) -> Result<Owner, CliError> {
     let of_any_group = match question {
         Question::Nodes(_) | Question::Pod { .. } => args.target.whole_cluster("diagnose", beside(args))?,
-        Question::Group | Question::Update(_) | Question::BeforeUpgrade => None,
+        Question::Group | Question::BeforeUpgrade | Question::Update(_) => None,
     };
     match of_any_group {
         Some(target) => whose::owner(target, args.target.cluster.is_some(), question).await,

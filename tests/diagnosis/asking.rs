@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use mngup::{
     app::{Ports, Request, begin, prepare},
-    domain::{Answer, Ask, Change, GroupName, InstanceId, Intent, Operator, RunId, Settings},
+    domain::{Answer, Ask, Change, GroupName, InstanceId, Intent, Notice, Operator, RunId, Settings},
     engine::event::RunOutcome,
     journal::MemoryJournal,
     ports::{Cluster, KubeAct, Outcome, PortError, Watch},
@@ -63,6 +63,10 @@ impl Cluster for Asked {
 
     async fn without_node(&self, instances: &BTreeSet<InstanceId>) -> Result<BTreeSet<InstanceId>, PortError> {
         self.cluster.without_node(instances).await
+    }
+
+    async fn announce(&self, notices: &[Notice]) {
+        self.cluster.announce(notices).await;
     }
 
     async fn look(&self, asks: &BTreeSet<Ask>) -> Vec<Answer> {

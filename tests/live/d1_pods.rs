@@ -68,6 +68,8 @@ spec: {containers: [{name: app, image: app}]}
         bed.wait_for_pods(namespace, 2, 1);
     }
 
+    // Ahead of the run, so that what lands back surely came later: times of the API have whole seconds.
+    bed.plane.kubectl(&["cordon", &old]);
     let codes = CAUSES.map(|copies| copies.code);
     let run =
         Stalled::upgrade(&bed, &["--max-surge", "1", "--drain-timeout", "10m", "--post-drain-delay", "0s"], &codes);

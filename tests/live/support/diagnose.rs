@@ -72,22 +72,20 @@ impl<'a> Stalled<'a> {
 
     /// What a diagnosis found of this cause in this namespace, as something that somebody must act on.
     pub fn finding(&self, code: &str, namespace: &str) -> &Value {
-        let findings = self.diagnosis["findings"].as_array().expect("a list");
-        let is_there = |finding: &&Value| {
-            let object = finding["object"].to_string();
-            finding["cause"] == code
-                && finding["grade"] == "blocks"
-                // The namespace, or a name that begins with it where there is none.
-                && object.contains(&format!("\"{namespace}"))
-        };
-        findings.iter().find(is_there).unwrap_or_else(|| {
-            panic!(
-                "no {code} in namespace {namespace} among {:#?}\n{}\n{}",
-                roots(&self.diagnosis),
-                self.screen,
-                self.run.stderr()
-            )
+        self.find(code, namespace).unwrap_or_else(|| {
+            let roots = roots(&self.diagnosis);
+            panic!("no {code} in namespace {namespace} among {roots:#?}\n{}\n{}", self.screen, self.run.stderr())
         })
+    }
+
+    fn find(&self, code: &str, namespace: &str) -> Option<&Value> {
+        let findings = self.diagnosis["findings"].as_array().expect("a list");
+        // The namespace, or a name that begins with it where there is none.
+        let is_there = |finding: &&Value| finding["object"].to_string().contains(&format!("\"{namespace}"));
+        findings
+            .iter()
+            .filter(|finding| finding["cause"] == code && finding["grade"] == "blocks")
+            .find(|finding| is_there(finding))
     }
 
     /// Clears each copy away by another of the fixes that are printed, waits until the run ends well, and takes all of
@@ -97,7 +95,8 @@ impl<'a> Stalled<'a> {
     }
 
     /// The same, with what else has to happen before the run can go on.
-    pub fn clear_and(self, copies: &[Copies], then: impl FnOnce()) -> Ended {
+    pub fn clear_and(mut self, copies: &[Copies], then: impl FnOnce()) -> Ended {
+        self.look_until_found(copies);
         let (mut before, mut back) = (BTreeMap::new(), Vec::new());
         for Copies { code, namespaces, objects } in copies {
             // Not every copy has every fix: a workload without a former revision cannot go back to it.
@@ -122,6 +121,18 @@ impl<'a> Stalled<'a> {
             assert_eq!(essences(bed, namespace, objects), before[namespace], "{code} in {namespace}");
         }
         ended
+    }
+
+    /// Looks again until all copies are found: what was said of one need not be so of the next for as long.
+    fn look_until_found(&mut self, copies: &[Copies]) {
+        let began = Instant::now();
+        let all = |this: &Self| {
+            copies.iter().all(|copies| copies.namespaces.iter().all(|name| this.find(copies.code, name).is_some()))
+        };
+        while !all(self) && began.elapsed() < NAMED {
+            let (diagnosis, screen) = diagnose(self.bed);
+            (self.diagnosis, self.screen) = (diagnosis, screen.stdout);
+        }
     }
 
     /// The run, to go on with it in another way.
