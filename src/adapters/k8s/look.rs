@@ -93,9 +93,8 @@ impl KubeCluster {
 
     /// Events about one object; what we announced ourselves is no evidence.
     async fn events(&self, object: &Object) -> Result<Vec<KubeEvent>, Lack> {
-        let (namespace, fields) = match about(object) {
-            Some(place) => place,
-            None => return Err(Lack::NotOffered(format!("Kubernetes keeps no events about {object}"))),
+        let Some((namespace, fields)) = about(object) else {
+            return Err(Lack::NotOffered(format!("Kubernetes keeps no events about {object}")));
         };
         let of = Of { fields: Some(fields), ..Of::namespace(&namespace) };
         let mut events = self.read_all(of, convert::event).await?;
@@ -168,11 +167,17 @@ impl KubeCluster {
     async fn webhooks(&self) -> Result<Vec<Webhook>, Lack> {
         let validating = |config: admission::ValidatingWebhookConfiguration| {
             let name = config.metadata.name.unwrap_or_default();
-            convert::webhooks(&format!("validatingwebhookconfiguration/{name}"), &config.webhooks)
+            convert::webhooks(
+                &format!("validatingwebhookconfiguration/{name}"),
+                config.webhooks.as_deref().unwrap_or_default(),
+            )
         };
         let mutating = |config: admission::MutatingWebhookConfiguration| {
             let name = config.metadata.name.unwrap_or_default();
-            convert::webhooks(&format!("mutatingwebhookconfiguration/{name}"), &config.webhooks)
+            convert::webhooks(
+                &format!("mutatingwebhookconfiguration/{name}"),
+                config.webhooks.as_deref().unwrap_or_default(),
+            )
         };
         // Which refusal is told does not depend on which came first.
         let (validating, mutating) =
@@ -217,10 +222,7 @@ impl KubeCluster {
         let params = PostParams { dry_run: true, ..PostParams::default() };
         let body = eviction(pod, None).to_string().into_bytes();
         let request = request.create_subresource("eviction", &pod.name, &params, body);
-        let failure = match send(&self.connection.client, request).await {
-            Ok(_) => return Ok(None),
-            Err(failure) => failure,
-        };
+        let Err(failure) = send(&self.connection.client, request).await else { return Ok(None) };
         let Failure::Answer(answer) = &failure else { return Err(lack(&failure, &what)) };
         // `NewDryRunUnsupportedErr` in apiserver's admission/plugin/webhook/errors.
         if answer.message().contains("does not support dry run") {
