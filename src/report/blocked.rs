@@ -19,14 +19,17 @@ const REPEAT: Duration = Duration::from_mins(1);
 /// What passes sooner is no block: pods that share a budget take turns within seconds.
 pub(super) const SOON: Duration = Duration::from_secs(10);
 
+/// A webhook is given 30 seconds at most (`timeoutSeconds`), so an eviction that is asked for again is answered by then.
+const ANSWERED: Duration = Duration::from_secs(35);
+
 /// What every node takes its time for is worth a line when it takes longer: to boot and to join takes a minute or two.
 const SLOW: Duration = Duration::from_mins(2);
 
 /// Who waits for what, and what was said of it.
 #[derive(Debug, Default)]
 pub(super) struct Blocked {
-    /// Since when somebody is known to wait for something.
-    seen: BTreeMap<(String, Cause), Timestamp>,
+    /// Since when somebody is known to wait for something, and until when at least.
+    seen: BTreeMap<(String, Cause), (Timestamp, Timestamp)>,
     said: BTreeMap<Cause, Said>,
 }
 
@@ -36,6 +39,8 @@ struct Cause {
     title: String,
     blocks: bool,
     needs_somebody: bool,
+    /// It is asked again and again, and no wait in between while nobody has answered.
+    asked_again: bool,
 }
 
 /// What was last said of a cause.
@@ -68,7 +73,12 @@ impl Said {
 
 impl Cause {
     fn of(on: &WaitingOn) -> Self {
-        Self { title: wording::title(on), blocks: wording::blocks(on), needs_somebody: wording::needs_somebody(on) }
+        Self {
+            title: wording::title(on),
+            blocks: wording::blocks(on),
+            needs_somebody: wording::needs_somebody(on),
+            asked_again: matches!(on, WaitingOn::Refused { .. }),
+        }
     }
 
     fn patience(&self) -> Duration {
@@ -81,9 +91,10 @@ impl Blocked {
     pub(super) fn due(&mut self, progress: &Progress, now: Timestamp) -> Vec<String> {
         let waits = waits(progress, now);
         let open: BTreeSet<_> = waits.iter().map(|wait| (wait.who.clone(), wait.cause.clone())).collect();
-        self.seen.retain(|wait, _| open.contains(wait));
+        let is_asked = |cause: &Cause, last: Timestamp| cause.asked_again && elapsed(last, now) < ANSWERED;
+        self.seen.retain(|wait, (_, last)| open.contains(wait) || is_asked(&wait.1, *last));
         for wait in open {
-            self.seen.entry(wait).or_insert(now);
+            self.seen.entry(wait).or_insert((now, now)).1 = now;
         }
         let causes: BTreeSet<_> =
             waits.iter().filter(|wait| self.is_worth(wait, now)).map(|wait| wait.cause.clone()).collect();
@@ -107,7 +118,7 @@ impl Blocked {
     /// lies at its bottom is.
     fn is_worth(&self, wait: &Wait<'_>, now: Timestamp) -> bool {
         let since = self.seen.get(&(wait.who.clone(), wait.cause.clone()));
-        let lasts = since.is_some_and(|since| elapsed(*since, now) >= wait.cause.patience());
+        let lasts = since.is_some_and(|(since, _)| elapsed(*since, now) >= wait.cause.patience());
         let said = self.said.get(&wait.cause);
         let fresh = said.is_none_or(|said| {
             elapsed(said.at, now) >= REPEAT || !said.whom.contains(&wait.who) || !wait.found.is_subset(&said.found)
@@ -258,6 +269,22 @@ mod tests {
             crate::engine::event::Event::Diagnosed { diagnosis: Box::new(crate::report::fixtures::diagnosis()) },
         );
         assert_snapshot!(lines(&tale, 20), @"14s node/ip-10-0-1-3.eu-west-1.compute.internal waits 10s of 15m (3 pods left): PDB-EXHAUSTED <- POD-CRASH-LOOP pdb/shop/cart: 1 of 3 allowed out, cart-7d9f on ip-10-0-1-9 not Ready (CrashLoopBackOff, exit 137 OOMKilled, 9 restarts); holds shop/cart-5f6c2, shop/cart-8x2lq");
+    }
+
+    #[test]
+    fn a_refusal_that_is_asked_for_again_every_ten_seconds_lasts() {
+        let mut tale = Tale::begin(3);
+        tale.cordon(4, 3);
+        let refused = || {
+            let message = "admission webhook \"guard\" denied the request: not on a Sunday".to_owned();
+            vec![WaitingOn::Refused { pod: pod("cart-1"), message, refusal: None }]
+        };
+        for second in [4, 15, 26, 37] {
+            tale.waits(second, 3, 4, refused(), Some(1));
+            tale.waits(second + 10, 3, 4, vec![WaitingOn::Answers { count: 1 }], Some(1));
+        }
+        let said = lines(&tale, 40);
+        assert!(said.starts_with("15s node/") && said.lines().count() == 1, "{said}");
     }
 
     #[test]

@@ -112,6 +112,7 @@ async fn what_is_not_there_is_known_to_be_so() {
             Ask::Pod { .. } => Fact::Pod(None),
             Ask::Workload { .. } => Fact::Workload(None),
             Ask::DaemonPods { .. } => Fact::Pods(Vec::new()),
+            Ask::Pod { .. } => Fact::Pod(None),
             Ask::AllNodes => Fact::Nodes(Vec::new()),
             Ask::Claim { .. } => Fact::Claim(None),
             Ask::Attachments => Fact::Attachments(Vec::new()),
@@ -122,7 +123,6 @@ async fn what_is_not_there_is_known_to_be_so() {
             Ask::NodeManagerRole => Fact::NodeManagerRole(nobody),
             Ask::AwsAuth => Fact::AwsAuth(None),
             Ask::TryEviction(_) => Fact::Eviction(Some(Refusal::Gone)),
-            Ask::Pod { .. } => Fact::Pod(None),
             Ask::PodsOn(_)
             | Ask::PodsOf(_)
             | Ask::Hooks
@@ -130,7 +130,9 @@ async fn what_is_not_there_is_known_to_be_so() {
             | Ask::Update(_)
             | Ask::Updates
             | Ask::UpdateElsewhere(_)
-            | Ask::AccessEntries => panic!("{ask:?}"),
+            | Ask::AccessEntries => {
+                panic!("{ask:?}")
+            }
         };
         assert_eq!(answer(&server, ask.clone()).await, Known::Is(expected), "{ask:?}");
     }

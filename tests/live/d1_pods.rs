@@ -10,13 +10,13 @@ use crate::support::{Bed, BedOptions};
 
 /// Each cause as often as it has fixes.
 const CAUSES: [Copies; 7] = [
-    Copies { code: "POD-CRASH-LOOP", namespaces: &["crash"], object: "deployment/app" },
-    Copies { code: "POD-IMAGE-PULL", namespaces: &["image"], object: "deployment/app" },
-    Copies { code: "POD-NOT-READY", namespaces: &["probe-delete", "probe-undo"], object: "deployment/app" },
-    Copies { code: "BARE-POD", namespaces: &["bare"], object: "pdb/app" },
-    Copies { code: "STUCK-TERMINATING", namespaces: &["stuck"], object: "pdb/app" },
-    Copies { code: "LANDS-BACK", namespaces: &["lands-off", "lands-stop"], object: "deployment/app" },
-    Copies { code: "FINALIZER", namespaces: &["held"], object: "pdb/app" },
+    Copies { code: "POD-CRASH-LOOP", namespaces: &["crash"], objects: &["deployment/app"] },
+    Copies { code: "POD-IMAGE-PULL", namespaces: &["image"], objects: &["deployment/app"] },
+    Copies { code: "POD-NOT-READY", namespaces: &["probe-delete", "probe-undo"], objects: &["deployment/app"] },
+    Copies { code: "BARE-POD", namespaces: &["bare"], objects: &["pdb/app"] },
+    Copies { code: "STUCK-TERMINATING", namespaces: &["stuck"], objects: &["pdb/app"] },
+    Copies { code: "LANDS-BACK", namespaces: &["lands-off", "lands-stop"], objects: &["deployment/app"] },
+    Copies { code: "FINALIZER", namespaces: &["held"], objects: &["pdb/app"] },
 ];
 
 #[test]
@@ -68,6 +68,8 @@ spec: {containers: [{name: app, image: app}]}
         bed.wait_for_pods(namespace, 2, 1);
     }
 
+    // Ahead of the run, so that what lands back surely came later: times of the API have whole seconds.
+    bed.plane.kubectl(&["cordon", &old]);
     let codes = CAUSES.map(|copies| copies.code);
     let run =
         Stalled::upgrade(&bed, &["--max-surge", "1", "--drain-timeout", "10m", "--post-drain-delay", "0s"], &codes);

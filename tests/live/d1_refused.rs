@@ -8,8 +8,12 @@ use crate::support::{Bed, BedOptions};
 
 /// Each cause as often as it has fixes.
 const CAUSES: [Copies; 2] = [
-    Copies { code: "WEBHOOK-DENIES", namespaces: &["denied"], object: "validatingwebhookconfiguration/denied" },
-    Copies { code: "WEBHOOK-DOWN", namespaces: &["unanswered"], object: "validatingwebhookconfiguration/unanswered" },
+    Copies { code: "WEBHOOK-DENIES", namespaces: &["denied"], objects: &["validatingwebhookconfiguration/denied"] },
+    Copies {
+        code: "WEBHOOK-DOWN",
+        namespaces: &["unanswered"],
+        objects: &["validatingwebhookconfiguration/unanswered"],
+    },
 ];
 
 #[test]

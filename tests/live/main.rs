@@ -5,7 +5,10 @@
 
 mod control_plane;
 mod d1_budgets;
+mod d1_controllers;
+mod d1_pending;
 mod d1_pods;
+mod d1_refused;
 mod d_update_two_budgets;
 mod l01_whole_group;
 mod l02_never_allows;

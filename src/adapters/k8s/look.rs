@@ -62,10 +62,6 @@ impl KubeCluster {
 
     async fn answer(&self, ask: &Ask) -> Result<Fact, Lack> {
         Ok(match ask {
-            Ask::Pod { namespace, name } => {
-                let pod = self.read::<core::Pod, core::Pod>(Some(namespace), name).await?;
-                Fact::Pod(pod.map(convert::pod).map(Box::new))
-            }
             Ask::Events(object) => Fact::Events(self.events(object).await?),
             Ask::Workload { namespace, owner } => Fact::Workload(self.workload(namespace, owner).await?),
             Ask::DaemonPods { namespace, name, node } => Fact::Pods(self.daemon_pods(namespace, name, node).await?),
@@ -78,6 +74,10 @@ impl KubeCluster {
             Ask::Endpoints { namespace, service } => Fact::Endpoints(self.endpoints(namespace, service).await?),
             Ask::NodeManagerRole => Fact::NodeManagerRole(self.node_manager_role().await?),
             Ask::AwsAuth => Fact::AwsAuth(self.aws_auth().await?),
+            Ask::Pod { namespace, name } => {
+                let pod = self.read::<core::Pod, core::Pod>(Some(namespace), name).await?;
+                Fact::Pod(pod.map(convert::pod).map(Box::new))
+            }
             Ask::TryEviction(pod) => Fact::Eviction(self.try_eviction(pod).await?),
             Ask::PodsOn(_) | Ask::PodsOf(_) => return Err(Lack::NotOffered("pods are watched".to_owned())),
             Ask::Hooks
@@ -93,9 +93,8 @@ impl KubeCluster {
 
     /// Events about one object; what we announced ourselves is no evidence.
     async fn events(&self, object: &Object) -> Result<Vec<KubeEvent>, Lack> {
-        let (namespace, fields) = match about(object) {
-            Some(place) => place,
-            None => return Err(Lack::NotOffered(format!("Kubernetes keeps no events about {object}"))),
+        let Some((namespace, fields)) = about(object) else {
+            return Err(Lack::NotOffered(format!("Kubernetes keeps no events about {object}")));
         };
         let of = Of { fields: Some(fields), ..Of::namespace(&namespace) };
         let mut events = self.read_all(of, convert::event).await?;
@@ -168,11 +167,17 @@ impl KubeCluster {
     async fn webhooks(&self) -> Result<Vec<Webhook>, Lack> {
         let validating = |config: admission::ValidatingWebhookConfiguration| {
             let name = config.metadata.name.unwrap_or_default();
-            convert::webhooks(&format!("validatingwebhookconfiguration/{name}"), &config.webhooks)
+            convert::webhooks(
+                &format!("validatingwebhookconfiguration/{name}"),
+                config.webhooks.as_deref().unwrap_or_default(),
+            )
         };
         let mutating = |config: admission::MutatingWebhookConfiguration| {
             let name = config.metadata.name.unwrap_or_default();
-            convert::webhooks(&format!("mutatingwebhookconfiguration/{name}"), &config.webhooks)
+            convert::webhooks(
+                &format!("mutatingwebhookconfiguration/{name}"),
+                config.webhooks.as_deref().unwrap_or_default(),
+            )
         };
         // Which refusal is told does not depend on which came first.
         let (validating, mutating) =
@@ -217,10 +222,7 @@ impl KubeCluster {
         let params = PostParams { dry_run: true, ..PostParams::default() };
         let body = eviction(pod, None).to_string().into_bytes();
         let request = request.create_subresource("eviction", &pod.name, &params, body);
-        let failure = match send(&self.connection.client, request).await {
-            Ok(_) => return Ok(None),
-            Err(failure) => failure,
-        };
+        let Err(failure) = send(&self.connection.client, request).await else { return Ok(None) };
         let Failure::Answer(answer) = &failure else { return Err(lack(&failure, &what)) };
         // `NewDryRunUnsupportedErr` in apiserver's admission/plugin/webhook/errors.
         if answer.message().contains("does not support dry run") {

@@ -111,6 +111,7 @@ pub const RIGHTS: &[Right] = &[
     facts("list", "", "events"),
     facts("create", "", "events"),
     facts("patch", "", "events"),
+    facts("get", "", "pods"),
     facts("get", "apps", "deployments"),
     facts("get", "apps", "replicasets"),
     facts("get", "apps", "statefulsets"),

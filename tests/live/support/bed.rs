@@ -187,7 +187,9 @@ impl Bed {
         let found = self.plane.kubectl_try(&["-n", namespace, "get", object, "-o", "json"]);
         let Ok(found) = found else { return Value::Null };
         let mut found: Map<String, Value> = serde_json::from_str(&found).expect("kubectl prints JSON");
-        found.retain(|part, _| !["metadata", "status"].contains(&part.as_str()));
+        let labels = found.remove("metadata").map(|mut metadata| metadata["labels"].take());
+        found.remove("status");
+        found.insert("labels".to_owned(), labels.unwrap_or_default());
         found.into()
     }
 

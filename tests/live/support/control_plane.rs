@@ -138,6 +138,8 @@ impl ControlPlane {
         let path = std::env::join_paths(folders.chain(std::env::split_paths(&path))).expect("folders without colons");
         let mut shell = Command::new("sh");
         shell.args(["-e", "-c", line]).env("PATH", path).env("KUBECONFIG", self.kubeconfig(user));
+        // What a line writes into a file, a later one reads.
+        shell.current_dir(self.folder());
         // Not in the home folder, where another control plane may have had the same port.
         shell.env("HOME", self.folder()).stdin(Stdio::null());
         answer(&shell.output().expect("sh runs"))
@@ -173,6 +175,20 @@ impl ControlPlane {
             self.folder(),
         );
         self.wait_until_ready();
+    }
+
+    /// Lets the controllers stand still: they answer nobody, and nobody takes their place.
+    pub fn freeze_controllers(&self) {
+        self.controllers().signal("STOP");
+    }
+
+    /// Lets them go on.
+    pub fn thaw_controllers(&self) {
+        self.controllers().signal("CONT");
+    }
+
+    fn controllers(&self) -> &Process {
+        self.clients.iter().find(|process| process.is("kube-controller-manager")).expect("it was started")
     }
 
     /// Ends all of it; dropping does the same.

@@ -1,7 +1,7 @@
 //! The way of a cause: a run stands still and names it, a diagnosis finds it, and what it prints clears it away.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -20,8 +20,8 @@ pub struct Copies {
     pub code: &'static str,
     /// Where its copies are: as many as it has fixes that kubectl carries out, in their order.
     pub namespaces: &'static [&'static str],
-    /// What a fix changes and its way back puts right again: `pdb/guard`.
-    pub object: &'static str,
+    /// What its fixes change and their ways back put right again: `pdb/guard`.
+    pub objects: &'static [&'static str],
 }
 
 /// A run that stands still; what holds it was found.
@@ -52,9 +52,19 @@ impl<'a> Stalled<'a> {
     pub fn upgrade(bed: &'a Bed, args: &[&str], codes: &[&str]) -> Self {
         let mut run = bed.spawn_upgrade(args);
         run.wait_until_said(" cordoned", Duration::from_mins(2));
-        for code in codes {
-            run.wait_until_said(code, NAMED);
+        let began = Instant::now();
+        let missing = |run: &Running| -> Vec<_> {
+            let said = run.stderr();
+            // The plan may name them, too: these are the lines of who waits.
+            let waits: Vec<_> = said.lines().filter(|line| line.contains(" waits ")).collect();
+            codes.iter().filter(|code| waits.iter().all(|line| !line.contains(**code))).collect()
+        };
+        while !missing(&run).is_empty() && began.elapsed() < NAMED && run.is_running() {
+            std::thread::sleep(Duration::from_millis(50));
         }
+        let missing = missing(&run);
+        assert!(missing.is_empty(), "not said within {NAMED:?}: {missing:?}\n{}", run.stderr());
+        println!("{codes:?} were said after {:?}", began.elapsed());
         let (diagnosis, screen) = diagnose(bed);
         assert_eq!(screen.code, Some(4), "{screen}");
         Self { bed, run, diagnosis, screen: screen.stdout }
@@ -62,50 +72,67 @@ impl<'a> Stalled<'a> {
 
     /// What a diagnosis found of this cause in this namespace, as something that somebody must act on.
     pub fn finding(&self, code: &str, namespace: &str) -> &Value {
-        let findings = self.diagnosis["findings"].as_array().expect("a list");
-        let is_there = |finding: &&Value| {
-            let object = finding["object"].to_string();
-            finding["cause"] == code
-                && finding["grade"] == "blocks"
-                // The namespace, or a name that begins with it where there is none.
-                && object.contains(&format!("\"{namespace}"))
-        };
-        findings.iter().find(is_there).unwrap_or_else(|| {
-            panic!(
-                "no {code} in namespace {namespace} among {:#?}\n{}\n{}",
-                roots(&self.diagnosis),
-                self.screen,
-                self.run.stderr()
-            )
+        self.find(code, namespace).unwrap_or_else(|| {
+            let roots = roots(&self.diagnosis);
+            panic!("no {code} in namespace {namespace} among {roots:#?}\n{}\n{}", self.screen, self.run.stderr())
         })
+    }
+
+    fn find(&self, code: &str, namespace: &str) -> Option<&Value> {
+        let findings = self.diagnosis["findings"].as_array().expect("a list");
+        // The namespace, or a name that begins with it where there is none.
+        let is_there = |finding: &&Value| finding["object"].to_string().contains(&format!("\"{namespace}"));
+        findings
+            .iter()
+            .filter(|finding| finding["cause"] == code && finding["grade"] == "blocks")
+            .find(|finding| is_there(finding))
     }
 
     /// Clears each copy away by another of the fixes that are printed, waits until the run ends well, and takes all of
     /// them back.
     pub fn clear(self, copies: &[Copies]) -> Ended {
+        self.clear_and(copies, || ())
+    }
+
+    /// The same, with what else has to happen before the run can go on.
+    pub fn clear_and(mut self, copies: &[Copies], then: impl FnOnce()) -> Ended {
+        self.look_until_found(copies);
         let (mut before, mut back) = (BTreeMap::new(), Vec::new());
-        for Copies { code, namespaces, object } in copies {
+        for Copies { code, namespaces, objects } in copies {
             // Not every copy has every fix: a workload without a former revision cannot go back to it.
             let fixes = namespaces.iter().map(|namespace| self.fixes(self.finding(code, namespace)).len()).max();
             assert_eq!(fixes, Some(namespaces.len()), "{code}: a copy for each fix:\n{}", self.screen);
             for (number, namespace) in namespaces.iter().enumerate() {
                 let fix = &self.fixes(self.finding(code, namespace))[number];
-                before.insert((*namespace, *object), self.bed.essence(namespace, object));
+                before.insert(*namespace, essences(self.bed, namespace, objects));
                 println!("{code} in {namespace}: {}", fix["what"].as_str().unwrap());
                 self.run(&lines(&fix["run"]));
-                back.push((*code, *namespace, *object, lines(&fix["back"])));
+                back.push((*code, *namespace, *objects, lines(&fix["back"])));
             }
         }
+        then();
         let (bed, run) = (self.bed, self.run);
         let ended = run.wait(GOES_ON);
         assert_eq!(ended.code, Some(0), "{ended}\n{}", bed.command("diagnose", &[]));
-        for (code, namespace, object, lines) in back.into_iter().filter(|(.., lines)| !lines.is_empty()) {
+        for (code, namespace, objects, lines) in back.into_iter().filter(|(.., lines)| !lines.is_empty()) {
             for line in lines {
                 run_line(bed, &line);
             }
-            assert_eq!(bed.essence(namespace, object), before[&(namespace, object)], "{code} in {namespace}: {object}");
+            assert_eq!(essences(bed, namespace, objects), before[namespace], "{code} in {namespace}");
         }
         ended
+    }
+
+    /// Looks again until all copies are found: what was said of one need not be so of the next for as long.
+    fn look_until_found(&mut self, copies: &[Copies]) {
+        let began = Instant::now();
+        let all = |this: &Self| {
+            copies.iter().all(|copies| copies.namespaces.iter().all(|name| this.find(copies.code, name).is_some()))
+        };
+        while !all(self) && began.elapsed() < NAMED {
+            let (diagnosis, screen) = diagnose(self.bed);
+            (self.diagnosis, self.screen) = (diagnosis, screen.stdout);
+        }
     }
 
     /// The run, to go on with it in another way.
@@ -128,6 +155,10 @@ impl<'a> Stalled<'a> {
             run_line(self.bed, line);
         }
     }
+}
+
+fn essences(bed: &Bed, namespace: &str, objects: &[&str]) -> Vec<Value> {
+    objects.iter().map(|object| bed.essence(namespace, object)).collect()
 }
 
 /// The kubectl lines of a remedy, as they are printed.

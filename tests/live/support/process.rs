@@ -40,6 +40,19 @@ impl Process {
         Some(format!("{} ended by itself ({status}):\n{end}", self.name))
     }
 
+    /// Whether it was started under this name.
+    pub fn is(&self, name: &str) -> bool {
+        self.name == name
+    }
+
+    /// Lets it stand still, or go on.
+    pub fn signal(&self, name: &str) {
+        // A shell has `kill` built in; the program of that name is not everywhere.
+        let line = format!("kill -{name} {}", self.child.id());
+        let status = Command::new("sh").args(["-c", &line]).status().expect("sh runs");
+        assert!(status.success(), "{line}");
+    }
+
     /// Ends it at once, and returns when it is gone.
     pub fn kill(&mut self) {
         // An error means that it is gone already.

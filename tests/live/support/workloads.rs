@@ -153,7 +153,7 @@ pub fn outsider() -> String {
         "\
 apiVersion: v1
 kind: Node
-metadata: {{name: {OUTSIDER}}}
+metadata: {{name: {OUTSIDER}, labels: {{kubernetes.io/hostname: {OUTSIDER}}}}}
 spec: {{taints: [{{key: {OUTSIDER}, effect: NoSchedule}}]}}
 "
     )

@@ -23,6 +23,8 @@ const ZONE_LABELS: [&str; 3] =
 /// A Node.
 pub(in crate::adapters::k8s) fn node(node: core::Node) -> Node {
     let marks = marks(&node);
+    let changed_cordon = node.metadata.managed_fields.iter().flatten().filter(|entry| owns_cordon(entry));
+    let changed_cordon = changed_cordon.filter_map(|entry| entry.time.as_ref()).map(|Time(at)| *at).max();
     let labels = node.metadata.labels.unwrap_or_default();
     let annotations = node.metadata.annotations.unwrap_or_default();
     let spec = node.spec.unwrap_or_default();
@@ -46,7 +48,10 @@ pub(in crate::adapters::k8s) fn node(node: core::Node) -> Node {
             .flatten()
             .find(|t| t.key == CORDON_TAINT)
             .and_then(|t| t.time_added.as_ref())
-            .map(|Time(at)| *at),
+            .map(|Time(at)| *at)
+            // The taint is a controller's, and comes a moment later. Whoever set the field may have changed more since
+            // then: so late at the latest.
+            .or(changed_cordon.filter(|_| spec.unschedulable == Some(true))),
         taints: spec.taints.iter().flatten().filter(|t| t.key != CORDON_TAINT).filter_map(taint).collect(),
         marks,
         shielded: annotations.get(CLUSTER_AUTOSCALER_SHIELD).is_some_and(|value| value == "true"),
@@ -243,6 +248,23 @@ mod tests {
         assert_eq!(node.marks.0.len(), 1);
         assert_eq!(node.extended, BTreeMap::from([("nvidia.com/gpu".to_owned(), 4)]));
         assert_eq!(node.volumes, ["ebs^vol-1", "ebs^vol-2"]);
+    }
+
+    #[test]
+    fn until_the_taint_is_there_whoever_set_the_cordon_tells_its_time() {
+        let cordoned = |unschedulable: bool| {
+            let fields = json!({ "f:spec": { "f:unschedulable": {} } });
+            read(json!({
+                "metadata": { "managedFields": [
+                    { "manager": "kubelet", "time": "2026-01-03T00:00:00Z", "fieldsV1": { "f:status": {} } },
+                    { "manager": "kubectl-cordon", "time": "2026-01-02T00:00:00Z", "fieldsV1": fields },
+                ] },
+                "spec": { "unschedulable": unschedulable },
+            }))
+            .cordoned_at
+        };
+        assert_eq!(cordoned(true), Some("2026-01-02T00:00:00Z".parse().unwrap()));
+        assert_eq!(cordoned(false), None);
     }
 
     #[test]

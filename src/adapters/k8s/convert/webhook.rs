@@ -43,9 +43,9 @@ struct Rule {
 }
 
 /// Those of a configuration that are asked about evictions; `hooks` are validating or mutating ones.
-pub(in crate::adapters::k8s) fn webhooks<T: Serialize>(config: &str, hooks: &Option<Vec<T>>) -> Vec<Webhook> {
-    let hooks = serde_json::to_value(hooks).and_then(serde_json::from_value::<Option<Vec<Hook>>>);
-    let hooks = hooks.ok().flatten().into_iter().flatten().enumerate();
+pub(in crate::adapters::k8s) fn webhooks<T: Serialize>(config: &str, hooks: &[T]) -> Vec<Webhook> {
+    let hooks = serde_json::to_value(hooks).and_then(serde_json::from_value::<Vec<Hook>>);
+    let hooks = hooks.into_iter().flatten().enumerate();
     let asked = hooks.filter(|(_, hook)| hook.rules.iter().any(Rule::is_about_evictions));
     asked
         .map(|(index, hook)| Webhook {
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     fn read(hooks: Value) -> Vec<Webhook> {
-        webhooks("validatingwebhookconfiguration/guard", &Some(serde_json::from_value::<Vec<Value>>(hooks).unwrap()))
+        webhooks("validatingwebhookconfiguration/guard", &serde_json::from_value::<Vec<Value>>(hooks).unwrap())
     }
 
     #[test]
