@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mngup::{
-    app::{self, Ports, Question},
+    app::{Inquiry, Ports, Question, Whose},
     domain::{Cause, Diagnosis, Operator},
     sim::{Sim, World, WorldSpec},
 };
@@ -21,7 +21,8 @@ pub fn look(spec: &WorldSpec, question: &Question) -> Diagnosis {
         lock: Arc::new(sim.lock(operator)),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    runtime.block_on(app::diagnose(&ports, question)).expect("a world can be looked at")
+    let looked = async { Inquiry::begin(&ports, Whose::Group, question).await?.examine().await };
+    runtime.block_on(looked).expect("a world can be looked at")
 }
 
 /// Where it is found although it is not there.
