@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     adapters::SystemClock,
-    app::{self, Inquiry, NoUpdate, NotDiagnosed, Ports, Question, Whose},
+    app::{Inquiry, NoUpdate, NotDiagnosed, Ports, Question, Whose},
     domain::{Diagnosis, GroupName, Lack, Policy, later, short},
     forecast::{NoRehearsal, Rehearsal},
     ports::{Clock, Cloud, Cluster, Lock},
@@ -54,7 +54,7 @@ pub(super) async fn diagnose(args: DiagnoseArgs, screen: Screen) -> Result<ExitC
 async fn owner(args: &DiagnoseArgs, question: &Question) -> Result<Owner, CliError> {
     let of_any_group = match question {
         Question::Nodes(_) | Question::Pod { .. } => args.target.whole_cluster("diagnose", beside(args))?,
-        Question::Group | Question::BeforeUpgrade => None,
+        Question::Group | Question::BeforeUpgrade | Question::Update(_) => None,
     };
     match of_any_group {
         Some(target) => whose::owner(target, args.target.cluster.is_some(), question).await,

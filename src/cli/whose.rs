@@ -102,7 +102,7 @@ async fn nodes(connection: &Connection, question: &Question, commands: &Commands
             };
             Ok(vec![connection.node(node.as_str()).await?])
         }
-        Question::Group | Question::BeforeUpgrade => Ok(Vec::new()),
+        Question::Group | Question::BeforeUpgrade | Question::Update(_) => Ok(Vec::new()),
     }
 }
 

@@ -122,9 +122,14 @@ async fn what_is_not_there_is_known_to_be_so() {
             Ask::NodeManagerRole => Fact::NodeManagerRole(nobody),
             Ask::AwsAuth => Fact::AwsAuth(None),
             Ask::TryEviction(_) => Fact::Eviction(Some(Refusal::Gone)),
-            Ask::PodsOn(_) | Ask::PodsOf(_) | Ask::Hooks | Ask::Subnets | Ask::Update(_) | Ask::AccessEntries => {
-                panic!("{ask:?}")
-            }
+            Ask::PodsOn(_)
+            | Ask::PodsOf(_)
+            | Ask::Hooks
+            | Ask::Subnets
+            | Ask::Update(_)
+            | Ask::Updates
+            | Ask::UpdateElsewhere(_)
+            | Ask::AccessEntries => panic!("{ask:?}"),
         };
         assert_eq!(answer(&server, ask.clone()).await, Known::Is(expected), "{ask:?}");
     }

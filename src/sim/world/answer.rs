@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Answer, Ask, Fact, Known, Lack, LifecycleHook, Namespace, NodeName, Owner, PdbRef, Pod, Quota, Strategy,
-        Webhook, Workload,
+        Answer, Ask, Fact, Known, LifecycleHook, Namespace, NodeName, Owner, PdbRef, Pod, Quota, Strategy, Webhook,
+        Workload,
     },
     sim::{
         asg::{Hook, HookKind, HookResult},
