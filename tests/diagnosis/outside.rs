@@ -21,8 +21,8 @@ pub fn look(spec: &WorldSpec, question: &Question) -> Diagnosis {
         lock: Arc::new(sim.lock(operator)),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let looked = async { Inquiry::begin(&ports, Whose::Group, question).await?.examine().await };
-    runtime.block_on(looked).expect("a world can be looked at")
+    let look = async { Inquiry::begin(&ports, Whose::Group, question).await?.examine().await };
+    runtime.block_on(look).expect("a world can be looked at")
 }
 
 /// Where it is found although it is not there.

@@ -254,7 +254,7 @@ pub fn proof(cause: Cause) -> Proof {
                 world(WorkloadSpec { annotations, trouble, ..cart(out(1)) })
             };
             let proof = Proof::new(slow("false"), "deployment/default/cart", slow("true"));
-            Proof { grade: Grade::Notes, about_a_node: true, ..proof }
+            Proof { grade: Grade::Notes, about: About::Nodes, ..proof }
         }
         Cause::PodNotReady => {
             let never = world(WorkloadSpec { trouble: Some(made_anew(TroubleKind::NeverReady)), ..cart(out(1)) });

@@ -49,7 +49,6 @@ fn questions() -> Vec<(Ask, &'static str)> {
     let (namespace, name) = named("cart");
     let workload = |kind: &str| Ask::Workload { namespace: "shop".to_owned(), owner: owner(kind, "cart") };
     vec![
-        (Ask::Pod { namespace: namespace.clone(), name: name.clone() }, "get pods in namespace shop"),
         (Ask::Events(Object::Pod(pod())), "list events in namespace shop"),
         (Ask::Events(Object::Node("n1".into())), "list events in namespace default"),
         (workload("Deployment"), "get deployments.apps in namespace shop"),
@@ -61,6 +60,7 @@ fn questions() -> Vec<(Ask, &'static str)> {
             Ask::DaemonPods { namespace: namespace.clone(), name: name.clone(), node: "n1".into() },
             "list pods in namespace shop",
         ),
+        (Ask::Pod { namespace: namespace.clone(), name: name.clone() }, "get pods in namespace shop"),
         (Ask::AllNodes, "list nodes"),
         (Ask::Claim { namespace: namespace.clone(), name }, "get persistentvolumeclaims in namespace shop"),
         (Ask::Attachments, "list volumeattachments.storage.k8s.io"),
@@ -108,7 +108,6 @@ async fn what_is_not_there_is_known_to_be_so() {
     let nobody = NodeManagerRole { role: false, binding: false };
     for (ask, _) in questions() {
         let expected = match &ask {
-            Ask::Pod { .. } => Fact::Pod(None),
             Ask::Events(_) => Fact::Events(Vec::new()),
             Ask::Workload { .. } => Fact::Workload(None),
             Ask::DaemonPods { .. } => Fact::Pods(Vec::new()),
@@ -122,6 +121,7 @@ async fn what_is_not_there_is_known_to_be_so() {
             Ask::NodeManagerRole => Fact::NodeManagerRole(nobody),
             Ask::AwsAuth => Fact::AwsAuth(None),
             Ask::TryEviction(_) => Fact::Eviction(Some(Refusal::Gone)),
+            Ask::Pod { .. } => Fact::Pod(None),
             Ask::PodsOn(_)
             | Ask::PodsOf(_)
             | Ask::Hooks

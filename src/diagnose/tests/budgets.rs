@@ -7,7 +7,7 @@ fn two_ready() -> [Pod; 2] {
 #[test]
 fn a_budget_that_asks_for_all_its_pods_never_allows() {
     let all = PdbRule::MinAvailable(IntOrPercent::Percent(100));
-    let cluster = Cluster::new().budget(budget(all, 2, 2, 2), two_ready());
+    let cluster = Cluster::new().budget(budget(all, 2, 2, 2), two_ready()).told(deployment(|_| {}));
     let found = cluster.examine(&Subject::Group);
     assert_eq!(told(&found), ["PDB-NEVER-ALLOWS pdb/shop/cart blocks"]);
     let finding = &found.findings[0];

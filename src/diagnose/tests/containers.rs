@@ -62,9 +62,12 @@ fn a_pod_gets_twice_what_its_slowest_sibling_took() {
 fn a_pod_on_a_node_that_is_not_ready_is_not_blamed_itself() {
     let pods = [pod("cart-1", "n1"), not_ready(second(), 90, Trouble::default()), pod("cart-3", "n1")];
     let mut cluster = Cluster::new().budget(budget(max_unavailable(1), 3, 2, 2), pods);
-    let silent = Node { ready: Readiness::NotReady("KubeletNotReady".to_owned()), ..node("n2", None) };
-    cluster.see(Change::Node(Box::new(silent)));
-    assert_eq!(cluster.found(), ["POD-STARTING pod/shop/cart-2 waits <- PDB-EXHAUSTED pdb/shop/cart"]);
+    let ready = Readiness::NotReady("KubeletNotReady".to_owned());
+    cluster.see(Change::Node(Box::new(Node { ready, ready_since: Some(ago(90)), ..node("n2", None) })));
+    assert_eq!(
+        cluster.found(),
+        ["NODE-NOT-READY node/n2 blocks <- PDB-EXHAUSTED pdb/shop/cart", "POD-STARTING pod/shop/cart-2 waits"]
+    );
 }
 
 #[test]

@@ -28,7 +28,8 @@ fn a_pod_past_its_grace_is_stuck_or_kept_by_a_finalizer_and_one_in_time_is_neith
     // Where the kubelet is silent nobody would say that it has stopped.
     let mut silent = Cluster::new();
     silent.see(Change::Node(Box::new(Node { ready: Readiness::Unknown, ..node("n1", Some(ago(3600))) })));
-    assert!(silent.pods([stopping(pod("cart-1", "n1"), ago(15), 30)]).found().is_empty());
+    let silent = silent.pods([stopping(pod("cart-1", "n1"), ago(15), 30)]);
+    assert_eq!(silent.found(), ["KUBELET-SILENT node/n1 blocks"]);
 }
 
 #[test]

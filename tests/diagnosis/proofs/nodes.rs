@@ -78,13 +78,14 @@ pub fn node_resource_missing() -> Proof {
 }
 
 pub fn node_cordoned_new() -> Proof {
-    let cordon = |node| {
-        // What it waits for keeps it from serving until somebody has cordoned it.
+    let cordon = |at, node| {
+        // What it waits for keeps a new node from serving until somebody has cordoned it.
         let mut spec = with_agent(WorkloadSpec { ready: Duration::from_mins(3), ..agent() });
-        spec.faults = faulty(cart(out(1)), vec![(240, FaultKind::Cordon { node })]).faults;
+        spec.faults = faulty(cart(out(1)), vec![(at, FaultKind::Cordon { node })]).faults;
         spec
     };
-    let proof = Proof::new(cordon(Target::Newest), "node/", cordon(Target::Serving)).alone();
+    // All nodes are old at first.
+    let proof = Proof::new(cordon(240, Target::Newest), "node/", cordon(5, Target::Serving)).alone();
     proof.since(Begins::At(seconds(240)), 45)
 }
 

@@ -105,6 +105,34 @@ fn anti_affinity_holds_one_a_node_or_one_a_zone() {
 }
 
 #[test]
+fn a_spread_that_is_required_counts_cordoned_nodes_too() {
+    let mut even = deployment("even", 2);
+    even.spread = Some(Topology::Hostname);
+    let mut world = world(&[("a", 2)], vec![even]);
+    let name = world.nodes().next().unwrap().name.clone();
+    cordon(&mut world, &name);
+    let there = pods(&world, "even").into_iter().find(|pod| pod.node.as_ref() == Some(&name)).unwrap().id.clone();
+    assert_eq!(evict(&mut world, &there), Outcome::Done);
+    wait(&mut world, seconds(60));
+    let waiting = pods(&world, "even").into_iter().find(|pod| pod.node.is_none()).unwrap();
+    assert_eq!(
+        said(waiting),
+        "Unschedulable: 0/2 nodes are available: 1 node(s) didn't match pod topology spread constraints, 1 node(s) were \
+         unschedulable."
+    );
+}
+
+#[test]
+fn pods_of_one_port_never_share_a_node() {
+    let mut proxy = deployment("proxy", 3);
+    proxy.host_port = true;
+    let world = world(&[("a", 2)], vec![proxy]);
+    let waiting = pods(&world, "proxy").into_iter().find(|pod| pod.node.is_none()).unwrap();
+    let words = "Unschedulable: 0/2 nodes are available: 2 node(s) didn't have free ports for the requested pod ports.";
+    assert_eq!(said(waiting), words);
+}
+
+#[test]
 fn a_zonal_volume_keeps_its_pod_in_the_zone_and_lets_go_of_the_old_node_first() {
     let mut db = WorkloadSpec { replicas: 1, ..WorkloadSpec::new(WorkloadKind::StatefulSet, "db") };
     db.zonal_volume = true;
