@@ -100,9 +100,9 @@ impl Cluster for Asked {
 
 /// A run that a broken pod blocks, in a world whose server takes questions so: how it ended, and what it found.
 async fn run(answers: Answers) -> (RunOutcome, BTreeSet<Cause>, Arc<Counts>) {
-    let mut spec = WorldSpec::with_old_nodes(&[("a", 2)]);
+    let mut spec = WorldSpec::with_old_nodes(&[("a", 3)]);
     let budget = BudgetSpec { max_unavailable: Some(IntOrPercent::Int(1)), ..BudgetSpec::default() };
-    let trouble = Trouble { kind: TroubleKind::NeverReady, with: TroubleWith::First };
+    let trouble = Trouble { kind: TroubleKind::CrashLoop, with: TroubleWith::New };
     let web = WorkloadSpec::new(WorkloadKind::Deployment, "web");
     spec.workloads = vec![WorkloadSpec { replicas: 4, budgets: vec![budget], trouble: Some(trouble), ..web }];
     let sim = Sim::new(World::new(spec, 1), 200.0);
@@ -143,14 +143,14 @@ async fn an_answer_that_never_comes_holds_nobody_up_and_is_not_asked_for_again()
     let (outcome, found, counts) = run(Answers::Never).await;
     assert_eq!((outcome, read(&counts.looks)), (RunOutcome::EvictionFailed, 1));
     // What statuses tell was said all the same.
-    assert!(found.contains(&Cause::PodNotReady), "{found:?}");
+    assert!(found.contains(&Cause::PodCrashLoop), "{found:?}");
 }
 
 #[tokio::test]
 async fn one_round_of_questions_is_under_way_at_a_time_and_no_eviction_is_tried() {
     let (outcome, found, counts) = run(Answers::Later).await;
     assert_eq!(outcome, RunOutcome::EvictionFailed);
-    assert!(found.contains(&Cause::PodNotReady), "{found:?}");
+    assert!(found.contains(&Cause::PodCrashLoop), "{found:?}");
     assert!(read(&counts.looks) > 1, "{counts:?}");
     assert_eq!((read(&counts.most_at_once), read(&counts.tried)), (1, 0));
 }
