@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{args::TargetArgs, error::CliError};
 use crate::{
     domain::{AsgName, ClusterName, GroupName, NodegroupName},
-    report::{Commands, Outside, remedy::Step},
+    report::{Commands, Outside, Step},
 };
 
 /// A group of a real cluster, and how to reach it.
@@ -281,9 +281,10 @@ mod tests {
     fn other_programs_are_sent_to_the_same_cluster() {
         let kubectl = |args: TargetArgs| {
             let commands = args.target("upgrade", Vec::new()).unwrap().commands();
-            let line = [Step::Run(commands.kubectl("get nodes"))];
-            let all = commands.before(&line).into_iter().chain(line);
-            all.map(|step| step.to_string()).collect::<Vec<_>>().join("\n")
+            let before = commands.before_kubectl().into_iter().map(|step| match step {
+                Step::Say(text) | Step::Perhaps(text) => format!("# {text}"),
+            });
+            before.chain([commands.kubectl("get nodes")]).collect::<Vec<_>>().join("\n")
         };
         let region = || Some("eu-west-1".to_owned());
         assert_snapshot!(kubectl(TargetArgs { region: region(), ..args() }), @"

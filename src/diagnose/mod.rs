@@ -9,6 +9,7 @@ mod containers;
 mod eks;
 mod eks_codes;
 mod examiner;
+mod from_wait;
 mod graph;
 mod group;
 mod joins;
@@ -38,6 +39,7 @@ use std::collections::BTreeSet;
 
 pub use announce::Announcer;
 pub use examiner::Examiner;
+pub use from_wait::from_wait;
 pub use pages::page;
 use scene::Scene;
 pub use scene::{Memory, View};

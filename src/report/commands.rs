@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::remedy::Step;
-use crate::domain::quoted;
+use super::step::Step;
+use crate::domain::{AsgName, quoted};
 
 /// How the user reached this group and what they said of how a run goes, to be repeated in every command that needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,17 +81,10 @@ impl Commands {
         self
     }
 
-    /// The Auto Scaling group's name as a shell takes it, once it is known.
+    /// The Auto Scaling group's name, once it is known.
     #[must_use]
-    pub fn auto_scaling_group(&self) -> Option<String> {
-        self.outside.auto_scaling_group.as_deref().map(quoted)
-    }
-
-    /// What has to be so before these steps reach the cluster.
-    #[must_use]
-    pub fn before(&self, steps: &[Step]) -> Vec<Step> {
-        let needed = steps.iter().filter_map(Step::command).any(|command| command.starts_with("kubectl "));
-        if needed { self.outside.before.clone() } else { Vec::new() }
+    pub fn auto_scaling_group(&self) -> Option<AsgName> {
+        self.outside.auto_scaling_group.as_deref().map(AsgName::new)
     }
 
     /// What has to be so before kubectl reaches the cluster.
@@ -195,9 +188,7 @@ mod tests {
         let commands = Commands::new(Vec::new()).reaching(outside);
         assert_eq!(commands.kubectl("get nodes"), "kubectl --context 'my bastion' get nodes");
         assert_eq!(commands.aws("sts get-caller-identity"), "aws --region eu-west-1 sts get-caller-identity");
-        let fix = [Step::Run(commands.kubectl("get nodes"))];
-        assert_eq!(commands.before(&fix), []);
-        assert_eq!(Commands::sandbox(None).before(&fix), [Step::Say("in a real cluster:".to_owned())]);
-        assert_eq!(Commands::sandbox(None).before(&[]), []);
+        assert_eq!(commands.before_kubectl(), []);
+        assert_eq!(Commands::sandbox(None).before_kubectl(), [Step::Say("in a real cluster:".to_owned())]);
     }
 }

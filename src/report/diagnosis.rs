@@ -1,6 +1,12 @@
 //! A diagnosis on the screen, and in a ticket: each cause with whom it holds, how it is known, and the ways out.
 
-use super::{commands::Commands, fit, held, names::Names, remedy::Step, tree};
+use super::{
+    commands::Commands,
+    fit, held,
+    names::Names,
+    step::{self, Step},
+    tree,
+};
 use crate::domain::{CannotTell, Command, Diagnosis, Finding, Grade, Object, Proof, Remedy, RemedyKind, Subject};
 
 /// Tells findings.
@@ -25,7 +31,7 @@ const NAMED: usize = 5;
 
 impl Findings<'_> {
     /// One finding with all that belongs to it. `before` is what has to be so before kubectl reaches the cluster.
-    pub(super) fn block(&self, finding: &Finding, held: Vec<String>, before: &[Step]) -> Vec<String> {
+    fn block(&self, finding: &Finding, held: Vec<String>, before: &[Step]) -> Vec<String> {
         let mut rows = Rows { lines: self.hung(&format!("{}  {}", finding.cause, self.names.shorten(&finding.says))) };
         rows.add("holds", held);
         let evidence = finding.evidence.iter().map(|proof| self.proof(proof));
@@ -43,7 +49,7 @@ impl Findings<'_> {
             };
             fixes += usize::from(remedy.kind == RemedyKind::Fix);
             let first = before.take_if(|_| remedy.needs_kubectl()).unwrap_or_default();
-            let first = first.iter().flat_map(|step| step.pasted(self.room()));
+            let first = first.iter().flat_map(|step| step.lines(self.room()));
             rows.add(head, first.chain(self.remedy(remedy)).collect());
             rows.add("back", self.back(remedy));
         }
@@ -51,9 +57,14 @@ impl Findings<'_> {
         rows.lines
     }
 
-    /// One finding with whom it holds; what has to be so before kubectl reaches the cluster is said before its first use.
+    /// One finding with whom it holds.
     pub(super) fn whole(&self, finding: &Finding, before: &mut Vec<Step>) -> Vec<String> {
-        let lines = self.block(finding, self.held(finding), before);
+        self.told(finding, self.held(finding), before)
+    }
+
+    /// One finding; what has to be so before kubectl reaches the cluster is said before its first use.
+    pub(super) fn told(&self, finding: &Finding, held: Vec<String>, before: &mut Vec<Step>) -> Vec<String> {
+        let lines = self.block(finding, held, before);
         if finding.remedies.iter().any(Remedy::needs_kubectl) {
             before.clear();
         }
@@ -87,7 +98,7 @@ impl Findings<'_> {
             "" => remedy.what.clone(),
             risk => format!("{}; risk: {risk}", remedy.what),
         };
-        Step::Say(words).pasted(self.room()).into_iter().chain(self.commands_of(&remedy.run)).collect()
+        step::said(&words, self.room()).into_iter().chain(self.commands_of(&remedy.run)).collect()
     }
 
     /// What takes it back, and when: pasted with the rest at once it would put the block back.

@@ -188,16 +188,18 @@ mod tests {
         2> PodEvictionFailure: node/ip-10-0-1-10.eu-west-1.compute.internal still holds 1
         2>   pod after 15m
         2>
-        2> pdb/odd/ledger-guard can never allow an eviction
+        2> PDB-NEVER-ALLOWS  pdb/odd/ledger-guard can never allow an eviction
         2>   holds  pod/odd/ledger-5cf9-2lmzc on ip-10-0-1-9
         2>          pod/odd/ledger-5cf9-2lmzc on ip-10-0-1-10
         2>   why    minAvailable 100% of 2 pods = 2 must stay; 2 are Ready; 0 may leave,
-        2>          now and always
+        2>          now and always (arithmetic)
         2>   fix    # kubectl must point to cluster prod:
         2>          # aws eks update-kubeconfig --name prod
+        2>          # let one pod leave at a time; risk: one pod less for a while
         2>          kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":1}}'
-        2>   later  # puts it back, once the pods have moved:
+        2>   back   # puts it back, once the pods have moved:
         2>          kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":"100%"}}'
+        2>   more   mngup explain PDB-NEVER-ALLOWS
         2>
         2> 4 of 12 old nodes are replaced; ip-10-0-1-9 stays cordoned (quarantined);
         2>   ip-10-0-1-10 serves again; nothing is in flight
@@ -223,15 +225,17 @@ mod tests {
         2> PodEvictionFailure: node/ip-10-0-1-9.eu-west-1.compute.internal still holds 1
         2>   pod after 15m
         2>
-        2> pdb/odd/ledger-guard can never allow an eviction
+        2> PDB-NEVER-ALLOWS  pdb/odd/ledger-guard can never allow an eviction
         2>   holds  pod/odd/ledger-5cf9-2lmzc
         2>   why    minAvailable 100% of 2 pods = 2 must stay; 2 are Ready; 0 may leave,
-        2>          now and always
+        2>          now and always (arithmetic)
         2>   fix    # kubectl must point to cluster prod:
         2>          # aws eks update-kubeconfig --name prod
+        2>          # let one pod leave at a time; risk: one pod less for a while
         2>          kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":1}}'
-        2>   later  # puts it back, once the pods have moved:
+        2>   back   # puts it back, once the pods have moved:
         2>          kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":"100%"}}'
+        2>   more   mngup explain PDB-NEVER-ALLOWS
         2>
         2> 4 of 12 old nodes are replaced; ip-10-0-1-9 serves again; nothing is in flight
         2> 66 pods moved, 0 evictions refused; longest wait 15m for pdb/odd/ledger-guard
@@ -259,12 +263,14 @@ mod tests {
         2> NodeCreationFailure: no new node serves instead of
         2>   node/ip-10-0-1-1.eu-west-1.compute.internal after 15m
         2>
-        2> the group launched no instance
-        2>   why    the last launch failed: There are not enough free addresses in subnet
-        2>          'subnet-0a1b'. Launching EC2 instance failed.
-        2>   fix    # free addresses there, or give the group a subnet that has some; the
-        2>          # group then launches by itself
+        2> LAUNCH-NO-ADDRESSES  the group launched no instance
+        2>   why    There are not enough free addresses in subnet 'subnet-0a1b'. Launching
+        2>          EC2 instance failed. (scaling activity)
+        2>   look   # how many addresses are free there
         2>          aws ec2 describe-subnets --subnet-ids subnet-0a1b --query 'Subnets[].AvailableIpAddressCount'
+        2>   look   # what was tried, and what AWS said
+        2>          aws autoscaling describe-scaling-activities --auto-scaling-group-name eks-apps-8ac7 --max-items 5
+        2>   more   mngup explain LAUNCH-NO-ADDRESSES
         2>
         2> 0 of 3 old nodes are replaced; ip-10-0-1-1 is gone and not replaced
         2> 3 pods moved, 0 evictions refused
@@ -291,15 +297,17 @@ mod tests {
         2> PodEvictionFailure: node/ip-10-0-1-9.eu-west-1.compute.internal still holds 1
         2>   pod after 15m
         2>
-        2> pdb/odd/ledger-guard can never allow an eviction
+        2> PDB-NEVER-ALLOWS  pdb/odd/ledger-guard can never allow an eviction
         2>   holds  pod/odd/ledger-5cf9-2lmzc
         2>   why    minAvailable 100% of 2 pods = 2 must stay; 2 are Ready; 0 may leave,
-        2>          now and always
+        2>          now and always (arithmetic)
         2>   fix    # kubectl must point to cluster prod:
         2>          # aws eks update-kubeconfig --name prod
+        2>          # let one pod leave at a time; risk: one pod less for a while
         2>          kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":1}}'
-        2>   later  # puts it back, once the pods have moved:
+        2>   back   # puts it back, once the pods have moved:
         2>          kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":"100%"}}'
+        2>   more   mngup explain PDB-NEVER-ALLOWS
         2>
         2> node/ip-10-0-1-9.eu-west-1.compute.internal is quarantined: it stays cordoned,
         2>   and is still old

@@ -2,16 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::{
-    codes,
-    commands::Commands,
-    diagnosis::Findings,
-    fit,
-    names::Names,
-    remedy::{self, Step},
-    why, wording,
-};
+use super::{codes, commands::Commands, diagnosis::Findings, fit, names::Names, why, wording};
 use crate::{
+    diagnose::from_wait,
     domain::{Diagnosis, Finding, PodRef, short},
     engine::{
         event::{HeldPod, Stuck},
@@ -47,7 +40,6 @@ impl Failures<'_> {
     pub(super) fn lines(&self, stuck: &[(String, &Stuck)]) -> Vec<String> {
         let mut lines: Vec<_> = stuck.iter().flat_map(|(who, why)| self.hung(&self.head(who, why))).collect();
         let several = stuck.len() > 1;
-        let mut told_before = false;
         let mut found: Vec<(&Finding, Vec<String>)> = Vec::new();
         let mut others = Vec::new();
         let youngest_first: Vec<_> = self.diagnosed.iter().rev().collect();
@@ -68,19 +60,18 @@ impl Failures<'_> {
             }
         }
         let findings = Findings { names: self.names, commands: self.commands, width: self.width };
+        let mut before = self.commands.before_kubectl();
         for (finding, held) in found {
-            let before =
-                if told_before { Vec::new() } else { self.commands.before(&[Step::Run("kubectl ".to_owned())]) };
-            told_before = true;
             lines.push(String::new());
-            lines.extend(findings.block(finding, held, &before));
+            lines.extend(findings.told(finding, held, &mut before));
         }
+        let asg = self.commands.auto_scaling_group();
         for block in others {
-            let steps = remedy::steps(block.on, self.commands);
-            let before = if told_before { Vec::new() } else { self.commands.before(&steps) };
-            told_before |= !before.is_empty();
             lines.push(String::new());
-            lines.extend(self.block(&block, &[before, steps].concat(), several));
+            match from_wait(block.on, asg.as_ref()) {
+                Some(finding) => lines.extend(findings.told(&finding, self.held(&block, several), &mut before)),
+                None => lines.extend(self.block(&block, several)),
+            }
         }
         lines
     }
@@ -100,19 +91,13 @@ impl Failures<'_> {
         }
     }
 
-    /// One cause: what it is, whom it holds, on which node where there are several, why, and what to do about it.
-    fn block(&self, block: &Block<'_>, fix: &[Step], several: bool) -> Vec<String> {
+    /// What was waited for and is no cause by itself: whom it held, on which node where there are several, and why.
+    fn block(&self, block: &Block<'_>, several: bool) -> Vec<String> {
         let why = why::why(block.on, self.names, self.now);
-        let mut lines = vec![remedy::headline(block.on)];
-        let mut row = |head: &str, texts: Vec<String>| {
-            for (index, text) in texts.into_iter().enumerate() {
-                lines.push(format!("  {:<6} {text}", if index == 0 { head } else { "" }));
-            }
-        };
-        row("holds", self.held(block, several));
-        row("why", self.fitted(&why));
-        for (head, text) in remedy::rows(fix, self.width.map_or(usize::MAX, |width| width.saturating_sub(ROW))) {
-            row(head, vec![text]);
+        let mut lines = vec![format!("waited for {}", wording::title(block.on))];
+        for (head, texts) in [("holds", self.held(block, several)), ("why", self.fitted(&why))] {
+            let rows = texts.into_iter().enumerate();
+            lines.extend(rows.map(|(index, text)| format!("  {:<6} {text}", if index == 0 { head } else { "" })));
         }
         lines
     }
@@ -186,22 +171,25 @@ mod tests {
         assert_snapshot!(lines.join("\n"), @"
         PodEvictionFailure: node/a still holds 3 pods after 15m
 
-        pdb/shop/cart allows no eviction now
+        PDB-EXHAUSTED  pdb/shop/cart allows no eviction now
           holds  pod/shop/cart-5f6c2
                  pod/shop/cart-8x2lq
-          why    1 of 3 allowed out, cart-7d9f on ip-10-0-1-9.eu-west-1.compute.internal
-                 not Ready (CrashLoopBackOff, exit 137 OOMKilled, 9 restarts)
-          fix    # why cart-7d9f is not Ready:
+          why    1 of 3 may be out and 1 is (arithmetic)
+                 cart-7d9f on ip-10-0-1-9.eu-west-1.compute.internal not Ready
+                 (CrashLoopBackOff, exit 137 OOMKilled, 9 restarts) (status)
+          look   # why cart-7d9f is not Ready
                  kubectl -n shop describe pod/cart-7d9f
                  kubectl -n shop logs pod/cart-7d9f --previous
+          more   mngup explain PDB-EXHAUSTED
 
-        pods without a controller
+        BARE-POD  pod/odd/ledger-5cf9-2lmzc has no controller
           holds  pod/odd/ledger-5cf9-2lmzc
-          why    no controller would bring them back, and --delete-unmanaged was not
-                 given
-          fix    # it does not come back: delete it, or allow that for all such pods:
-          either kubectl -n odd delete pod/ledger-5cf9-2lmzc
-          or     mngup upgrade -c prod -n apps --delete-unmanaged
+          why    nobody would bring it back, and --delete-unmanaged was not given (spec)
+          fix    # delete it; risk: it does not come back
+                 kubectl -n odd delete pod/ledger-5cf9-2lmzc
+          or     # allow that for all such pods; risk: none of them comes back
+                 mngup upgrade -c prod -n apps --delete-unmanaged
+          more   mngup explain BARE-POD
         ");
     }
 
@@ -247,15 +235,17 @@ mod tests {
         PodEvictionFailure: node/a still holds 1 pod after 15m
         PodEvictionFailure: node/b still holds 1 pod after 15m
 
-        pdb/odd/ledger-guard can never allow an eviction
+        PDB-NEVER-ALLOWS  pdb/odd/ledger-guard can never allow an eviction
           holds  pod/shop/ledger-1 on a
                  pod/shop/ledger-2 on b
-          why    minAvailable 100% of 2 pods = 2 must stay; 2 are Ready; 0 may leave, now and always
+          why    minAvailable 100% of 2 pods = 2 must stay; 2 are Ready; 0 may leave, now and always (arithmetic)
           fix    # kubectl must point to cluster prod:
                  # aws eks update-kubeconfig --name prod
+                 # let one pod leave at a time; risk: one pod less for a while
                  kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":1}}'
-          later  # puts it back, once the pods have moved:
+          back   # puts it back, once the pods have moved:
                  kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":"100%"}}'
+          more   mngup explain PDB-NEVER-ALLOWS
         "#);
     }
 }

@@ -8,7 +8,7 @@ use super::{
     commands::{Commands, Outside},
     ending::{Closing, ending},
     progress::Progress,
-    remedy::Step,
+    step::Step,
     undoing::Undoing,
 };
 use crate::{

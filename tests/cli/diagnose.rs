@@ -53,8 +53,7 @@ fn a_node_is_looked_at_down_to_what_it_waits_for() {
       holds  1 pod on ip-10-0-1-253: pod/shop/legacy-api-86c105b9-z7wgs
       why    minAvailable 100% of 2 pods = 2 must stay; 2 are Ready; 0 may leave, now and always (arithmetic)
       fix    # in a real cluster:
-             # new pods elsewhere: a rollout does not ask the budget; risk: restarts all of its pods; with strategy Recreate
-             # they go before new ones come
+             # new pods elsewhere: a rollout does not ask the budget; risk: restarts all of its pods
              kubectl -n shop rollout restart deployment/legacy-api
       or     # let one pod leave at a time; risk: one pod less for a while
              kubectl -n shop patch pdb/legacy-api --type=merge -p '{"spec":{"minAvailable":1}}'
@@ -98,7 +97,7 @@ fn a_terminal_of_80_columns_holds_it() {
              now and always (arithmetic)
       fix    # in a real cluster:
              # new pods elsewhere: a rollout does not ask the budget; risk: restarts
-             # all of its pods; with strategy Recreate they go before new ones come
+             # all of its pods
              kubectl -n shop rollout restart deployment/legacy-api
       or     # let one pod leave at a time; risk: one pod less for a while
              kubectl -n shop patch pdb/legacy-api --type=merge -p '{"spec":{"minAvailable":1}}'
@@ -126,15 +125,19 @@ fn a_terminal_of_80_columns_holds_it() {
              and always (spec)
              cart selects app in (cart); critical-tier selects tier in (critical)
              (spec)
-      look   # in a real cluster:
-             # one budget a pod; keep what you delete:
-             kubectl -n shop get pdb/cart -o yaml
-             kubectl -n shop get pdb/critical-tier -o yaml
-      fix    # leave the pods to critical-tier; risk: pods that only it counts lose
-             # it
+      fix    # in a real cluster:
+             # leave the pods to critical-tier; risk: pods that only it counts lose
+             # it, or what it asks for beyond the other
+             kubectl -n shop get pdb/cart -o yaml > cart.yaml
              kubectl -n shop delete pdb/cart
-      or     # leave the pods to cart; risk: pods that only it counts lose it
+      back   # puts it back, once the pods have moved:
+             kubectl -n shop apply -f cart.yaml
+      or     # leave the pods to cart; risk: pods that only it counts lose it, or
+             # what it asks for beyond the other
+             kubectl -n shop get pdb/critical-tier -o yaml > critical-tier.yaml
              kubectl -n shop delete pdb/critical-tier
+      back   # puts it back, once the pods have moved:
+             kubectl -n shop apply -f critical-tier.yaml
       more   mngup explain TWO-BUDGETS
 
     node/ip-10-0-2-83
@@ -145,10 +148,35 @@ fn a_terminal_of_80_columns_holds_it() {
       └ pdb/shop/cart and pdb/shop/critical-tier  TWO-BUDGETS  (as above)
     [4]
     ");
-    assert_snapshot!(screen("lands-back", ""), @"
-    nodegroup/workers: nothing stands in the way on its cordoned nodes
-    [0]
-    ");
+    assert_snapshot!(screen("lands-back", ""), @r#"
+    nodegroup/workers: 1 cause holds 1 node and 1 pod
+
+    LANDS-BACK  pods of deployment/storage/disk-controller come back onto the
+      cordoned node
+      holds  1 pod on ip-10-0-2-83: pod/storage/disk-controller-86c105b9-n2ks8
+      why    they tolerate the taint of a cordoned node (operator: Exists, without a
+             key) (spec)
+             pod/storage/disk-controller-86c105b9-n2ks8 was made after the cordon
+             and runs there (seen by this run)
+      look   # in a real cluster:
+             # where it gets its tolerations from
+             kubectl -n storage get deployment/disk-controller -o yaml
+      fix    # take that toleration out of its template; risk: rolls its pods, on
+             # other nodes too
+             kubectl -n storage patch deployment/disk-controller --type=json -p '[{"op":"test","path":"/spec/template/spec/tolerations","value":[{"operator":"Exists"}]},{"op":"remove","path":"/spec/template/spec/tolerations"}]'
+      back   # puts it back, once the pods have moved:
+             kubectl -n storage patch deployment/disk-controller --type=json -p '[{"op":"add","path":"/spec/template/spec/tolerations","value":[{"operator":"Exists"}]}]'
+      or     # stop it while the node is replaced; risk: an outage of it
+             kubectl -n storage scale deployment/disk-controller --replicas=0
+      back   # puts it back, once the pods have moved:
+             kubectl -n storage scale deployment/disk-controller --replicas=3
+      more   mngup explain LANDS-BACK
+
+    node/ip-10-0-2-83
+    └ pod/storage/disk-controller-86c105b9-n2ks8
+      └ deployment/storage/disk-controller  LANDS-BACK
+    [4]
+    "#);
 }
 
 #[test]
@@ -163,19 +191,19 @@ fn a_ticket_gets_markdown() {
     - cart selects app in (cart); critical-tier selects tier in (critical) (spec)
 
     ```sh
-    # one budget a pod; keep what you delete:
-    kubectl -n shop get pdb/cart -o yaml
-    kubectl -n shop get pdb/critical-tier -o yaml
-    ```
-
-    ```sh
-    # leave the pods to critical-tier; risk: pods that only it counts lose it
+    # leave the pods to critical-tier; risk: pods that only it counts lose it, or what it asks for beyond the other
+    kubectl -n shop get pdb/cart -o yaml > cart.yaml
     kubectl -n shop delete pdb/cart
+    # puts it back, once the pods have moved:
+    kubectl -n shop apply -f cart.yaml
     ```
 
     ```sh
-    # leave the pods to cart; risk: pods that only it counts lose it
+    # leave the pods to cart; risk: pods that only it counts lose it, or what it asks for beyond the other
+    kubectl -n shop get pdb/critical-tier -o yaml > critical-tier.yaml
     kubectl -n shop delete pdb/critical-tier
+    # puts it back, once the pods have moved:
+    kubectl -n shop apply -f critical-tier.yaml
     ```
     [4]
     ");
@@ -203,10 +231,34 @@ fn a_pod_that_no_node_takes_is_looked_at_as_well() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("crowded.yaml"), CROWDED).unwrap();
     let said = mngup_in(home.path(), "diagnose --sandbox crowded.yaml", &[]);
-    let named = said.split("POD-PENDING pod/").nth(1).or(said.split("\nPOD-PENDING  pod/").nth(1)).unwrap();
-    let pending: String = named.chars().take_while(|c| !c.is_whitespace() && *c != ':').collect();
+    let pending = said.split("POD-ANTI-AFFINITY  pod/").nth(1).and_then(|named| named.split(' ').next()).unwrap();
     let line = format!("diagnose --sandbox crowded.yaml --pod {pending}");
-    assert_snapshot!(mngup_in(home.path(), &line, &[]), @"");
+    assert_snapshot!(mngup_in(home.path(), &line, &[]), @r#"
+    pod/shop/web-3659e55e-r2z6k: 1 cause holds 1 pod
+
+    POD-ANTI-AFFINITY  pod/shop/web-3659e55e-r2z6k must not share a node with the pods that are there
+      holds  1 pod: pod/shop/web-3659e55e-r2z6k
+      why    4 replicas are to be kept apart and there are 3 places for them, cordoned nodes included (arithmetic)
+             the scheduler says: 0/3 nodes are available: 3 node(s) didn't match pod anti-affinity rules (status)
+      fix    # one node more while it is upgraded; risk: one more instance is paid for
+             mngup upgrade --sandbox crowded.yaml --max-surge 1
+      or     # in a real cluster:
+             # one replica less while it is upgraded; risk: one pod less meanwhile; an autoscaler or GitOps may undo it
+             kubectl -n shop scale deployment/web --replicas=3
+      back   # puts it back, once the pods have moved:
+             kubectl -n shop scale deployment/web --replicas=4
+      or     # do not require it for the time of the upgrade; risk: rolls its pods, and two of them may share a node
+             kubectl -n shop patch deployment/web --type=json -p '[{"op":"remove","path":"/spec/template/spec/affinity/podAntiAffinity/requiredDuringSchedulingIgnoredDuringExecution"}]'
+      back   # puts it back, once the pods have moved:
+             kubectl -n shop patch deployment/web --type=json -p '[{"op":"add","path":"/spec/template/spec/affinity/podAntiAffinity/requiredDuringSchedulingIgnoredDuringExecution","value":[{"labelSelector":{"matchLabels":{"app":"web"}},"topologyKey":"kubernetes.io/hostname"}]}]'
+      look   # what the scheduler says
+             kubectl -n shop describe pod/web-3659e55e-r2z6k
+      more   mngup explain POD-ANTI-AFFINITY
+
+    pod/shop/web-3659e55e-r2z6k  POD-ANTI-AFFINITY
+    2> Next, when it is fixed: mngup upgrade --sandbox crowded.yaml
+    [4]
+    "#);
     let said = mngup_in(home.path(), &format!("{line}x"), &[]);
     assert!(
         said.contains("error: there is no pod ") && said.contains("2>   Next: ") && said.ends_with("[2]"),

@@ -6,18 +6,24 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::sync::mpsc;
 
 use mngup::{
     app::{Ports, Request, begin, prepare},
-    domain::{Answer, Ask, Change, GroupName, InstanceId, Intent, Notice, Operator, RunId, Settings},
-    engine::event::RunOutcome,
+    domain::{
+        Answer, Ask, Cause, Change, GroupName, InstanceId, IntOrPercent, Intent, Notice, Operator, RunId, Settings,
+    },
+    engine::event::{Event, RunOutcome},
     journal::MemoryJournal,
     ports::{Cluster, KubeAct, Outcome, PortError, Watch},
     report::JsonLines,
-    sim::{Sim, SimCluster, World, WorldSpec, spec::WorkloadKind, spec::WorkloadSpec},
+    sim::{
+        Sim, SimCluster, World, WorldSpec,
+        spec::{BudgetSpec, Trouble, TroubleKind, TroubleWith, WorkloadKind, WorkloadSpec},
+    },
 };
 
 /// How a server takes questions.
@@ -65,10 +71,6 @@ impl Cluster for Asked {
         self.cluster.without_node(instances).await
     }
 
-    async fn announce(&self, notices: &[Notice]) {
-        self.cluster.announce(notices).await;
-    }
-
     async fn look(&self, asks: &BTreeSet<Ask>) -> Vec<Answer> {
         let Counts { looks, open, most_at_once, tried } = &*self.counts;
         looks.fetch_add(1, Ordering::SeqCst);
@@ -96,13 +98,14 @@ impl Cluster for Asked {
     }
 }
 
-/// A run in a world whose server takes questions so.
-async fn run(answers: Answers) -> (RunOutcome, Arc<Counts>) {
-    let mut spec = WorldSpec::with_old_nodes(&[("a", 2)]);
-    let daemon = WorkloadSpec::new(WorkloadKind::DaemonSet, "agent");
-    let web = WorkloadSpec { replicas: 2, ..WorkloadSpec::new(WorkloadKind::Deployment, "web") };
-    spec.workloads = vec![daemon, web];
-    let sim = Sim::new(World::new(spec, 1), 2_000.0);
+/// A run that a broken pod blocks, in a world whose server takes questions so: how it ended, and what it found.
+async fn run(answers: Answers) -> (RunOutcome, BTreeSet<Cause>, Arc<Counts>) {
+    let mut spec = WorldSpec::with_old_nodes(&[("a", 3)]);
+    let budget = BudgetSpec { max_unavailable: Some(IntOrPercent::Int(1)), ..BudgetSpec::default() };
+    let trouble = Trouble { kind: TroubleKind::CrashLoop, with: TroubleWith::New };
+    let web = WorkloadSpec::new(WorkloadKind::Deployment, "web");
+    spec.workloads = vec![WorkloadSpec { replicas: 4, budgets: vec![budget], trouble: Some(trouble), ..web }];
+    let sim = Sim::new(World::new(spec, 1), 200.0);
     let operator = Operator { user: "ann".to_owned(), host: "laptop".to_owned() };
     let counts = Arc::<Counts>::default();
     let ports = Ports {
@@ -114,7 +117,7 @@ async fn run(answers: Answers) -> (RunOutcome, Arc<Counts>) {
     let request = Request {
         cluster: "prod".into(),
         group: GroupName::Nodegroup("workers".into()),
-        settings: Settings::default(),
+        settings: Settings { drain_timeout: Some(Duration::from_mins(5)), ..Settings::default() },
         operator,
         run: RunId::new("r1"),
         version: "0.1.0".to_owned(),
@@ -124,7 +127,11 @@ async fn run(answers: Answers) -> (RunOutcome, Arc<Counts>) {
     let begun = begin(&ports, &request, prepared, &mut stop).await.unwrap();
     let (mut nobody, mut journal) = (JsonLines(std::io::sink()), MemoryJournal::default());
     let outcome = Box::pin(begun.drive(&mut nobody, &mut journal, &mut stop)).await.unwrap();
-    (outcome, counts)
+    let found = journal.records.iter().filter_map(|record| match &record.event {
+        Event::Diagnosed { diagnosis } => Some(diagnosis.blocking().map(|finding| finding.cause)),
+        _ => None,
+    });
+    (outcome, found.flatten().collect(), counts)
 }
 
 fn read(count: &AtomicUsize) -> usize {
@@ -133,14 +140,17 @@ fn read(count: &AtomicUsize) -> usize {
 
 #[tokio::test]
 async fn an_answer_that_never_comes_holds_nobody_up_and_is_not_asked_for_again() {
-    let (outcome, counts) = run(Answers::Never).await;
-    assert_eq!((outcome, read(&counts.looks)), (RunOutcome::Done, 1));
+    let (outcome, found, counts) = run(Answers::Never).await;
+    assert_eq!((outcome, read(&counts.looks)), (RunOutcome::EvictionFailed, 1));
+    // What statuses tell was said all the same.
+    assert!(found.contains(&Cause::PodCrashLoop), "{found:?}");
 }
 
 #[tokio::test]
 async fn one_round_of_questions_is_under_way_at_a_time_and_no_eviction_is_tried() {
-    let (outcome, counts) = run(Answers::Later).await;
-    assert_eq!(outcome, RunOutcome::Done);
+    let (outcome, found, counts) = run(Answers::Later).await;
+    assert_eq!(outcome, RunOutcome::EvictionFailed);
+    assert!(found.contains(&Cause::PodCrashLoop), "{found:?}");
     assert!(read(&counts.looks) > 1, "{counts:?}");
     assert_eq!((read(&counts.most_at_once), read(&counts.tried)), (1, 0));
 }
