@@ -122,10 +122,17 @@ pub(super) fn two_budgets(pdbs: &[&Pdb]) -> Vec<Remedy> {
         let others: Vec<_> =
             pdbs.iter().filter(|other| other.id != pdb.id).map(|other| other.id.name.as_str()).collect();
         let others = others.join(" and ");
-        let run = vec![
+        let away = [
             kubectl(namespace, &format!("get pdb/{name} -o yaml > {name}.yaml")),
             kubectl(namespace, &format!("delete pdb/{name}")),
         ];
+        // Of several the disruption controller keeps count for one alone (`getPdbForPod`), and when that goes it looks at
+        // none of the others until one is changed, or a pod of it.
+        let counted = pdbs.iter().filter(|other| other.id != pdb.id).flat_map(|other| {
+            let PdbRef { namespace, name } = &other.id;
+            ["=anew", "-"].map(|value| kubectl(namespace, &format!("annotate pdb/{name} mngup.dev/counted{value}")))
+        });
+        let run = away.into_iter().chain(counted).collect();
         let (what, risk) = if implied(pdb) {
             (
                 format!("leave the pods to {others}, which asks for as much of the same pods"),

@@ -15,13 +15,16 @@ const CAUSES: [Copies; 6] = [
     Copies { code: "NO-SCHEDULER", namespaces: &["unseen"], objects: &["deployment/app"] },
 ];
 
+/// What the second revision does to a Deployment.
+type Spoil = fn(Deployment) -> Deployment;
+
 #[test]
 fn what_no_node_takes_is_named_and_what_is_printed_lets_the_run_go_on() {
     let world = World { old: 1, ..World::default() };
     // The second revision asks for what there is not; its rollout stops at its first pod.
     let good = || deployment("app", 2).strategy("{rollingUpdate: {maxSurge: 0, maxUnavailable: 1}}");
     let wants = |deployment: Deployment| deployment.placed("nodeSelector: {tier: gold}");
-    let bad: [(&str, fn(Deployment) -> Deployment); 5] = [
+    let bad: [(&str, Spoil); 5] = [
         ("wants-label", wants),
         ("wants-nothing", wants),
         ("large", |deployment| deployment.asks("cpu: \"64\"")),

@@ -140,7 +140,7 @@ fn permits_of_a_diagnosis_answer_each_of_its_questions_and_nothing_is_granted_be
         let connection = Connection::from_kubeconfig(Some(&bed.plane.kubeconfig(READER)), None).await.unwrap();
         let scope = Scope { group: GroupName::Nodegroup("workers".into()), state_namespace: "kube-system".to_owned() };
         let cluster = KubeCluster::new(connection, scope);
-        cluster.announce(&[notice.clone()]).await;
+        cluster.announce(std::slice::from_ref(&notice)).await;
         cluster.announce(&[Notice { count: 2, ..notice }]).await;
         cluster.look(&asks).await.into_iter().collect()
     });

@@ -183,7 +183,13 @@ fn of_two_budgets_the_one_that_the_other_implies_goes_first_and_can_be_put_back(
     let lines: Vec<_> = first.run.iter().chain(&first.back).map(line).collect();
     assert_eq!(
         lines,
-        ["-n shop get pdb/weak -o yaml > weak.yaml", "-n shop delete pdb/weak", "-n shop apply -f weak.yaml"]
+        [
+            "-n shop get pdb/weak -o yaml > weak.yaml",
+            "-n shop delete pdb/weak",
+            "-n shop annotate pdb/strict mngup.dev/counted=anew",
+            "-n shop annotate pdb/strict mngup.dev/counted-",
+            "-n shop apply -f weak.yaml",
+        ]
     );
     assert_eq!(first.what, "leave the pods to strict, which asks for as much of the same pods");
 }

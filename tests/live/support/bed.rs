@@ -189,6 +189,10 @@ impl Bed {
         let mut found: Map<String, Value> = serde_json::from_str(&found).expect("kubectl prints JSON");
         let labels = found.remove("metadata").map(|mut metadata| metadata["labels"].take());
         found.remove("status");
+        // Said or not, it is the same: a way back may say what was the default.
+        if let Some(spec) = found.get_mut("spec").and_then(Value::as_object_mut) {
+            spec.retain(|field, value| field != "unhealthyPodEvictionPolicy" || value != "IfHealthyBudget");
+        }
         found.insert("labels".to_owned(), labels.unwrap_or_default());
         found.into()
     }

@@ -100,10 +100,10 @@ impl<'a> Stalled<'a> {
         let (mut before, mut back) = (BTreeMap::new(), Vec::new());
         for Copies { code, namespaces, objects } in copies {
             // Not every copy has every fix: a workload without a former revision cannot go back to it.
-            let fixes = namespaces.iter().map(|namespace| self.fixes(self.finding(code, namespace)).len()).max();
-            assert_eq!(fixes, Some(namespaces.len()), "{code}: a copy for each fix:\n{}", self.screen);
+            let most = namespaces.iter().map(|namespace| fixes(self.finding(code, namespace)).len()).max();
+            assert_eq!(most, Some(namespaces.len()), "{code}: a copy for each fix:\n{}", self.screen);
             for (number, namespace) in namespaces.iter().enumerate() {
-                let fix = &self.fixes(self.finding(code, namespace))[number];
+                let fix = &fixes(self.finding(code, namespace))[number];
                 before.insert(*namespace, essences(self.bed, namespace, objects));
                 println!("{code} in {namespace}: {}", fix["what"].as_str().unwrap());
                 self.run(&lines(&fix["run"]));
@@ -135,19 +135,6 @@ impl<'a> Stalled<'a> {
         }
     }
 
-    /// The run, to go on with it in another way.
-    pub fn into_run(self) -> Running {
-        self.run
-    }
-
-    /// The fixes of a finding that kubectl carries out, in the order in which they are printed.
-    pub fn fixes<'v>(&self, finding: &'v Value) -> Vec<&'v Value> {
-        let remedies = finding["remedies"].as_array().expect("a list");
-        let only = |run: &Value| lines(run).len() == run.as_array().map_or(0, Vec::len);
-        let by_kubectl = |remedy: &&Value| remedy["kind"] == "fix" && only(&remedy["run"]);
-        remedies.iter().filter(by_kubectl).collect()
-    }
-
     /// Runs lines as they are printed.
     pub fn run(&self, lines: &[String]) {
         for line in lines {
@@ -159,6 +146,14 @@ impl<'a> Stalled<'a> {
 
 fn essences(bed: &Bed, namespace: &str, objects: &[&str]) -> Vec<Value> {
     objects.iter().map(|object| bed.essence(namespace, object)).collect()
+}
+
+/// The fixes of a finding that kubectl carries out, in the order in which they are printed.
+fn fixes(finding: &Value) -> Vec<&Value> {
+    let remedies = finding["remedies"].as_array().expect("a list");
+    let only = |run: &Value| lines(run).len() == run.as_array().map_or(0, Vec::len);
+    let by_kubectl = |remedy: &&Value| remedy["kind"] == "fix" && only(&remedy["run"]);
+    remedies.iter().filter(by_kubectl).collect()
 }
 
 /// The kubectl lines of a remedy, as they are printed.
