@@ -159,7 +159,7 @@ fn granted(role: &Value) -> BTreeSet<String> {
     };
     let mut granted = BTreeSet::new();
     for rule in role["rules"].as_array().unwrap() {
-        let own = match rule.get("resourceNames").map(|names| texts(names)) {
+        let own = match rule.get("resourceNames").map(texts) {
             None => String::new(),
             // What the user puts in.
             Some(names) if names == ["mngup-NODEGROUP"] => " own".to_owned(),
