@@ -221,17 +221,14 @@ fn unmanaged(pod: &PodRef) -> Finding {
 
 fn lands_back(pod: &PodRef, times: u32, toleration: &str, owner: Option<&Owner>) -> Finding {
     let ns = &pod.namespace;
-    let (object, remedy) = match owner {
-        Some(owner) => {
-            let risk = "rolls its pods; GitOps or an operator may put it back";
-            let what = "take that toleration out of its template (spec.template.spec.tolerations)";
-            let edit = vec![kubectl(ns, &format!("edit {owner}"))];
-            (Object::Workload { namespace: ns.clone(), owner: owner.clone() }, Remedy::fix(what, edit, risk))
-        }
-        None => {
-            let look = vec![kubectl(ns, &format!("get pod/{} -o yaml", pod.name))];
-            (Object::Pod(pod.clone()), Remedy::look("who makes it: metadata.ownerReferences", look))
-        }
+    let (object, remedy) = if let Some(owner) = owner {
+        let risk = "rolls its pods; GitOps or an operator may put it back";
+        let what = "take that toleration out of its template (spec.template.spec.tolerations)";
+        let edit = vec![kubectl(ns, &format!("edit {owner}"))];
+        (Object::Workload { namespace: ns.clone(), owner: owner.clone() }, Remedy::fix(what, edit, risk))
+    } else {
+        let look = vec![kubectl(ns, &format!("get pod/{} -o yaml", pod.name))];
+        (Object::Pod(pod.clone()), Remedy::look("who makes it: metadata.ownerReferences", look))
     };
     let times = if times == 1 { "once".to_owned() } else { format!("{times} times") };
     Finding::new(Cause::LandsBack, object.clone(), format!("pods of {object} come back onto the cordoned node"))

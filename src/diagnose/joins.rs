@@ -6,8 +6,8 @@ use super::{
     targets::{Comer, Goer},
 };
 use crate::domain::{
-    Ask, By, CannotTell, Cause, Finding, Grade, Group, Instance, Known, Lack, Lifecycle, LifecycleHook, Nodegroup,
-    Object, Sure,
+    Ask, By, CannotTell, Cause, Finding, Grade, Group, Instance, Known, Lack, Lifecycle, LifecycleHook, Member,
+    Nodegroup, Object, Sure,
 };
 
 pub(super) const RULE: Rule = Rule {
@@ -210,7 +210,7 @@ fn lost(scene: &Scene<'_>, group: &Group) -> Option<Finding> {
     let coming = scene.comers.iter().map(|comer| (comer.lost, comer.replaces, Some(comer.since)));
     let (_, replaces, since) = owed.chain(coming).filter(|(lost, ..)| *lost >= limits::LOSSES).max()?;
     let object = Object::Asg(group.asg.clone());
-    let whom = replaces.map_or_else(|| "the extra node".to_owned(), |member| member.title());
+    let whom = replaces.map_or_else(|| "the extra node".to_owned(), Member::title);
     let says = format!("instances that come for {whom} are ended by somebody else before they serve");
     let found = Finding::new(Cause::InstanceLost, object, says);
     let found = found.by(By::Seen, format!("{} or more of them were lost, and not by mngup", limits::LOSSES));

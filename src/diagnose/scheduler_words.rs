@@ -156,7 +156,8 @@ mod tests {
     #[test]
     fn real_sentences_are_taken_apart() {
         use Reason::*;
-        let cases: &[(&str, u32, &[(u32, Reason<'_>)])] = &[
+        type Case<'a> = (&'a str, u32, &'a [(u32, Reason<'a>)]);
+        let cases: &[Case<'_>] = &[
             (
                 "0/12 nodes are available: 3 Insufficient cpu, 2 node(s) were unschedulable, 7 node(s) had untolerated \
                  taint(s). no new claims to deallocate, preemption: 0/12 nodes are available: 3 No preemption victims \

@@ -61,9 +61,10 @@ async fn hooks_subnets_and_access_entries_are_read() {
 async fn the_newest_update_that_failed_is_found_and_one_of_another_group_is_told_apart() {
     let server = AwsServer::start(World { other_nodegroups: vec!["gpu".into()], ..World::default() });
     let cloud = workers(&server).await;
-    let latest = async || match look(&cloud, Ask::Update(None)).await {
-        Known::Is(Fact::Update(update)) => update,
-        other => panic!("{other:?}"),
+    let latest = async || {
+        let told = look(&cloud, Ask::Update(None)).await;
+        let Known::Is(Fact::Update(update)) = told else { panic!("{told:?}") };
+        update
     };
     assert_eq!(latest().await, None, "it was never updated");
 

@@ -127,9 +127,9 @@ async fn run(answers: Answers) -> (RunOutcome, BTreeSet<Cause>, Arc<Counts>) {
     let begun = begin(&ports, &request, prepared, &mut stop).await.unwrap();
     let (mut nobody, mut journal) = (JsonLines(std::io::sink()), MemoryJournal::default());
     let outcome = Box::pin(begun.drive(&mut nobody, &mut journal, &mut stop)).await.unwrap();
-    let found = journal.records.iter().filter_map(|record| match &record.event {
-        Event::Diagnosed { diagnosis } => Some(diagnosis.blocking().map(|finding| finding.cause)),
-        _ => None,
+    let found = journal.records.iter().filter_map(|record| {
+        let Event::Diagnosed { diagnosis } = &record.event else { return None };
+        Some(diagnosis.blocking().map(|finding| finding.cause))
     });
     (outcome, found.flatten().collect(), counts)
 }

@@ -109,7 +109,6 @@ async fn what_is_not_there_is_known_to_be_so() {
     for (ask, _) in questions() {
         let expected = match &ask {
             Ask::Events(_) => Fact::Events(Vec::new()),
-            Ask::Pod { .. } => Fact::Pod(None),
             Ask::Workload { .. } => Fact::Workload(None),
             Ask::DaemonPods { .. } => Fact::Pods(Vec::new()),
             Ask::Pod { .. } => Fact::Pod(None),

@@ -44,7 +44,6 @@ async fn answer(cloud: &AwsCloud, ask: &Ask) -> Known<Fact> {
         Ask::UpdateElsewhere(id) => known(elsewhere(cloud, id).await.map(Fact::Nodegroup)),
         Ask::PodsOn(_)
         | Ask::PodsOf(_)
-        | Ask::Pod { .. }
         | Ask::Events(_)
         | Ask::Workload { .. }
         | Ask::DaemonPods { .. }

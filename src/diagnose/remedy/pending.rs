@@ -115,10 +115,8 @@ fn describe(pod: &Pod) -> Remedy {
 
 /// The controller whose template makes such pods.
 fn template_owner(pod: &Pod) -> Option<Owner> {
-    match behind(pod) {
-        Object::Workload { owner, .. } if matches!(owner.kind.as_str(), "Deployment" | "StatefulSet") => Some(owner),
-        _ => None,
-    }
+    let Object::Workload { owner, .. } = behind(pod) else { return None };
+    matches!(owner.kind.as_str(), "Deployment" | "StatefulSet").then_some(owner)
 }
 
 fn scale(fewer: Option<(Object, u32)>) -> Option<Remedy> {

@@ -130,7 +130,7 @@ fn a_pod_that_asks_for_more_than_an_empty_node_has_is_too_large() {
             { "name": "app", "resources": { "requests": { "cpu": "3" } } },
             { "name": "log", "resources": { "requests": { "cpu": "100m" } } },
         ] });
-        Unplaced { template, nodes, ..unplaced(FULL) }.found()
+        Unplaced { nodes, template, ..unplaced(FULL) }.found()
     };
     let found = large(vec![cluster_node("n1", true), cluster_node("n2", false)]);
     assert_eq!(first(&found), "POD-TOO-LARGE pod/shop/cart-2 blocks");
@@ -273,7 +273,7 @@ fn a_volume_whose_zone_has_no_node_left_holds_its_pod() {
         let asked = Ask::Claim { namespace: "shop".to_owned(), name: "data".to_owned() };
         let pod = Pod { claims: vec!["data".to_owned()], ..unplaced(words).pod };
         let answers = vec![(asked, Known::Is(Fact::Claim(Some(claim))))];
-        Unplaced { pod, answers, nodes, ..unplaced(words) }.found()
+        Unplaced { nodes, pod, answers, ..unplaced(words) }.found()
     };
     let in_b = || labelled(cluster_node("n1", true), "topology.kubernetes.io/zone", "b");
     let found = with("b", vec![in_b(), cluster_node("n2", false)]);

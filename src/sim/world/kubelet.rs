@@ -75,7 +75,7 @@ impl World {
         let (ready, runs) = (spec.ready, spec.runs);
         match pod.trouble {
             Some(trouble @ (TroubleKind::NeverReady | TroubleKind::Gate)) => {
-                pod.object.trouble = trouble.words(&spec.name, 0)
+                pod.object.trouble = trouble.words(&spec.name, 0);
             }
             Some(TroubleKind::CrashLoop) => {
                 self.at(ready, Timer::Crash(key));

@@ -51,10 +51,7 @@ impl World {
         match object {
             Object::Pod(id) => {
                 let pod = self.pod_uids.get(&id.uid).and_then(|key| self.pods.get(key));
-                pod.into_iter()
-                    .flat_map(|pod| [self.failed_scheduling(pod), self.failed_attach(pod)])
-                    .flatten()
-                    .collect()
+                pod.into_iter().flat_map(|pod| [failed_scheduling(pod), self.failed_attach(pod)]).flatten().collect()
             }
             Object::Claim { namespace, name } => {
                 let here = |pod: &&SimPod| pod.object.id.namespace == *namespace && has(pod, name);
@@ -80,12 +77,6 @@ impl World {
             | Object::Webhook(_)
             | Object::Right(_) => Vec::new(),
         }
-    }
-
-    fn failed_scheduling(&self, pod: &SimPod) -> Option<KubeEvent> {
-        let unscheduled = pod.object.trouble.as_ref()?.unscheduled.as_ref();
-        let message = unscheduled.filter(|it| it.reason == "Unschedulable")?.message.clone()?;
-        Some(said_of(pod, "FailedScheduling", message, "default-scheduler"))
     }
 
     fn failed_attach(&self, pod: &SimPod) -> Option<KubeEvent> {
@@ -115,6 +106,12 @@ fn claim(class: &str, volume: Option<&Volume>) -> Claim {
         zones: volume.and_then(|volume| volume.zone.clone()).into_iter().collect::<Vec<Zone>>(),
         hosts: Vec::new(),
     }
+}
+
+fn failed_scheduling(pod: &SimPod) -> Option<KubeEvent> {
+    let unscheduled = pod.object.trouble.as_ref()?.unscheduled.as_ref();
+    let message = unscheduled.filter(|it| it.reason == "Unschedulable")?.message.clone()?;
+    Some(said_of(pod, "FailedScheduling", message, "default-scheduler"))
 }
 
 fn said_of(pod: &SimPod, reason: &str, message: String, reporter: &str) -> KubeEvent {

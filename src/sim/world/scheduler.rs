@@ -124,19 +124,20 @@ impl World {
     }
 
     /// A required spread with a skew of one: the pod may go where there are fewest, cordoned places counted too
-    /// (`nodeTaintsPolicy: Ignore`).
+    /// (`nodeTaintsPolicy: Ignore`), and pods that are told to stop not (`podtopologyspread/common.go`).
     fn spreads(&self, workload: &Workload, key: NodeKey, node: &SimNode) -> Result<(), Unfit<'static>> {
+        let pods = || workload.pods.iter().filter_map(|key| self.pods.get(key)).filter(|pod| pod.is_active());
         let wanted = self.nodes.iter().filter(|(_, node)| wants(workload, node));
         let (here, least) = match workload.spec.spread {
             None => return Ok(()),
             Some(Topology::Hostname) => {
-                let count = |key: &NodeKey| workload.per_node.get(key).copied().unwrap_or(0);
-                (count(&key), wanted.map(|(key, _)| count(key)).min())
+                let count = |key: NodeKey| pods().filter(|pod| pod.node == Some(key)).count();
+                (count(key), wanted.map(|(key, _)| count(*key)).min())
             }
             Some(Topology::Zone) => {
-                let count = |node: &SimNode| {
-                    node.object.zone.as_ref().and_then(|zone| workload.per_zone.get(zone)).copied().unwrap_or(0)
-                };
+                let zone = |key: NodeKey| self.nodes.get(&key).and_then(|node| node.object.zone.as_ref());
+                let count =
+                    |node: &SimNode| pods().filter(|pod| pod.node.and_then(zone) == node.object.zone.as_ref()).count();
                 (count(node), wanted.map(|(_, node)| count(node)).min())
             }
         };

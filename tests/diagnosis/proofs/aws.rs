@@ -1,4 +1,8 @@
 //! Launches that fail, groups that are not fit, and what EKS says or left behind.
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "each function is handed the causes of its family alone, by a match that names them all"
+)]
 
 use std::time::Duration;
 
@@ -76,7 +80,7 @@ pub fn group(cause: Cause) -> Proof {
         change(&mut spec.group);
         spec
     };
-    let status = |status: &'static str| of(&move |group| nodegroup(group).status = status.to_owned());
+    let status = |status: &'static str| of(&move |group| status.clone_into(&mut nodegroup(group).status));
     let suspended = |process: &'static str| of(&move |group| group.suspended = vec![process.to_owned()]);
     let before =
         |world, object, near_miss| Proof { outside: Some(Question::BeforeUpgrade), ..alone(world, object, near_miss) };
