@@ -4,26 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Rule, limits, remedy, scene::Scene};
 use crate::{
-    domain::{By, Cause, Finding, Held, NodeName, Object, Pod, Stand, Subject, Sure, Uid},
+    domain::{Ask, By, Cause, Finding, Held, NodeName, Object, Pod, Refusal, Stand, Sure, Uid},
     drain::Fate,
 };
 
 /// Found last, by what the ranking leaves over.
 pub(super) const RULE: Rule = Rule { causes: &[Cause::Unexplained], find: |_, _| {} };
 
-/// Pods that a run wants to leave and that nothing that was found holds. Most leave in the next moment.
+/// Pods that are to leave and that nothing that was found holds. In a run most leave in the next moment; without one nobody
+/// has asked them to, and only those count that the server does not let go.
 pub(super) fn pods<'a>(scene: &Scene<'a>, found: &[Finding]) -> Vec<(&'a NodeName, &'a Pod)> {
-    match scene.view.subject {
-        Subject::Run => {}
-        // Without a run nobody has asked them to leave.
-        Subject::Group | Subject::Nodes(_) | Subject::Pod(_) | Subject::BeforeUpgrade | Subject::Update(_) => {
-            return Vec::new();
-        }
-    }
     let explains = |finding: &&Finding| finding.cause.stand() != Stand::Aside;
     let explained: BTreeSet<&Uid> =
         found.iter().filter(explains).flat_map(|finding| &finding.holds.pods).map(|pod| &pod.uid).collect();
-    let waits = scene.leavers.iter().filter(|leaver| leaver.fate == Fate::Leaves);
+    let is_asked = |pod: &Pod| scene.view.run.is_some() || refusal(scene, pod).is_some();
+    let waits = scene.leavers.iter().filter(|leaver| leaver.fate == Fate::Leaves && is_asked(leaver.pod));
     let left = waits.filter(|leaver| !explained.contains(&leaver.pod.id.uid));
     left.map(|leaver| (&leaver.node.name, leaver.pod)).collect()
 }
@@ -33,22 +28,33 @@ pub(super) fn findings(scene: &Scene<'_>, pods: &[(&NodeName, &Pod)]) -> Vec<Fin
     let mut by_node: BTreeMap<&NodeName, Vec<&Pod>> = BTreeMap::new();
     for (node, pod) in pods {
         let since = scene.view.memory.unexplained_pod_since(&pod.id.uid);
-        if since.is_some_and(|since| scene.since(since) >= limits::UNEXPLAINED) {
+        if scene.view.run.is_none() || since.is_some_and(|since| scene.since(since) >= limits::UNEXPLAINED) {
             by_node.entry(node).or_default().push(pod);
         }
     }
     by_node.into_iter().map(|(node, pods)| finding(scene, node, &pods)).collect()
 }
 
+/// What the server said last to its eviction, be it asked for or only tried.
+fn refusal<'a>(scene: &Scene<'a>, pod: &Pod) -> Option<&'a Refusal> {
+    match scene.view.run {
+        Some(run) => run.refusal(&pod.id.uid).map(|(refusal, _)| refusal),
+        None => scene.view.dossier.answer(&Ask::try_eviction(&pod.id)).known()?.as_ref(),
+    }
+}
+
 fn finding(scene: &Scene<'_>, node: &NodeName, pods: &[&Pod]) -> Finding {
     let since = pods.iter().filter_map(|pod| scene.view.memory.unexplained_pod_since(&pod.id.uid)).min();
     let says = format!("pods do not leave node/{node}, and nothing that can be seen says why");
-    let why = "no budget, no refusal, no finalizer and no grace period that is known holds them";
+    let why = "no budget, no finalizer, no grace period and no refusal that is known holds them";
     let mut finding = Finding::new(Cause::Unexplained, Object::Node(node.clone()), says)
         .sure(Sure::Possible)
         .by(By::Absence, why)
         .since(since)
         .remedies(remedy::unexplained(node, pods));
+    let said: BTreeSet<String> = pods.iter().filter_map(|pod| refusal(scene, pod)).map(ToString::to_string).collect();
+    finding =
+        said.into_iter().fold(finding, |finding, said| finding.by(By::Refusal, format!("the server says: {said}")));
     let held = pods.iter().map(|pod| pod.id.clone()).collect();
     finding.holds = Held { nodes: [node.clone()].into(), pods: held, ..Held::default() };
     finding

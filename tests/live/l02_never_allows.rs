@@ -52,8 +52,12 @@ fn l2_the_run_stops_gives_the_node_back_and_goes_on_once_the_budget_allows() {
       why    minAvailable 3 of 3 pods = 3 must stay; 3 are Ready; 0 may leave, now and always (arithmetic)
       fix    # kubectl must point to cluster prod:
              # aws eks update-kubeconfig --name prod
-             # new pods elsewhere: a rollout does not ask the budget; risk: restarts all of its pods; with strategy Recreate they go before new ones come
+             # new pods elsewhere: a rollout does not ask the budget; risk: restarts all of its pods
              kubectl -n default rollout restart deployment/ledger
+      or     # one more replica, so that one may leave; risk: not every program may run once more; an autoscaler of it may undo it
+             kubectl -n default scale deployment/ledger --replicas=4
+      back   # puts it back, once the pods have moved:
+             kubectl -n default scale deployment/ledger --replicas=3
       or     # let one pod leave at a time; risk: one pod less for a while
              kubectl -n default patch pdb/ledger --type=merge -p '{"spec":{"minAvailable":2}}'
       back   # puts it back, once the pods have moved:
@@ -112,8 +116,12 @@ fn l3_quarantine_leaves_the_node_and_does_the_others() {
       why    minAvailable 1 of 1 pod = 1 must stay; 1 is Ready; 0 may leave, now and always (arithmetic)
       fix    # kubectl must point to cluster prod:
              # aws eks update-kubeconfig --name prod
-             # new pods elsewhere: a rollout does not ask the budget; risk: restarts all of its pods; with strategy Recreate they go before new ones come
+             # new pods elsewhere: a rollout does not ask the budget; risk: restarts all of its pods
              kubectl -n default rollout restart deployment/ledger
+      or     # one more replica, so that one may leave; risk: not every program may run once more; an autoscaler of it may undo it
+             kubectl -n default scale deployment/ledger --replicas=2
+      back   # puts it back, once the pods have moved:
+             kubectl -n default scale deployment/ledger --replicas=1
       or     # let one pod leave at a time; risk: no pod at all for a while
              kubectl -n default patch pdb/ledger --type=merge -p '{"spec":{"minAvailable":0}}'
       back   # puts it back, once the pods have moved:

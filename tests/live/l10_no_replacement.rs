@@ -36,9 +36,11 @@ fn l10_a_launch_that_fails_is_told_in_the_scaling_activity_s_own_words() {
     assert_snapshot!(verdict(&run, &["cart"]), @"
     NodeCreationFailure: no new node serves instead of node/NODE after 10s
 
-    the group launched no instance
-      why    the last launch failed: We currently do not have sufficient m6i.large capacity in the Availability Zone you requested (eu-west-1c). Our system will be working on provisioning additional capacity. You can currently get m6i.large capacity by not specifying an Availability Zone in your request or choosing eu-west-1a, eu-west-1b. Launching EC2 instance failed.
-      fix    # add instance types or zones to the group, or wait: AWS has none of these there now
+    LAUNCH-NO-CAPACITY  the group launched no instance
+      why    We currently do not have sufficient m6i.large capacity in the Availability Zone you requested (eu-west-1c). Our system will be working on provisioning additional capacity. You can currently get m6i.large capacity by not specifying an Availability Zone in your request or choosing eu-west-1a, eu-west-1b. Launching EC2 instance failed. (scaling activity)
+      look   # what was tried, and what AWS said
+             aws autoscaling describe-scaling-activities --auto-scaling-group-name eks-workers-8ac7d1b2 --max-items 5
+      more   mngup explain LAUNCH-NO-CAPACITY
 
     0 of 3 old nodes are replaced; NODE is gone and not replaced
     Auto Scaling goes on trying to launch what the group lacks
@@ -60,11 +62,13 @@ fn l10_a_node_that_is_never_ready_is_told_with_the_kubelet_s_reason() {
     assert_snapshot!(verdict(&run, &["cart"]), @"
     NodeCreationFailure: no new node serves instead of node/NODE after 10s
 
-    waited for the new node to be Ready
-      why    NODE has joined and is not Ready (KubeletNotReady: container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized)
-      fix    # kubectl must point to cluster prod:
+    NODE-CNI  node/NODE has joined and is not Ready
+      why    KubeletNotReady: container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized (status)
+      look   # kubectl must point to cluster prod:
              # aws eks update-kubeconfig --name prod
+             # what it says of itself
              kubectl describe node/NODE
+      more   mngup explain NODE-CNI
 
     0 of 3 old nodes are replaced; NODE is gone and not replaced
     Auto Scaling goes on trying to launch what the group lacks
@@ -83,10 +87,11 @@ fn l10_an_instance_that_never_registers_is_named() {
     assert_snapshot!(verdict(&run, &["cart"]).replace(new.as_str(), "INSTANCE"), @"
     NodeCreationFailure: no new node serves instead of node/NODE after 10s
 
-    waited for the new instance to join
-      why    INSTANCE was launched and has not joined the cluster (InService)
-      fix    # what its bootstrap says:
+    INSTANCE-NEVER-JOINED  INSTANCE was launched and has not joined the cluster
+      why    it is InService, and no Node has its id (status)
+      look   # what its bootstrap says
              aws ec2 get-console-output --instance-id INSTANCE --latest --output text
+      more   mngup explain INSTANCE-NEVER-JOINED
 
     0 of 3 old nodes are replaced; NODE is gone and not replaced
     Auto Scaling goes on trying to launch what the group lacks

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Answer, Ask, Fact, Known, LifecycleHook, Namespace, NodeName, Owner, PdbRef, Pod, Quota, Strategy, Webhook,
-        Workload,
+        Answer, Ask, Fact, Known, Lack, LifecycleHook, Namespace, NodeName, Owner, PdbRef, Pod, Quota, Strategy,
+        Webhook, Workload,
     },
     sim::{
         asg::{Hook, HookKind, HookResult},
@@ -24,6 +24,10 @@ impl World {
     /// Answers as the API server or AWS would at this moment; nothing changes by it.
     #[must_use]
     pub fn answer(&self, ask: Ask) -> Answer {
+        let right = right(&ask);
+        if self.spec.denied.iter().any(|denied| right.starts_with(denied)) {
+            return (ask, Known::Unknown(Lack::Right(right)));
+        }
         let known = match &ask {
             Ask::PodsOn(node) => Known::Is(Fact::Pods(self.pods_on_node(node))),
             Ask::PodsOf(pdb) => Known::Is(Fact::Pods(self.pods_counted_by(pdb))),
@@ -160,6 +164,33 @@ impl World {
     fn endpoints(&self, namespace: &str, service: &str) -> Option<u32> {
         let down = self.workloads.iter().filter_map(|workload| workload.spec.webhook.as_ref()).any(|hook| hook.down);
         (namespace == WEBHOOK_NAMESPACE && service == WEBHOOK_SERVICE).then_some(u32::from(!down))
+    }
+}
+
+/// What it needs, as the API server and AWS call it.
+fn right(ask: &Ask) -> String {
+    let within = |right: &str, namespace: &str| format!("{right} in namespace {namespace}");
+    match ask {
+        Ask::PodsOn(_) | Ask::PodsOf(_) => "list pods".to_owned(),
+        Ask::Pod { namespace, .. } => within("get pods", namespace),
+        Ask::DaemonPods { namespace, .. } => within("list pods", namespace),
+        Ask::Events(object) => format!("list events of {object}"),
+        Ask::Workload { namespace, owner } => within(&format!("get {}s", owner.kind.to_lowercase()), namespace),
+        Ask::AllNodes => "list nodes".to_owned(),
+        Ask::Claim { namespace, .. } => within("get persistentvolumeclaims", namespace),
+        Ask::Attachments => "list volumeattachments".to_owned(),
+        Ask::Quotas(namespace) => within("list resourcequotas", namespace),
+        Ask::Namespace(name) => format!("get namespaces/{name}"),
+        Ask::Webhooks => "list validatingwebhookconfigurations".to_owned(),
+        Ask::Endpoints { namespace, .. } => within("list endpointslices", namespace),
+        Ask::NodeManagerRole => "get clusterroles/eks:node-manager".to_owned(),
+        Ask::AwsAuth => within("get configmaps/aws-auth", "kube-system"),
+        Ask::TryEviction(pod) => within("create pods/eviction", &pod.namespace),
+        Ask::Hooks => "autoscaling:DescribeLifecycleHooks".to_owned(),
+        Ask::Subnets => "ec2:DescribeSubnets".to_owned(),
+        Ask::Update(_) | Ask::UpdateElsewhere(_) => "eks:DescribeUpdate".to_owned(),
+        Ask::Updates => "eks:ListUpdates".to_owned(),
+        Ask::AccessEntries => "eks:ListAccessEntries".to_owned(),
     }
 }
 
