@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Rule, limits, remedy, scene::Scene};
 use crate::{
-    domain::{Ask, By, Cause, Finding, Held, NodeName, Object, Pod, Refusal, Stand, Sure, Uid},
+    domain::{Ask, By, Cause, Finding, Held, NodeName, Object, Pod, Refusal, Stand, Subject, Sure, Uid},
     drain::Fate,
 };
 
@@ -39,6 +39,8 @@ pub(super) fn findings(scene: &Scene<'_>, pods: &[(&NodeName, &Pod)]) -> Vec<Fin
 fn refusal<'a>(scene: &Scene<'a>, pod: &Pod) -> Option<&'a Refusal> {
     match scene.view.run {
         Some(run) => run.refusal(&pod.id.uid).map(|(refusal, _)| refusal),
+        // Before an upgrade nobody tries.
+        None if *scene.view.subject == Subject::BeforeUpgrade => None,
         None => scene.view.dossier.answer(&Ask::try_eviction(&pod.id)).known()?.as_ref(),
     }
 }
