@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Rule, Verdicts, limits,
-    placing::{Placing, Stranded, TooLarge, Why, placing},
+    placing::{Placing, Stranded, TooLarge, Why},
     remedy::pending as remedy,
     requests,
     scene::{Scene, behind},
@@ -31,19 +31,13 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn find(scene: &Scene<'_>, verdicts: &mut Verdicts) {
-    for pod in unplaced(scene) {
-        let placing = placing(scene, pod);
+    for (pod, placing) in scene.placings() {
         for (cause, lacking) in &placing.lacking {
             let object = Object::Pod(pod.id.clone());
             verdicts.unknown.push(CannotTell { cause: *cause, object, lacking: lacking.clone() });
         }
-        verdicts.found.extend(judge(scene, pod, &placing));
+        verdicts.found.extend(judge(scene, pod, placing));
     }
-}
-
-/// Pods that others wait for, without a node.
-pub(super) fn unplaced<'s, 'a>(scene: &'s Scene<'a>) -> impl Iterator<Item = &'a Pod> + use<'s, 'a> {
-    scene.unhealthy.values().copied().filter(|pod| is_unplaced(pod))
 }
 
 /// Whether it is to get a node and has none.

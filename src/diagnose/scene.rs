@@ -1,14 +1,17 @@
 //! What rules look at: the pods that are to leave, the budgets that hold them, and the pods that use those up.
 
 use std::{
-    cell::RefCell,
+    cell::{OnceCell, RefCell},
     collections::{BTreeMap, BTreeSet},
 };
 
 use jiff::Timestamp;
 
-use super::limits;
-use super::targets::{Comer, Goer, Owed, Targets, targets};
+use super::{
+    limits, pending,
+    placing::{Placing, placing},
+    targets::{Comer, Goer, Owed, Targets, targets},
+};
 use crate::{
     domain::{
         Ask, DaemonSetRef, Dossier, Instance, InstanceId, Known, KubeEvent, Lifecycle, Node, NodeName, Object, Pdb,
@@ -138,6 +141,9 @@ pub(super) struct Scene<'a> {
     pub(super) unhealthy: BTreeMap<&'a Uid, &'a Pod>,
     /// What had to be known while it was looked at: whoever answers that and looks again sees more.
     asked: RefCell<BTreeSet<Ask>>,
+    /// Each of these is looked up by many rules for many pods, and costs a look at all nodes.
+    placings: OnceCell<Vec<(&'a Pod, Placing<'a>)>>,
+    expects_nodes: OnceCell<bool>,
 }
 
 impl<'a> Scene<'a> {
@@ -175,6 +181,8 @@ impl<'a> Scene<'a> {
             doubled: BTreeMap::new(),
             unhealthy: BTreeMap::new(),
             asked: RefCell::new(asked),
+            placings: OnceCell::new(),
+            expects_nodes: OnceCell::new(),
         };
         scene.ask_budgets();
         scene.look_at_the_unhealthy();
@@ -298,8 +306,20 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// Pods that others wait for, without a node, and why.
+    pub(super) fn placings(&self) -> &[(&'a Pod, Placing<'a>)] {
+        self.placings.get_or_init(|| {
+            let unplaced = self.unhealthy.values().copied().filter(|pod| pending::is_unplaced(pod));
+            unplaced.map(|pod| (pod, placing(self, pod))).collect()
+        })
+    }
+
     /// Whether nodes are on their way that may take what no node takes now.
     pub(super) fn expects_nodes(&self) -> bool {
+        *self.expects_nodes.get_or_init(|| self.is_to_have_nodes())
+    }
+
+    fn is_to_have_nodes(&self) -> bool {
         let coming = |instance: &Instance| {
             let node = self.view.snapshot.node_of(&instance.id);
             match &instance.lifecycle {
@@ -329,11 +349,9 @@ impl<'a> Scene<'a> {
             .chain(self.doubled.values().flatten())
             .map(|pod| &pod.id.uid)
             .collect();
-        let is_kept = |node: &Node| {
-            let mut pods = self.leavers.iter().filter(|leaver| leaver.node.name == node.name);
-            pods.any(|leaver| kept.contains(&leaver.pod.id.uid))
-        };
-        self.nodes.iter().any(|node| node.unschedulable && !is_kept(node))
+        let kept = self.leavers.iter().filter(|leaver| kept.contains(&leaver.pod.id.uid));
+        let kept: BTreeSet<_> = kept.map(|leaver| &leaver.node.name).collect();
+        self.nodes.iter().any(|node| node.unschedulable && !kept.contains(&node.name))
     }
 
     /// All that had to be known so far.
