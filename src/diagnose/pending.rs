@@ -10,7 +10,7 @@ use super::{
     scene::{Scene, behind},
 };
 use crate::domain::{
-    Ask, By, CannotTell, Cause, Finding, Grade, Known, NodeName, Object, PdbRule, Pod, PodPhase, Requirement, Selector,
+    Ask, By, CannotTell, Cause, Finding, Grade, NodeName, Object, PdbRule, Pod, PodPhase, Requirement, Selector,
     SelectorOperator, Sure, Taint,
 };
 
@@ -245,10 +245,8 @@ fn unclear(pod: &Pod) -> Finding {
 /// One replica less lets a budget that counts how many may be out allow again; one that counts how many must stay does not.
 fn fewer(scene: &Scene<'_>, pod: &Pod, placing: &Placing<'_>) -> Option<(Object, u32)> {
     let replicas = placing.workload?.replicas.filter(|replicas| *replicas > 1)?;
-    let counts_it =
-        |pdb| matches!(scene.counted(pdb), Known::Is(pods) if pods.iter().any(|other| other.id.uid == pod.id.uid));
-    let mut over = scene.blocked.iter().filter(|(id, _)| counts_it(id));
-    let helps = over.all(|(_, (pdb, _))| matches!(pdb.rule, PdbRule::MaxUnavailable(_)));
+    let mut over = scene.counted_by(pod).iter().filter_map(|pdb| scene.blocked.get(pdb));
+    let helps = over.all(|(pdb, _)| matches!(pdb.rule, PdbRule::MaxUnavailable(_)));
     let workload = behind(pod);
     let scales = matches!(&workload, Object::Workload { owner, .. } if matches!(owner.kind.as_str(), "Deployment" | "StatefulSet"));
     (helps && scales).then_some((workload, replicas))

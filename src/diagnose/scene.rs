@@ -139,6 +139,8 @@ pub(super) struct Scene<'a> {
     pub(super) doubled: BTreeMap<Vec<PdbRef>, Vec<&'a Pod>>,
     /// Pods that others wait for and that are not Ready, by uid.
     pub(super) unhealthy: BTreeMap<&'a Uid, &'a Pod>,
+    /// Budgets that block, by the pods that they count and that are not Ready.
+    counted_by: BTreeMap<&'a Uid, Vec<PdbRef>>,
     /// What had to be known while it was looked at: whoever answers that and looks again sees more.
     asked: RefCell<BTreeSet<Ask>>,
     /// Each of these is looked up by many rules for many pods, and costs a look at all nodes.
@@ -180,6 +182,7 @@ impl<'a> Scene<'a> {
             blocked: BTreeMap::new(),
             doubled: BTreeMap::new(),
             unhealthy: BTreeMap::new(),
+            counted_by: BTreeMap::new(),
             asked: RefCell::new(asked),
             placings: OnceCell::new(),
             expects_nodes: OnceCell::new(),
@@ -217,10 +220,15 @@ impl<'a> Scene<'a> {
 
     fn look_at_the_unhealthy(&mut self) {
         let snapshot = self.view.snapshot;
-        let counted = self.blocked.keys().filter_map(|pdb| snapshot.pods_of_pdb(pdb)).flatten();
+        let counted = self.blocked.keys().filter_map(|pdb| Some((pdb, snapshot.pods_of_pdb(pdb)?)));
+        let counted = counted.flat_map(|(pdb, pods)| pods.iter().map(move |pod| (pdb, pod)));
+        let counted: Vec<_> = counted.filter(|(_, pod)| is_unhealthy(pod)).collect();
+        for (pdb, pod) in &counted {
+            self.counted_by.entry(&pod.id.uid).or_default().push((*pdb).clone());
+        }
+        let counted = counted.into_iter().map(|(_, pod)| pod);
         let asked_about = self.leavers.iter().map(|leaver| leaver.pod).filter(|_| self.is_about_a_pod());
-        let unhealthy =
-            counted.chain(asked_about).chain(self.placeless()).filter(|pod| !pod.ready && !pod.is_finished());
+        let unhealthy = counted.chain(asked_about).chain(self.placeless()).filter(|pod| is_unhealthy(pod));
         let nodes = self.comers.iter().filter_map(|comer| comer.node);
         let daemons: Vec<_> = nodes.flat_map(|node| self.daemons_that_lack(node)).collect();
         self.unhealthy = unhealthy.chain(daemons).map(|pod| (&pod.id.uid, pod)).collect();
@@ -271,6 +279,11 @@ impl<'a> Scene<'a> {
     pub(super) fn counted(&self, pdb: &PdbRef) -> Known<&'a [Pod]> {
         let watched = self.view.snapshot.pods_of_pdb(pdb);
         watched.map_or_else(|| self.ask(&Ask::pods_of(pdb)).map(Vec::as_slice), Known::Is)
+    }
+
+    /// Budgets that block and count this pod, which is not Ready.
+    pub(super) fn counted_by(&self, pod: &Pod) -> &[PdbRef] {
+        self.counted_by.get(&pod.id.uid).map_or(&[], Vec::as_slice)
     }
 
     /// Events about this very pod that are young enough to explain what is so now, the youngest last.
@@ -371,6 +384,11 @@ pub(super) fn behind(pod: &Pod) -> Object {
         Some(owner) => Object::Workload { namespace: pod.id.namespace.clone(), owner },
         None => Object::Pod(pod.id.clone()),
     }
+}
+
+/// Whether it should serve and does not.
+fn is_unhealthy(pod: &Pod) -> bool {
+    !pod.ready && !pod.is_finished()
 }
 
 /// Whether a budget lets nobody go who has to ask it.

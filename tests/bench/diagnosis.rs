@@ -35,8 +35,9 @@ pub fn run() {
         "{NODES} nodes, {PODS_A_NODE} pods a node, all known, one percent of the nodes cordoned; {TIMES} times each.\n"
     );
     let mut cluster = Cluster::new();
-    cluster.add_all_pods();
+    // In this order: with each choice the cluster is copied for the sake of another measurement.
     cluster.roll();
+    cluster.add_all_pods();
     let mut rows = vec![row(["subject", "median", "min", "max", "causes", "pods held", "questions"])];
     for (what, blocking, trouble, subject) in [
         ("a run, 200 pods held by pods that break", 200, Trouble::Breaks, Subject::Run),
@@ -47,7 +48,9 @@ pub fn run() {
         ("before an upgrade, every pod of every node held", usize::MAX, Trouble::Breaks, Subject::BeforeUpgrade),
     ] {
         spoil(&mut cluster, blocking, trouble);
-        rows.push(measured(&cluster, what, &subject));
+        let measured = measured(&cluster, what, &subject);
+        eprintln!("{}", measured.join(", "));
+        rows.push(measured);
     }
     markdown::print(&rows);
 }
