@@ -57,7 +57,7 @@ fn judge(scene: &Scene<'_>, pod: &Pod, placing: &Placing<'_>) -> Option<Finding>
         Why::Apart { short } => apart(scene, pod, placing, *short),
         Why::Affinity(lacking) => affinity(scene, pod, placing, lacking),
         Why::Tainted(taints) => tainted(pod, placing, taints),
-        Why::Unclear => unclear(pod),
+        Why::Unclear => unclear(scene, pod, placing),
     };
     let words = placing.said.as_ref().map(|said| format!("the scheduler says: {}", said.words));
     let found = words.into_iter().fold(found, |found, words| found.by(By::Status, words));
@@ -201,7 +201,7 @@ fn apart(scene: &Scene<'_>, pod: &Pod, placing: &Placing<'_>, short: Option<(u32
         ),
         None => found,
     };
-    found.remedies(remedy::apart(pod, placing.template, fewer(scene, pod, placing)))
+    found.remedies(remedy::apart(pod, placing.workload, fewer(scene, pod, placing)))
 }
 
 fn affinity(scene: &Scene<'_>, pod: &Pod, placing: &Placing<'_>, lacking: &[Requirement]) -> Finding {
@@ -228,7 +228,7 @@ fn tainted(pod: &Pod, placing: &Placing<'_>, taints: &BTreeMap<NodeName, Vec<&Ta
         .remedies(remedy::tainted(pod, placing.template, taints))
 }
 
-fn unclear(pod: &Pod) -> Finding {
+fn unclear(scene: &Scene<'_>, pod: &Pod, placing: &Placing<'_>) -> Finding {
     let unscheduled = pod.trouble.as_ref().and_then(|trouble| trouble.unscheduled.as_ref());
     let message = unscheduled.and_then(|it| it.message.as_deref()).filter(|message| !message.is_empty());
     let words = message.or(unscheduled.map(|it| it.reason.as_str())).unwrap_or_default();
@@ -239,7 +239,7 @@ fn unclear(pod: &Pod) -> Finding {
     } else {
         found.by(By::Status, format!("the scheduler says: {words}"))
     };
-    found.remedies(remedy::unclear(pod, words))
+    found.remedies(remedy::unclear(pod, words, fewer(scene, pod, placing)))
 }
 
 /// One replica less lets a budget that counts how many may be out allow again; one that counts how many must stay does not.

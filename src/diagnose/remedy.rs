@@ -14,13 +14,15 @@ pub(super) mod pending;
 pub(super) mod refused;
 pub(super) mod volumes;
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use self::containers::put_back;
 use super::scene::Scene;
 use crate::domain::{
-    Ask, Command, IntOrPercent, Known, Lack, NodeName, Owner, Pdb, PdbRef, PdbRule, Pod, Remedy, Rounding, Strategy,
-    UnhealthyPolicy, later, short,
+    Ask, Command, IntOrPercent, Known, Lack, NodeName, Object, Owner, Pdb, PdbRef, PdbRule, Pod, Remedy, Rounding,
+    Strategy, UnhealthyPolicy, short,
 };
 
 pub(super) fn never_allows(scene: &Scene<'_>, pdb: &Pdb, pods: &[&Pod]) -> Vec<Remedy> {
@@ -65,9 +67,17 @@ fn one_more(scene: &Scene<'_>, pdb: &Pdb, pods: &[&Pod]) -> Option<Remedy> {
     Some(Remedy::fix("one more replica, so that one may leave", scale(replicas + 1), risk).back(scale(replicas)))
 }
 
-pub(super) fn exhausted(pdb: &Pdb) -> Vec<Remedy> {
+pub(super) fn exhausted(pdb: &Pdb, maker: Option<&Object>) -> Vec<Remedy> {
     let list = kubectl(&pdb.id.namespace, &format!("get pods -l '{}' -o wide", pdb.selector.to_query()));
-    vec![Remedy::look("the pods that it counts", vec![list])]
+    let pods = Remedy::look("the pods that it counts", vec![list]);
+    let maker = match maker {
+        Some(Object::Workload { namespace, owner }) => {
+            let describe = kubectl(namespace, &format!("describe {owner}"));
+            Some(Remedy::look("why there are not more of them, and whether its controller runs", vec![describe]))
+        }
+        Some(_) | None => None,
+    };
+    [pods].into_iter().chain(maker).collect()
 }
 
 pub(super) fn unhealthy_blocks(pdb: &Pdb, pod: &Pod) -> Vec<Remedy> {
@@ -183,16 +193,27 @@ pub(super) fn bare_pod(pod: &Pod) -> Vec<Remedy> {
     ]
 }
 
-pub(super) fn long_grace(pod: &Pod, grace: u32) -> Vec<Remedy> {
-    let longer = later(jiff::Timestamp::UNIX_EPOCH, std::time::Duration::from_secs(grace.into()));
-    let minutes = u64::try_from(longer.as_second()).unwrap_or(u64::MAX).div_ceil(60) + 5;
-    let span = short(std::time::Duration::from_mins(minutes));
-    let wait = Command::Upgrade(format!("--drain-timeout {span}"));
+/// A grace that has begun can be made shorter, counted from its beginning, and never longer
+/// (`k8s.io/apiserver/pkg/registry/rest/delete.go`).
+pub(super) fn long_grace_under_way(pod: &Pod, grace: u32, at_most: Duration) -> Vec<Remedy> {
+    let seconds = at_most.as_secs().max(1);
+    let shorten =
+        kubectl(&pod.id.namespace, &format!("delete pod/{} --grace-period={seconds} --wait=false", pod.id.name));
+    let what = format!("give it {} in all, so that its node need not wait longer", short(Duration::from_secs(seconds)));
+    let risk = "what it has not finished by then is cut off; it cannot be given more time again";
+    vec![as_long(grace), Remedy::fix(what, vec![shorten], risk)]
+}
+
+pub(super) fn long_grace_ahead(pod: &Pod, grace: u32) -> Vec<Remedy> {
     let cut = Command::Upgrade("--max-grace-period 10m".to_owned());
-    vec![
-        Remedy::fix("wait for it", vec![wait], ""),
-        Remedy::fix("give every pod ten minutes at most", vec![cut], format!("cuts the work of {} short", pod.id.name)),
-    ]
+    let risk = format!("cuts the work of {} short", pod.id.name);
+    vec![as_long(grace), Remedy::fix("give every pod ten minutes at most", vec![cut], risk)]
+}
+
+/// A node that waits as long as a pod may take.
+fn as_long(grace: u32) -> Remedy {
+    let span = short(Duration::from_mins(u64::from(grace).div_ceil(60) + 5));
+    Remedy::fix("wait for it", vec![Command::Upgrade(format!("--drain-timeout {span}"))], "")
 }
 
 pub(super) fn stuck_terminating(pod: &Pod) -> Vec<Remedy> {

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Answer, Ask, Fact, Known, Lack, LifecycleHook, Namespace, NodeName, Owner, PdbRef, Pod, Quota, Strategy,
-        Webhook, Workload,
+        Answer, Ask, Fact, IntOrPercent, Known, Lack, LifecycleHook, Namespace, NodeName, Owner, PdbRef, Pod, Quota,
+        Strategy, Webhook, Workload,
     },
     sim::{
         asg::{Hook, HookKind, HookResult},
@@ -90,6 +90,7 @@ impl World {
             current: count(workload.pods.len()),
             ready: count(ready),
             strategy,
+            may_be_out: (strategy == Strategy::Surges).then_some(IntOrPercent::Percent(25)),
             revision: Some(1),
             owner: above,
             managed_by: None,
