@@ -7,6 +7,7 @@ mod diagnose;
 mod evidence;
 mod exit_codes;
 mod flags;
+mod foreseen;
 mod going_on;
 mod help;
 mod journal;
