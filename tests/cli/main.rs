@@ -12,6 +12,7 @@ mod going_on;
 mod help;
 mod journal;
 mod report;
+mod screens;
 mod stand_in;
 mod stdout;
 mod stopping;

@@ -90,7 +90,7 @@ impl World {
             current: count(workload.pods.len()),
             ready: count(ready),
             strategy,
-            revision: Some(1),
+            revision: Some(spec.revision),
             owner: above,
             managed_by: None,
             template: template(workload),
