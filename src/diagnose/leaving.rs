@@ -70,6 +70,11 @@ fn on_its_way(scene: &Scene<'_>, pod: &Pod, deletion: Deletion, leaver: Option<L
     if !overdue {
         return stops_late(scene, pod, deletion, leaver.and_then(|leaver| leaver.flight));
     }
+    let node = pod.node.as_ref().and_then(|name| scene.view.snapshot.node(name));
+    if node.is_some_and(|node| node.ready == Readiness::Unknown) {
+        // Nobody there would say that it has stopped: that is about the node.
+        return None;
+    }
     let object = Object::Pod(pod.id.clone());
     if !pod.finalizers.is_empty() {
         let names = pod.finalizers.join(", ");
@@ -78,11 +83,6 @@ fn on_its_way(scene: &Scene<'_>, pod: &Pod, deletion: Deletion, leaver: Option<L
         return Some(
             finding.sure(Sure::Likely).by(By::Spec, why).since(Some(deletion.due)).remedies(remedy::finalizer(pod)),
         );
-    }
-    let node = pod.node.as_ref().and_then(|name| scene.view.snapshot.node(name));
-    if node.is_some_and(|node| node.ready == Readiness::Unknown) {
-        // Nobody there would say that it has stopped: that is about the node.
-        return None;
     }
     let says = format!("{} was told to stop and does not go", pod.id);
     let why = "its grace period is over, no finalizer keeps it, and the kubelet has not said that its containers ended";
@@ -132,8 +132,9 @@ fn asked_at(deletion: Deletion) -> Timestamp {
 
 /// One that was not told yet and may take longer than its node would wait. Most stop early: nobody can tell.
 fn long_grace_ahead(scene: &Scene<'_>, pod: &Pod) -> Option<Finding> {
-    if *scene.view.subject != Subject::BeforeUpgrade {
-        return None;
+    match scene.view.subject {
+        Subject::BeforeUpgrade | Subject::Nodes(_) | Subject::Pod(_) => {}
+        Subject::Run | Subject::Group | Subject::Update(_) => return None,
     }
     let grace = grace_for(pod, scene.view.policy).unwrap_or(pod.grace_seconds);
     let patience = scene.view.policy.drain_timeout;

@@ -56,7 +56,7 @@ fn judge(scene: &Scene<'_>, pod: &Pod, placing: &Placing<'_>) -> Option<Finding>
         Why::AllOut(nodes) => all_out(pod, nodes),
         Why::Apart { short } => apart(scene, pod, placing, *short),
         Why::Affinity(lacking) => affinity(scene, pod, placing, lacking),
-        Why::Tainted(taints) => tainted(pod, placing, taints),
+        Why::Tainted(taints) => tainted(scene, pod, placing, taints),
         Why::Unclear => unclear(scene, pod, placing),
     };
     let words = placing.said.as_ref().map(|said| format!("the scheduler says: {}", said.words));
@@ -197,7 +197,7 @@ fn apart(scene: &Scene<'_>, pod: &Pod, placing: &Placing<'_>, short: Option<(u32
     let found = match short {
         Some((replicas, places)) => found.by(
             By::Arithmetic,
-            format!("{replicas} replicas are to be kept apart and there are {places} places for them, cordoned nodes included"),
+            format!("{replicas} replicas are to be kept apart and there are {places} places for them, with cordoned nodes and those to come"),
         ),
         None => found,
     };
@@ -217,7 +217,7 @@ fn affinity(scene: &Scene<'_>, pod: &Pod, placing: &Placing<'_>, lacking: &[Requ
     found.remedies(remedy::affinity(pod, placing.template, lacking, newest))
 }
 
-fn tainted(pod: &Pod, placing: &Placing<'_>, taints: &BTreeMap<NodeName, Vec<&Taint>>) -> Finding {
+fn tainted(scene: &Scene<'_>, pod: &Pod, placing: &Placing<'_>, taints: &BTreeMap<NodeName, Vec<&Taint>>) -> Finding {
     let mut kinds: Vec<&Taint> = taints.values().flatten().copied().collect();
     kinds.sort();
     kinds.dedup();
@@ -225,7 +225,7 @@ fn tainted(pod: &Pod, placing: &Placing<'_>, taints: &BTreeMap<NodeName, Vec<&Ta
     let nodes: Vec<_> = taints.keys().cloned().collect();
     finding(Cause::PodTaints, pod, format!("{} does not tolerate the taint of any node that is left", pod.id))
         .by(By::Spec, format!("{} on {}", named.join(" and "), listed(&nodes)))
-        .remedies(remedy::tainted(pod, placing.template, taints))
+        .remedies(remedy::tainted(scene, pod, placing.template, taints))
 }
 
 fn unclear(scene: &Scene<'_>, pod: &Pod, placing: &Placing<'_>) -> Finding {

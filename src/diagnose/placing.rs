@@ -260,8 +260,9 @@ impl<'a> Seeker<'_, 'a> {
         })
     }
 
-    /// How many pods are to be kept apart and how many places there are for them, cordoned ones included since those are
-    /// replaced; none when there are enough, or nobody knows.
+    /// How many pods are to be kept apart and how many places there are for them, none when there are enough or nobody
+    /// knows. Cordoned nodes are places, since they are replaced, and so are nodes of the group that are yet to come: while
+    /// one is replaced it has one less for some minutes.
     fn short_of_places(&self, said: &Sentence<'a>) -> Option<(u32, usize)> {
         // A spread evens out with each node that comes, whatever the numbers are.
         if said.remaining().any(|reason| matches!(reason, Reason::Spread)) {
@@ -270,9 +271,13 @@ impl<'a> Seeker<'_, 'a> {
         let replicas = self.workload().known().flatten()?.replicas?;
         let rule = &self.template()?["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
         let key = rule[0]["topologyKey"].as_str()?;
-        let nodes = self.nodes().known()?.iter().filter(|node| self.may_go_to(node));
-        let places: BTreeSet<_> = nodes.filter_map(|node| node.labels.get(key)).collect();
-        (replicas as usize > places.len()).then_some((replicas, places.len()))
+        let nodes = self.nodes().known()?;
+        let there = nodes.iter().filter(|node| self.may_go_to(node)).filter_map(|node| node.labels.get(key));
+        let there: BTreeSet<_> = there.collect();
+        let members = nodes.iter().filter(|node| self.is_of_group(node)).count();
+        let desired = self.scene.view.snapshot.group().map_or(0, |group| group.size.desired as usize);
+        let places = there.len() + desired.saturating_sub(members);
+        (replicas as usize > places).then_some((replicas, places))
     }
 
     /// No label is met by a node that is left. Where those that have it are cordoned for now, their replacements may be

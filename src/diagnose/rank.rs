@@ -3,6 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
+    rc::Rc,
 };
 
 use super::{
@@ -14,15 +15,51 @@ use crate::domain::{By, Cause, Finding, Grade, Held, Lacking, Object, Stand};
 /// Where each finding stands.
 #[derive(Clone, Default)]
 struct Standing {
+    /// Findings that hang together with it stand where it stands: of those in a ring each reaches what the others reach.
+    ring: Rc<Ring>,
+    /// Whether somebody reaches it without passing a cause that stands by itself.
+    direct: bool,
+}
+
+/// Findings of which each waits for all the others, most often one by itself.
+#[derive(Default)]
+struct Ring {
+    /// Its findings, by where they hang.
+    at: BTreeMap<usize, Spot>,
+    /// What can be reached from it, itself included.
+    below: BTreeSet<usize>,
+    /// What it can be reached from, itself included.
+    above: BTreeSet<usize>,
+    /// Whom it holds.
     holds: Held,
     /// Whether somebody waits for it at all.
     reached: bool,
-    /// Whether somebody reaches it without passing a cause that stands by itself.
-    direct: bool,
-    /// Findings strictly below it.
-    below: BTreeSet<usize>,
-    /// Findings that it is strictly below of.
-    above: BTreeSet<usize>,
+}
+
+impl Ring {
+    /// What of these lies elsewhere than this one, which is of the ring.
+    fn without<'r>(&'r self, index: usize, others: &'r BTreeSet<usize>) -> impl Iterator<Item = usize> + 'r {
+        let own = self.at.get(&index);
+        others.iter().copied().filter(move |other| *other != index && (own.is_none() || self.at.get(other) != own))
+    }
+
+    /// What lies strictly below one of its findings.
+    fn below(&self, index: usize) -> impl Iterator<Item = usize> + '_ {
+        self.without(index, &self.below)
+    }
+
+    /// What one of its findings lies strictly below of.
+    fn above(&self, index: usize) -> impl Iterator<Item = usize> + '_ {
+        self.without(index, &self.above)
+    }
+
+    fn has(&self, index: usize) -> bool {
+        self.at.contains_key(&index)
+    }
+
+    fn is_of_several(&self) -> bool {
+        self.at.len() > 1
+    }
 }
 
 /// Folds symptoms under their roots, each with whom it holds.
@@ -30,18 +67,28 @@ pub(super) fn rank(scene: &Scene<'_>, graph: &Graph, mut found: Vec<Finding>) ->
     found.sort_by_key(|finding| (finding.cause, finding.object.clone()));
     let mut standing = vec![Standing::default(); found.len()];
     let at = places(graph, &found);
-    hold(graph, &at, &mut standing);
-    order(graph, &at, &mut standing);
+    for ring in rings(graph, &at) {
+        let ring = Rc::new(ring);
+        for index in ring.at.keys() {
+            standing[*index].ring = Rc::clone(&ring);
+        }
+    }
     find_direct(graph, &found, &at, &mut standing);
-    for (finding, standing) in found.iter_mut().zip(&mut standing) {
-        let Held { nodes, pods, instances, group: _ } = &mut standing.holds;
-        finding.holds.nodes.append(nodes);
-        finding.holds.pods.append(pods);
-        finding.holds.instances.append(instances);
+    let heads = heads(&found, &standing);
+    let homes: Vec<Home> = (0..found.len()).map(|index| home(index, &found, &standing, &heads)).collect();
+    for (index, finding) in found.iter_mut().enumerate() {
+        let ring = &standing[index].ring;
+        // Whom a ring holds is told once, and not again of each that has its part in it.
+        if !matches!(homes[index], Home::Under(..)) || !ring.is_of_several() {
+            let Held { nodes, pods, instances, group: _ } = &ring.holds;
+            finding.holds.nodes.extend(nodes.iter().cloned());
+            finding.holds.pods.extend(pods.iter().cloned());
+            finding.holds.instances.extend(instances.iter().cloned());
+        }
     }
     note_nodes(scene, &mut found);
     note_group(scene, &mut found);
-    fold(found, &standing)
+    fold(found, &heads, &homes)
 }
 
 /// The findings that hang at each spot; nobody waits for what hangs at none.
@@ -55,39 +102,40 @@ fn places(graph: &Graph, found: &[Finding]) -> BTreeMap<Spot, Vec<usize>> {
     at
 }
 
-/// Whom each finding holds: whatever waits for it and is a source of waiting.
-fn hold(graph: &Graph, at: &BTreeMap<Spot, Vec<usize>>, standing: &mut [Standing]) {
+/// What hangs together, and what it reaches and is reached from.
+fn rings(graph: &Graph, at: &BTreeMap<Spot, Vec<usize>>) -> Vec<Ring> {
     let mut begins: BTreeMap<Spot, Vec<&Source>> = BTreeMap::new();
     for source in &graph.sources {
         begins.entry(source.from).or_default().push(source);
     }
-    let mut walker = Walker::new(graph);
-    for (spot, here) in at {
-        let waiting = walker.reach([*spot], Way::Up, |_| false);
-        let sources: Vec<_> = waiting.iter().filter_map(|spot| begins.get(spot)).flatten().collect();
-        for index in here {
-            let Standing { holds, reached, .. } = &mut standing[*index];
-            *reached = !sources.is_empty();
-            holds.nodes.extend(sources.iter().filter_map(|source| source.node.clone()));
-            holds.pods.extend(sources.iter().filter_map(|source| source.pod.clone()));
-            holds.instances.extend(sources.iter().filter_map(|source| source.instance.clone()));
+    let (mut downwards, mut upwards) = (Walker::new(graph), Walker::new(graph));
+    let mut known: BTreeSet<Spot> = BTreeSet::new();
+    let mut rings = Vec::new();
+    for spot in at.keys() {
+        if known.contains(spot) {
+            continue;
         }
+        let below = downwards.reach([*spot], Way::Down, |_| false);
+        let above = upwards.reach([*spot], Way::Up, |_| false);
+        let in_ring: Vec<Spot> =
+            below.iter().copied().filter(|spot| upwards.passed(*spot) && at.contains_key(spot)).collect();
+        let found_at = |spots: &[Spot]| spots.iter().filter_map(|spot| at.get(spot)).flatten().copied().collect();
+        let sources: Vec<_> = above.iter().filter_map(|spot| begins.get(spot)).flatten().collect();
+        rings.push(Ring {
+            at: in_ring.iter().flat_map(|spot| at[spot].iter().map(|index| (*index, *spot))).collect(),
+            below: found_at(&below),
+            above: found_at(&above),
+            holds: Held {
+                nodes: sources.iter().filter_map(|source| source.node.clone()).collect(),
+                pods: sources.iter().filter_map(|source| source.pod.clone()).collect(),
+                instances: sources.iter().filter_map(|source| source.instance.clone()).collect(),
+                group: None,
+            },
+            reached: !sources.is_empty(),
+        });
+        known.extend(in_ring);
     }
-}
-
-/// Which findings lie below which.
-fn order(graph: &Graph, at: &BTreeMap<Spot, Vec<usize>>, standing: &mut [Standing]) {
-    let mut walker = Walker::new(graph);
-    for (spot, here) in at {
-        let reached = walker.reach([*spot], Way::Down, |_| false);
-        let below = reached.iter().filter(|reached| *reached != spot).filter_map(|spot| at.get(spot)).flatten();
-        for lower in below {
-            standing[*lower].above.extend(here);
-            for index in here {
-                standing[*index].below.insert(*lower);
-            }
-        }
-    }
+    rings
 }
 
 /// Which findings somebody reaches without passing a cause that stands by itself.
@@ -123,14 +171,20 @@ fn note_group(scene: &Scene<'_>, found: &mut [Finding]) {
     }
 }
 
-fn fold(mut found: Vec<Finding>, standing: &[Standing]) -> Vec<Finding> {
-    let heads = heads(&found, standing);
-    // Where each goes.
-    let homes: Vec<Home> = (0..found.len()).map(|index| home(index, &found, standing, &heads)).collect();
+/// So many of those that wait for each other are named; the rest is counted.
+const NAMED: usize = 4;
+
+fn fold(mut found: Vec<Finding>, heads: &[Head], homes: &[Home]) -> Vec<Finding> {
     for (index, head) in heads.iter().enumerate() {
         if let Head::OfRing(others) = head {
-            let objects: Vec<_> = others.iter().map(|other| found[*other].object.to_string()).collect();
-            let says = format!("each waits for the other: {} and {}", objects.join(", "), found[index].object);
+            let named = others.iter().take(NAMED).map(|other| found[*other].object.to_string());
+            let named = named.chain([found[index].object.to_string()]).collect::<Vec<_>>();
+            let (last, first) = named.split_last().expect("it names itself");
+            let more = others.len().saturating_sub(NAMED);
+            let says = match more {
+                0 => format!("each waits for the other: {} and {last}", first.join(", ")),
+                more => format!("each waits for the other: {}, {last} and {more} more", first.join(", ")),
+            };
             found[index] = found[index].clone().by(By::Status, says);
         }
     }
@@ -185,30 +239,30 @@ enum Head {
 
 fn heads(found: &[Finding], standing: &[Standing]) -> Vec<Head> {
     let is_symptom = |index: usize| found[index].cause.stand() == Stand::Symptom;
-    let explains = |index: &usize| {
-        let grade = found[*index].grade;
-        !is_symptom(*index) && standing[*index].direct && (grade == Grade::Blocks || grade == Grade::Waits)
+    let explains = |index: usize| {
+        let grade = found[index].grade;
+        !is_symptom(index) && standing[index].direct && (grade == Grade::Blocks || grade == Grade::Waits)
     };
     let head = |index: usize| {
         if !is_symptom(index) {
             return Head::Root;
         }
-        let below = &standing[index].below;
-        if below.iter().any(explains) {
+        let ring = &standing[index].ring;
+        if ring.below(index).any(explains) {
             return Head::None;
         }
-        let symptoms: Vec<usize> = below.iter().copied().filter(|below| is_symptom(*below)).collect();
-        if symptoms.is_empty() {
+        let symptoms = || ring.below(index).filter(|below| is_symptom(*below));
+        if symptoms().next().is_none() {
             return Head::Last;
         }
-        if symptoms.iter().any(|other| !standing[*other].below.contains(&index)) {
+        if symptoms().any(|other| !ring.has(other)) {
             return Head::None;
         }
         // Of those in a ring, that for which others are named least: room that is lacking, before budgets that are used up
         // for want of it. It is what an extra node puts an end to.
         let last = |index: usize| (Reverse(found[index].cause), &found[index].object);
-        let is_first = symptoms.iter().all(|other| last(index) <= last(*other));
-        if is_first { Head::OfRing(symptoms) } else { Head::None }
+        let is_first = symptoms().all(|other| last(index) <= last(other));
+        if is_first { Head::OfRing(symptoms().collect()) } else { Head::None }
     };
     (0..found.len()).map(head).collect()
 }
@@ -225,11 +279,11 @@ enum Home {
 
 fn home(index: usize, found: &[Finding], standing: &[Standing], heads: &[Head]) -> Home {
     let is_symptom = |index: usize| matches!(heads[index], Head::None);
-    if standing[index].reached && !standing[index].direct {
+    let ring = &standing[index].ring;
+    if ring.reached && !standing[index].direct {
         let blocks = |above: &usize| found[*above].grade == Grade::Blocks && matches!(heads[*above], Head::Root);
         // One that itself lies below another only would be told there, and this with it would be lost.
-        let mut above = standing[index].above.iter().copied();
-        if let Some(above) = above.find(|above| blocks(above) && standing[*above].direct) {
+        if let Some(above) = ring.above(index).find(|above| blocks(above) && standing[*above].direct) {
             return Home::Because(above);
         }
     }
@@ -238,7 +292,7 @@ fn home(index: usize, found: &[Finding], standing: &[Standing], heads: &[Head]) 
     }
     let of_grade = |grade: Grade| -> Vec<usize> {
         let own = |below: &usize| !is_symptom(*below) && found[*below].grade == grade && standing[*below].direct;
-        standing[index].below.iter().copied().filter(own).collect()
+        ring.below(index).filter(own).collect()
     };
     for grade in [Grade::Blocks, Grade::Waits] {
         let roots = of_grade(grade);

@@ -97,10 +97,11 @@ pub(super) fn unhealthy_blocks(pdb: &Pdb, pod: &Pod) -> Vec<Remedy> {
         vec![policy(UnhealthyPolicy::AlwaysAllow)],
         "pods that are only starting may be evicted too",
     );
-    vec![
-        allow.back(vec![policy(pdb.unhealthy)]),
-        delete(pod, "its controller makes a new one; the budget is not asked"),
-    ]
+    let risk = match pod.owner {
+        Some(_) => "its controller makes a new one; the budget is not asked",
+        None => "nobody makes a new one; the budget is not asked",
+    };
+    vec![allow.back(vec![policy(pdb.unhealthy)]), delete(pod, risk)]
 }
 
 pub(super) fn sync_failed(pdb: &Pdb, ready: Option<usize>) -> Vec<Remedy> {
@@ -180,7 +181,7 @@ pub(super) fn stale_disrupted(pdb: &Pdb) -> Vec<Remedy> {
     vec![Remedy::fix(
         "count those pods again",
         vec![forget],
-        "an eviction that is under way after all is counted twice",
+        "where an eviction is under way after all, one pod more than the budget allows may be out",
     )]
 }
 

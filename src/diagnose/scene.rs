@@ -348,7 +348,10 @@ impl<'a> Scene<'a> {
             NodePhase::Cordoning | NodePhase::Draining { .. } | NodePhase::Releasing | NodePhase::Quarantined => false,
         };
         let group = self.view.snapshot.group();
-        self.view.run.is_some_and(|run| run.awaits_nodes() || run.flights().values().any(leaves) || self.empties_one())
+        // Whoever looks beside a run knows it by its marks alone.
+        let is_ours = |node: &&Node| node.marks.cordoned();
+        self.view.run.is_some_and(|run| run.awaits_nodes() || run.flights().values().any(leaves))
+            || (self.view.run.is_some() || self.nodes.iter().any(is_ours)) && self.empties_one()
             || group.is_some_and(|group| group.missing() > 0 || group.instances.values().any(coming))
     }
 

@@ -4,7 +4,7 @@ use super::{Rule, Verdicts, limits, remedy::volumes as remedy, scene::Scene};
 use crate::{
     domain::{
         Ask, Attachment, By, CannotTell, Cause, Finding, Grade, Known, KubeEvent, Lack, Node, NodeName, Object, Pod,
-        PodPhase,
+        PodPhase, later,
     },
     engine::phase::NodePhase,
 };
@@ -110,15 +110,19 @@ fn attached(scene: &Scene<'_>, pod: &Pod, held: &Elsewhere<'_>) -> Finding {
         Some(event) => found.by(By::Event, event.message.clone()),
         None => found,
     };
-    let long = scene.since(since) >= limits::ATTACH;
     let mut users =
         held.attachment.into_iter().flat_map(|attachment| users_of(scene, pod, &held.claim, &attachment.node));
+    let user = users.next();
+    // Whoever has it may still be on its way out, in time.
+    let let_go = user.and_then(|user| user.deletion).map(|deletion| later(deletion.due, limits::OVERDUE));
+    let long = scene.since(since.max(let_go.unwrap_or(since))) >= limits::ATTACH
+        && let_go.is_none_or(|at| at <= scene.view.now);
     let node = held.attachment.and_then(|attachment| scene.view.snapshot.node(&attachment.node));
     found.graded(if long { Grade::Blocks } else { Grade::Waits }).since(Some(since)).remedies(remedy::attached(
         pod,
         held.attachment,
         node,
-        users.next(),
+        user,
     ))
 }
 

@@ -12,6 +12,7 @@ pub(in crate::diagnose) enum Registry {
     RateLimit,
     Network,
     Denied,
+    Processor,
     NotFound,
     Other,
 }
@@ -34,6 +35,8 @@ impl Registry {
             Self::Network
         } else if says(&["denied", "unauthorized", "authorization", "no basic auth", "403 forbidden", "401 "]) {
             Self::Denied
+        } else if says(&["no match for platform", "no matching manifest", "no child with platform"]) {
+            Self::Processor
         } else if reason == "InvalidImageName" || says(&["not found", "manifest unknown", "does not exist"]) {
             Self::NotFound
         } else {
@@ -46,6 +49,7 @@ impl Registry {
             Self::RateLimit => Some("the registry has had too many requests and lets nobody pull for a while"),
             Self::Network => Some("the node does not reach the registry"),
             Self::Denied => Some("the registry does not let this node pull it, or has none of that name"),
+            Self::Processor => Some("the image was not built for the processors of this node"),
             Self::NotFound => Some("the registry has no such image"),
             Self::Other => None,
         }

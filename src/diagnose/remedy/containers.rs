@@ -67,10 +67,14 @@ pub(in crate::diagnose) fn image_pull(scene: &Scene<'_>, pod: &Pod, answer: Regi
         Registry::Network => {
             Some(Remedy::wait("it is tried again every five minutes, once the registry can be reached"))
         }
-        Registry::Denied | Registry::NotFound | Registry::Other => None,
+        Registry::Denied | Registry::Processor | Registry::NotFound | Registry::Other => None,
     };
     let look = match answer {
         Registry::Denied => Remedy::look("with which secret it is pulled", vec![secrets(), describe]),
+        Registry::Processor => {
+            let nodes = Command::Kubectl("get nodes -L kubernetes.io/arch".to_owned());
+            Remedy::look("which processors there are: its template can ask for one", vec![nodes, describe])
+        }
         Registry::RateLimit | Registry::Network | Registry::NotFound | Registry::Other => {
             Remedy::look("what the registry answers", vec![describe])
         }

@@ -4,7 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::super::{pending::taint_words, placing::TooLarge, requests, scene::behind};
+use super::super::{
+    pending::taint_words,
+    placing::TooLarge,
+    requests,
+    scene::{Scene, behind},
+};
 use super::{kubectl, surge};
 use crate::domain::{
     Command, Node, NodeName, Object, Owner, Pod, Remedy, Requirement, Rounding, SelectorOperator, Taint, Workload,
@@ -40,11 +45,14 @@ pub(in super::super) fn affinity(
 }
 
 pub(in super::super) fn tainted(
+    scene: &Scene<'_>,
     pod: &Pod,
     template: Option<&Value>,
     taints: &BTreeMap<NodeName, Vec<&Taint>>,
 ) -> Vec<Remedy> {
-    let untaint = taints.first_key_value().map(|(node, taints)| {
+    // Another group's may be tainted for a reason.
+    let ours = taints.iter().find(|(node, _)| scene.view.snapshot.node(node).is_some());
+    let untaint = ours.or(taints.first_key_value()).map(|(node, taints)| {
         let off = taints.iter().map(|taint| format!("'{}:{}-'", taint.key, taint.effect));
         let on = taints.iter().map(|taint| format!("'{}'", taint_words(taint)));
         let words = |each: Vec<String>| vec![Command::Kubectl(format!("taint nodes {node} {}", each.join(" ")))];
@@ -139,13 +147,17 @@ fn back_in_service(nodes: &[NodeName]) -> Option<Remedy> {
     Some(remedy.back(vec![Command::Kubectl(format!("cordon {node}"))]))
 }
 
+/// What a pod can ask for less of.
+const DIVISIBLE: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
+
 /// So much of a node's room is left to DaemonSets and the system, in a hundred.
 const LEFT: i64 = 20;
 
 /// Takes from the container that asks for most what the whole pod is too large by.
 fn ask_for_less(pod: &Pod, template: &Value, too_large: &TooLarge) -> Option<Remedy> {
     let TooLarge { resource, asks, most, larger: _ } = too_large;
-    let owner = template_owner(pod)?;
+    // Of what devices offer, requests and limits must be the same, and one GPU less may be none at all.
+    let owner = template_owner(pod).filter(|_| DIVISIBLE.contains(&resource.as_str()))?;
     let of = |container: &Value| requests::asked(container).get(resource).copied().unwrap_or(0);
     let container = requests::containers(template).max_by_key(|container| of(container))?;
     let (name, before) = (container["name"].as_str()?, of(container));

@@ -19,7 +19,14 @@ pub(in crate::diagnose) fn webhook_denies(hooks: &[&Webhook], name: &str, namesp
     );
     let leave_out = hooks.iter().map(|hook| leave_out(hook, namespaces));
     let look = look(hooks, name);
-    [wait, look].into_iter().chain(leave_out).chain([longer, force()]).collect()
+    [wait, look, longer].into_iter().chain(leave_out).chain([past_its_guard()]).collect()
+}
+
+/// A deletion is no eviction: whoever guards evictions is not asked about it, unless it guards deletions as well.
+fn past_its_guard() -> Remedy {
+    let force = force();
+    let risk = format!("{}; and without what this webhook guards", force.risk);
+    Remedy { risk, ..force }
 }
 
 pub(in crate::diagnose) fn webhook_down(hooks: &[&Webhook], name: &str) -> Vec<Remedy> {

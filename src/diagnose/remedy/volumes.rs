@@ -11,7 +11,7 @@ pub(in super::super) fn attached(
 ) -> Vec<Remedy> {
     let wait =
         Remedy::wait("a volume that is to be detached from a node that is not healthy is detached by force after 6m");
-    let end = user.map(|user| {
+    let end = user.filter(|user| user.deletion.is_none()).map(|user| {
         let delete = kubectl(&user.id.namespace, &format!("delete pod/{}", user.id.name));
         Remedy::fix("let the pod go that still uses it there", vec![delete], "its grace period has to pass")
     });

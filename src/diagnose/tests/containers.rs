@@ -190,6 +190,8 @@ fn what_a_registry_answers_is_sorted() {
     let answer = |words: &str| Registry::of("ErrImagePull", words);
     assert_eq!(answer("docker.io/shop/cart:2: not found"), Registry::NotFound);
     assert_eq!(answer("manifest unknown: manifest unknown"), Registry::NotFound);
+    let processor = "no match for platform in manifest: not found";
+    assert_eq!(answer(processor), Registry::Processor, "containerd's words for an image of another processor");
     assert_eq!(answer("pull access denied, repository does not exist or may require authorization"), Registry::Denied);
     assert_eq!(answer("unexpected status: 403 Forbidden"), Registry::Denied);
     assert_eq!(answer("toomanyrequests: You have reached your pull rate limit"), Registry::RateLimit);

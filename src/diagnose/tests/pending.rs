@@ -218,6 +218,36 @@ fn more_replicas_than_places_are_kept_apart_for_ever() {
 }
 
 #[test]
+fn a_node_that_is_being_replaced_is_a_place_for_pods_that_are_kept_apart() {
+    let rule = json!([{ "topologyKey": "kubernetes.io/hostname" }]);
+    let template =
+        json!({ "affinity": { "podAntiAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": rule } } });
+    let words = "0/1 nodes are available: 1 node(s) didn't match pod anti-affinity rules.";
+    // Of two nodes one is gone, and the one that replaces it is yet to come.
+    let nodes = vec![cluster_node("n2", false)];
+    let found = |replicas, nodes| {
+        let cluster = Unplaced { template: template.clone(), replicas, nodes, ..unplaced(words) }.cluster();
+        cluster.with_group(group(&["n1", "n2"])).examine(&Subject::Group)
+    };
+    assert!(evidence(&found(2, nodes.clone())).starts_with("the scheduler says"));
+    assert!(evidence(&found(3, nodes)).starts_with("3 replicas are to be kept apart and there are 2 places"));
+}
+
+#[test]
+fn nobody_is_told_to_ask_for_a_part_of_a_gpu() {
+    let words = "0/2 nodes are available: 1 Insufficient nvidia.com/gpu, 1 node(s) were unschedulable.";
+    let asks = json!({ "nvidia.com/gpu": "2" });
+    let resources = json!({ "requests": asks, "limits": asks });
+    let template = json!({ "containers": [{ "name": "app", "resources": resources }] });
+    let with =
+        |node: ClusterNode, count| ClusterNode { allocatable: [("nvidia.com/gpu".to_owned(), count)].into(), ..node };
+    let nodes = vec![with(cluster_node("n1", true), 1), with(cluster_node("n2", false), 1)];
+    let found = Unplaced { nodes, template, ..unplaced(words) }.found();
+    assert_eq!(first(&found), "POD-TOO-LARGE pod/shop/cart-2 blocks");
+    assert!(commands(&found).iter().all(|line| !line.contains("set resources")), "{:#?}", commands(&found));
+}
+
+#[test]
 fn the_taint_of_nodes_that_are_left_is_named_from_the_nodes() {
     let words = "0/2 nodes are available: 1 node(s) had untolerated taint(s), 1 node(s) were unschedulable.";
     let with = |nodes: Vec<ClusterNode>, tolerates: &str| {

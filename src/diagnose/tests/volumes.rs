@@ -2,6 +2,11 @@ use super::*;
 
 /// A replacement on `n2` whose volume is attached to this node, for so long.
 fn waiting(on: &str, seconds: u64, events: Known<Fact>) -> Diagnosis {
+    waiting_for(super::pod("cart-1", "n1"), on, seconds, events)
+}
+
+/// The same with this pod on `n1`.
+fn waiting_for(user: Pod, on: &str, seconds: u64, events: Known<Fact>) -> Diagnosis {
     let starting = Trouble { containers: Vec::new(), ..in_container(super::waiting("ContainerCreating"), 0) };
     let pod = |name| Pod { claims: vec!["data".to_owned()], phase: PodPhase::Pending, ..pod(name, "n2") };
     let waits = not_ready(Pod { created_at: ago(seconds), ..pod("cart-2") }, seconds, starting);
@@ -24,7 +29,7 @@ fn waiting(on: &str, seconds: u64, events: Known<Fact>) -> Diagnosis {
         error: None,
     };
     let asked = Ask::Claim { namespace: "shop".to_owned(), name: "data".to_owned() };
-    let others = [super::pod("cart-1", "n1"), super::pod("cart-3", "n1")];
+    let others = [user, super::pod("cart-3", "n1")];
     Cluster::new()
         .budget(budget(max_unavailable(1), 3, 2, 2), others.into_iter().chain([waits]))
         .told((asked, Known::Is(Fact::Claim(Some(claim)))))
@@ -66,6 +71,29 @@ fn a_volume_that_stays_attached_elsewhere_names_the_node() {
     // Without a right to events the attachment alone tells it.
     let lack = || Known::Unknown(Lack::Right("list events in namespace shop".to_owned()));
     assert!(told(&waiting("n1", 60, lack()))[0].starts_with("VOLUME-ATTACHED"));
+}
+
+#[test]
+fn whoever_still_stops_in_time_may_have_its_volume_until_then() {
+    let due = |seconds: i64| {
+        let due = now() + jiff::SignedDuration::from_secs(seconds);
+        let deletion = Some(Deletion { due, grace_seconds: 120 });
+        Pod { claims: vec!["data".to_owned()], deletion, ..super::pod("cart-1", "n1") }
+    };
+    let told = |seconds| told(&waiting_for(due(seconds), "n1", 90, multi_attach()));
+    assert!(
+        told(60).iter().any(|line| line.starts_with("VOLUME-ATTACHED") && line.contains(" waits")),
+        "{:?}",
+        told(60)
+    );
+    let late = waiting_for(due(-60), "n1", 90, multi_attach());
+    let blocks = late.findings.iter().find(|finding| finding.cause == Cause::VolumeAttached).unwrap();
+    assert_eq!(blocks.grade, Grade::Blocks);
+    // It was told to go already.
+    let deletes = |remedy: &Remedy| {
+        remedy.run.iter().any(|line| matches!(line, Command::Kubectl(line) if line.contains("delete pod/")))
+    };
+    assert!(!blocks.remedies.iter().any(deletes));
 }
 
 #[test]
