@@ -333,11 +333,18 @@ impl<'a> Scene<'a> {
     }
 
     fn is_to_have_nodes(&self) -> bool {
+        // A member without a Node boots, for as long as that may take.
+        let boots = |instance: &Instance| {
+            let mut comers = self.comers.iter().filter(|comer| comer.instance.id == instance.id);
+            comers.any(|comer| self.since(comer.since) < limits::NEVER_JOINED)
+        };
         let coming = |instance: &Instance| {
             let node = self.view.snapshot.node_of(&instance.id);
             match &instance.lifecycle {
                 Lifecycle::Pending(_) => true,
-                Lifecycle::InService => node.is_none_or(|node| !node.is_ready()) && !instance.no_node,
+                Lifecycle::InService => {
+                    node.is_none_or(|node| !node.is_ready()) && (!instance.no_node || boots(instance))
+                }
                 Lifecycle::Terminating(_) | Lifecycle::Apart(_) => false,
             }
         };
