@@ -57,7 +57,7 @@ fn a_grace_longer_than_a_node_waits_is_told_before_and_while_it_runs() {
     let stops = Cluster::new().pods([stopping(slow(), now() + Duration::from_hours(1), 7200)]);
     let stops = stops.examine(&Subject::Group);
     let lines: Vec<_> = fixes(&stops.findings[0]).iter().flat_map(|remedy| &remedy.run).map(line).collect();
-    assert_eq!(lines, ["--drain-timeout 2h5m", "-n shop delete pod/batch --grace-period=890 --wait=false"]);
+    assert_eq!(lines, ["--drain-timeout 2h05m", "-n shop delete pod/batch --grace-period=890 --wait=false"]);
     let mut capped = Cluster::new().pods([slow()]);
     capped.policy.max_grace_period = Some(600);
     assert!(told(&capped.examine(&Subject::BeforeUpgrade)).is_empty());
