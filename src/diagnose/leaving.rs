@@ -62,7 +62,7 @@ fn bare_pod(pod: &Pod) -> Finding {
             "no ownerReference of a controller: nobody would bring it back, and --delete-unmanaged was not given",
         )
         .since(Some(pod.created_at))
-        .remedies(remedy::bare_pod(pod))
+        .remedies(remedy::bare_pod(&pod.id))
 }
 
 fn on_its_way(scene: &Scene<'_>, pod: &Pod, deletion: Deletion, leaver: Option<Leaver<'_>>) -> Option<Finding> {

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use super::{
     Rule, Verdicts, limits,
-    placing::{Placing, Stranded, TooLarge, Why, placing},
+    placing::{Placing, Stranded, TooLarge, Why},
     remedy::pending as remedy,
     requests,
     scene::{Scene, behind},
 };
 use crate::domain::{
-    Ask, By, CannotTell, Cause, Finding, Grade, Known, NodeName, Object, PdbRule, Pod, PodPhase, Requirement, Selector,
+    Ask, By, CannotTell, Cause, Finding, Grade, NodeName, Object, PdbRule, Pod, PodPhase, Requirement, Selector,
     SelectorOperator, Sure, Taint,
 };
 
@@ -31,19 +31,13 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn find(scene: &Scene<'_>, verdicts: &mut Verdicts) {
-    for pod in unplaced(scene) {
-        let placing = placing(scene, pod);
+    for (pod, placing) in scene.placings() {
         for (cause, lacking) in &placing.lacking {
             let object = Object::Pod(pod.id.clone());
             verdicts.unknown.push(CannotTell { cause: *cause, object, lacking: lacking.clone() });
         }
-        verdicts.found.extend(judge(scene, pod, &placing));
+        verdicts.found.extend(judge(scene, pod, placing));
     }
-}
-
-/// Pods that others wait for, without a node.
-pub(super) fn unplaced<'s, 'a>(scene: &'s Scene<'a>) -> impl Iterator<Item = &'a Pod> + use<'s, 'a> {
-    scene.unhealthy.values().copied().filter(|pod| is_unplaced(pod))
 }
 
 /// Whether it is to get a node and has none.
@@ -251,10 +245,8 @@ fn unclear(scene: &Scene<'_>, pod: &Pod, placing: &Placing<'_>) -> Finding {
 /// One replica less lets a budget that counts how many may be out allow again; one that counts how many must stay does not.
 fn fewer(scene: &Scene<'_>, pod: &Pod, placing: &Placing<'_>) -> Option<(Object, u32)> {
     let replicas = placing.workload?.replicas.filter(|replicas| *replicas > 1)?;
-    let counts_it =
-        |pdb| matches!(scene.counted(pdb), Known::Is(pods) if pods.iter().any(|other| other.id.uid == pod.id.uid));
-    let mut over = scene.blocked.iter().filter(|(id, _)| counts_it(id));
-    let helps = over.all(|(_, (pdb, _))| matches!(pdb.rule, PdbRule::MaxUnavailable(_)));
+    let mut over = scene.counted_by(pod).iter().filter_map(|pdb| scene.blocked.get(pdb));
+    let helps = over.all(|(pdb, _)| matches!(pdb.rule, PdbRule::MaxUnavailable(_)));
     let workload = behind(pod);
     let scales = matches!(&workload, Object::Workload { owner, .. } if matches!(owner.kind.as_str(), "Deployment" | "StatefulSet"));
     (helps && scales).then_some((workload, replicas))

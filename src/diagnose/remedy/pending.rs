@@ -115,8 +115,7 @@ const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
 const DEFAULT_SCHEDULER: &str = "default-scheduler";
 
 fn describe(pod: &Pod) -> Remedy {
-    let describe = kubectl(&pod.id.namespace, &format!("describe pod/{}", pod.id.name));
-    Remedy::look("what the scheduler says", vec![describe])
+    Remedy::look("what the scheduler says", vec![super::describe(&pod.id)])
 }
 
 /// The controller whose template makes such pods.

@@ -91,7 +91,7 @@ impl World {
             ready: count(ready),
             strategy,
             may_be_out: (strategy == Strategy::Surges).then_some(IntOrPercent::Percent(25)),
-            revision: Some(1),
+            revision: Some(spec.revision),
             owner: above,
             managed_by: None,
             template: template(workload),

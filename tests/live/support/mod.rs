@@ -10,6 +10,7 @@ mod control_plane;
 pub mod diagnose;
 pub mod facts;
 mod files;
+pub mod kubelet;
 mod process;
 mod run;
 mod sampler;
