@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::names::Names;
 use crate::{
-    domain::{Cause, Diagnosis, Finding, InstanceId, Object, PodRef},
+    domain::{Cause, Diagnosis, Finding, InstanceId, Object, PodRef, Refusal, forbidden},
     engine::waiting::WaitingOn,
 };
 
@@ -55,6 +55,13 @@ fn is_pod(object: &Object, pods: &[PodRef]) -> bool {
 pub(super) fn roots<'a>(youngest_first: &[&'a Diagnosis], on: &WaitingOn) -> Vec<&'a Finding> {
     let known = youngest_first.iter().map(|diagnosis| roots_in(diagnosis, on));
     known.into_iter().find(|roots| !roots.is_empty()).unwrap_or_default()
+}
+
+/// What was found about a right that lacks, as the youngest diagnosis that knows it has it.
+pub(super) fn of_refusal<'a>(youngest_first: &[&'a Diagnosis], refusal: &Refusal) -> Option<&'a Finding> {
+    let Refusal::Forbidden { message } = refusal else { return None };
+    let right = Object::Right(forbidden(message)?.right());
+    youngest_first.iter().find_map(|diagnosis| diagnosis.blocking().find(|finding| finding.object == right))
 }
 
 fn roots_in<'a>(diagnosis: &'a Diagnosis, on: &WaitingOn) -> Vec<&'a Finding> {

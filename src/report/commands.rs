@@ -114,7 +114,7 @@ impl Commands {
     /// `mngup upgrade …` that begins a run, or may have to, with all that was said of how it goes.
     #[must_use]
     pub fn begin(&self, more: &str) -> String {
-        joined(&self.line_with("upgrade", &self.settings), more)
+        joined(&self.line_with("upgrade", &but(&self.settings, more)), more)
     }
 
     /// `mngup status …`
@@ -158,6 +158,23 @@ fn program(name: &str, flags: &[String], rest: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
+/// These words without the flags that are said anew: none may be said twice.
+fn but(words: &[String], more: &str) -> Vec<String> {
+    let name = |word: &str| word.split('=').next().unwrap_or_default().to_owned();
+    let anew: Vec<_> = more.split_whitespace().filter(|word| word.starts_with("--")).map(name).collect();
+    let mut kept = Vec::new();
+    let mut stays = true;
+    for word in words {
+        if word.starts_with("--") {
+            stays = !anew.contains(&name(word));
+        }
+        if stays {
+            kept.push(word.clone());
+        }
+    }
+    kept
+}
+
 fn joined(line: &str, more: &str) -> String {
     if more.is_empty() { line.to_owned() } else { format!("{line} {more}") }
 }
@@ -172,6 +189,8 @@ mod tests {
         let real = Commands::new(["-c", "prod", "-n", "apps"].map(str::to_owned).into()).with(settings());
         assert_eq!(real.upgrade(""), "mngup upgrade -c prod -n apps");
         assert_eq!(real.begin("--yes"), "mngup upgrade -c prod -n apps --max-surge 2 --force --yes");
+        assert_eq!(real.begin("--max-surge 1"), "mngup upgrade -c prod -n apps --force --max-surge 1");
+        assert_eq!(real.begin("--force=false"), "mngup upgrade -c prod -n apps --max-surge 2 --force=false");
         assert_eq!(real.abort(), "mngup abort -c prod -n apps");
         // Nothing is remembered of a sandbox.
         let sandbox = Commands::sandbox(None).with(settings());

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{codes, commands::Commands, diagnosis::Findings, fit, names::Names, why, wording};
 use crate::{
     diagnose::from_wait,
-    domain::{Diagnosis, Finding, PodRef, short},
+    domain::{Diagnosis, Finding, PodRef, Refusal, short},
     engine::{
         event::{HeldPod, Stuck},
         waiting::WaitingOn,
@@ -46,7 +46,7 @@ impl Failures<'_> {
         for block in blocks(stuck) {
             let roots = codes::roots(&youngest_first, block.on);
             if roots.is_empty() {
-                others.push(block);
+                join(&mut others, block);
                 continue;
             }
             let held = self.held(&block, several);
@@ -64,6 +64,10 @@ impl Failures<'_> {
         for (finding, held) in found {
             lines.push(String::new());
             lines.extend(findings.told(finding, held, &mut before));
+        }
+        for finding in refusals(stuck).flat_map(|refusal| codes::of_refusal(&youngest_first, refusal)) {
+            lines.push(String::new());
+            lines.extend(findings.whole(finding, &mut before));
         }
         let asg = self.commands.auto_scaling_group();
         for block in others {
@@ -124,27 +128,39 @@ impl Failures<'_> {
     }
 }
 
-/// What stands in the way, each thing once however many nodes and pods it holds.
+/// What stands in the way of each pod, and of each node that did not come.
 fn blocks<'a>(stuck: &'a [(String, &'a Stuck)]) -> Vec<Block<'a>> {
     let mut blocks: Vec<Block<'_>> = Vec::new();
     for (who, why) in stuck {
         match why {
             Stuck::PodEviction { held, .. } => {
-                for HeldPod { pod, on } in held {
-                    let held = (pod.clone(), who.as_str());
-                    match blocks.iter_mut().find(|block| wording::title(block.on) == wording::title(on)) {
-                        Some(block) => block.held.push(held),
-                        None => blocks.push(Block { on, held: vec![held] }),
-                    }
-                }
+                let each = held.iter().map(|HeldPod { pod, on }| Block { on, held: vec![(pod.clone(), who.as_str())] });
+                blocks.extend(each);
             }
-            Stuck::NodeCreation { on, .. } if blocks.iter().all(|block| block.on != on) => {
-                blocks.push(Block { on, held: Vec::new() });
-            }
-            Stuck::NodeCreation { .. } | Stuck::Refused { .. } => {}
+            Stuck::NodeCreation { on, .. } => blocks.push(Block { on, held: Vec::new() }),
+            Stuck::Refused { .. } => {}
         }
     }
     blocks
+}
+
+/// What stopped a run for good.
+fn refusals<'a>(stuck: &'a [(String, &'a Stuck)]) -> impl Iterator<Item = &'a Refusal> {
+    stuck.iter().filter_map(|(_, why)| match why {
+        Stuck::Refused { refusal, .. } => Some(refusal),
+        Stuck::PodEviction { .. } | Stuck::NodeCreation { .. } => None,
+    })
+}
+
+/// Each thing once, however many nodes and pods it holds.
+fn join<'a>(blocks: &mut Vec<Block<'a>>, block: Block<'a>) {
+    let is_same = |known: &Block<'_>| {
+        if block.held.is_empty() { known.on == block.on } else { wording::title(known.on) == wording::title(block.on) }
+    };
+    match blocks.iter_mut().find(|known| is_same(known)) {
+        Some(known) => known.held.extend(block.held),
+        None => blocks.push(block),
+    }
 }
 
 #[cfg(test)]
@@ -154,7 +170,11 @@ mod tests {
     use insta::assert_snapshot;
 
     use super::*;
-    use crate::report::fixtures::{at, budget, never};
+    use crate::{
+        domain::{Cause, Command, Object, Remedy, Subject},
+        engine::effect::EffectKey,
+        report::fixtures::{at, budget, never},
+    };
 
     #[test]
     fn pods_that_the_same_thing_holds_are_told_together() {
@@ -246,6 +266,67 @@ mod tests {
           back   # puts it back, once the pods have moved:
                  kubectl -n odd patch pdb/ledger-guard --type=merge -p '{"spec":{"minAvailable":"100%"}}'
           more   mngup explain PDB-NEVER-ALLOWS
+        "#);
+    }
+
+    #[test]
+    fn pods_that_wait_for_the_same_thing_have_each_their_own_cause() {
+        let pod = crate::report::fixtures::pod;
+        let finding = |cause, name: &str| Finding::new(cause, Object::Pod(pod(name)), format!("{name} is told"));
+        let findings = vec![finding(Cause::StuckTerminating, "a"), finding(Cause::Finalizer, "b")];
+        let diagnosed =
+            [Diagnosis { at: at(60), subject: Subject::Run, findings, unknown: Vec::new(), tree: Vec::new() }];
+        let overdue = |name: &str| WaitingOn::PodsOverdue { pods: vec![pod(name)], finalizers: Vec::new() };
+        let held = ["a", "b"].map(|name| HeldPod { pod: pod(name), on: overdue(name) }).into();
+        let commands = crate::report::fixtures::prod();
+        let failures = Failures {
+            names: &Names::default(),
+            commands: &commands,
+            width: None,
+            now: at(904),
+            diagnosed: &diagnosed,
+        };
+        let lines =
+            failures.lines(&[("node/a".to_owned(), &Stuck::PodEviction { after: Duration::from_mins(15), held })]);
+        assert_snapshot!(lines.join("\n"), @"
+        PodEvictionFailure: node/a still holds 2 pods after 15m
+
+        STUCK-TERMINATING  a is told
+          holds  pod/shop/a
+          more   mngup explain STUCK-TERMINATING
+
+        FINALIZER  b is told
+          holds  pod/shop/b
+          more   mngup explain FINALIZER
+        ");
+    }
+
+    #[test]
+    fn a_right_that_is_taken_away_in_the_middle_is_told_with_how_to_give_it_back() {
+        let message = "pods \"cart-1\" is forbidden: User \"mngup\" cannot create resource \"pods/eviction\" in API group \
+                       \"\" in the namespace \"shop\"";
+        let refusal = Refusal::Forbidden { message: message.to_owned() };
+        let right = refusal.by(&crate::report::fixtures::pod("cart-1")).expect("it names the right");
+        let fix = Command::Kubectl("create clusterrole mngup-create-pods-eviction".to_owned());
+        let fix = Remedy::fix("give that user the right", vec![fix], "");
+        let finding = Finding::new(Cause::RightsEvict, right, "the right to evict is missing").remedies(vec![fix]);
+        let (unknown, tree) = (Vec::new(), Vec::new());
+        let diagnosed = [Diagnosis { at: at(60), subject: Subject::Run, findings: vec![finding], unknown, tree }];
+        let commands = crate::report::fixtures::prod();
+        let (names, width) = (Names::default(), Some(80));
+        let failures = Failures { names: &names, commands: &commands, width, now: at(904), diagnosed: &diagnosed };
+        let stuck = Stuck::Refused { act: EffectKey::Pod("cart-1".into()), refusal };
+        let lines = failures.lines(&[("nodegroup/apps".to_owned(), &stuck)]);
+        assert_snapshot!(lines.join("\n"), @r#"
+        nodegroup/apps: the server refuses: pods "cart-1" is forbidden: User "mngup"
+          cannot create resource "pods/eviction" in API group "" in the namespace "shop"
+
+        RIGHTS-EVICT  the right to evict is missing
+          fix    # kubectl must point to cluster prod:
+                 # aws eks update-kubeconfig --name prod
+                 # give that user the right
+                 kubectl create clusterrole mngup-create-pods-eviction
+          more   mngup explain RIGHTS-EVICT
         "#);
     }
 }

@@ -194,9 +194,14 @@ impl Says<'_> {
             now: self.now,
             diagnosed: &self.progress.diagnosed,
         };
-        let extra = || format!("an extra node of {}", self.group());
+        let nobody = |why: &Stuck| match why {
+            Stuck::PodEviction { .. } | Stuck::NodeCreation { .. } => format!("an extra node of {}", self.group()),
+            // What nobody may do is about no node.
+            Stuck::Refused { .. } => self.group(),
+        };
         let stuck = self.progress.history.stuck.iter();
-        let stuck: Vec<_> = stuck.map(|(who, why)| (who.as_ref().map_or_else(extra, Member::title), why)).collect();
+        let stuck = stuck.map(|(who, why)| (who.as_ref().map_or_else(|| nobody(why), Member::title), why));
+        let stuck: Vec<_> = stuck.collect();
         failures.lines(&stuck)
     }
 

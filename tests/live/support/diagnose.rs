@@ -53,6 +53,11 @@ impl<'a> Stalled<'a> {
     pub fn upgrade(bed: &'a Bed, args: &[&str], codes: &[&str]) -> Self {
         let mut run = bed.spawn_upgrade(args);
         run.wait_until_said(" cordoned", Duration::from_mins(2));
+        Self::watch(bed, run, codes)
+    }
+
+    /// Watches a run that has begun to empty a node until each of these codes was said, each within a minute from now on.
+    pub fn watch(bed: &'a Bed, mut run: Running, codes: &[&str]) -> Self {
         let began = Instant::now();
         let missing = |run: &Running| -> Vec<_> {
             let said = run.stderr();
@@ -125,7 +130,7 @@ impl<'a> Stalled<'a> {
     }
 
     /// Looks again until all copies are found: what was said of one need not be so of the next for as long.
-    fn look_until_found(&mut self, copies: &[Copies]) {
+    pub fn look_until_found(&mut self, copies: &[Copies]) {
         let began = Instant::now();
         let all = |this: &Self| {
             copies.iter().all(|copies| copies.namespaces.iter().all(|name| this.find(copies.code, name).is_some()))
