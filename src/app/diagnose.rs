@@ -108,11 +108,11 @@ impl<'a, C: Cluster, A: Cloud, K: Clock, L: Lock> Inquiry<'a, C, A, K, L> {
             Whose::Group => observe(ports).await?,
             Whose::Nobody => observe_apart(ports).await?,
         };
+        let memory = intent.as_ref().map(|intent| Memory::of_run(intent.started_at)).unwrap_or_default();
         let policy = intent.map(|intent| intent.policy).unwrap_or_default();
         let mut watch = Watch::default();
         let subject = subject(ports, question, &mut snapshot, &mut watch).await?;
-        let (memory, dossier) = (Memory::default(), Dossier::default());
-        Ok(Self { ports, whose, snapshot, policy, subject, watch, memory, dossier })
+        Ok(Self { ports, whose, snapshot, policy, subject, watch, memory, dossier: Dossier::default() })
     }
 
     /// What would hold an upgrade that goes so, by somebody who has seen this already.

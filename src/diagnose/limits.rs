@@ -73,6 +73,9 @@ pub const NODE_FLAPS: Duration = Duration::from_secs(45);
 /// is twice what that takes.
 pub const FRESH_NODE: Duration = Duration::from_mins(1);
 
+/// A run waits for its youngest nodes: those before them served before it went on. So many are looked at by somebody else.
+pub const NEW_NODES: usize = 50;
+
 /// A device plugin looks for driver and device when it starts; a driver that is compiled first takes minutes.
 pub const RESOURCES: Duration = Duration::from_mins(3);
 

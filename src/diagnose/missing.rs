@@ -47,7 +47,7 @@ pub(super) fn missing<'a>(scene: &Scene<'a>) -> Vec<Missing<'a>> {
                 && last.is_none_or(|last| scene.since(last) <= limits::EVENT_AGE)
         };
         let Some(event) = told.iter().rfind(holds) else { continue };
-        let by = match quota(&event.message) {
+        let by = match Exceeded::of(&event.message) {
             Some(told) => Object::Quota { namespace: pdb.id.namespace.clone(), name: told.name.to_owned() },
             None => behind(pod),
         };
@@ -106,7 +106,7 @@ fn judge(scene: &Scene<'_>, missing: &Missing<'_>) -> Finding {
     let quiet = since.is_some_and(|since| scene.since(since) >= limits::QUIET_BUDGET);
     let grade = if quiet { Grade::Blocks } else { Grade::Waits };
     let lacks = u32::try_from(pdb.status.expected - pdb.status.current).unwrap_or(1).max(1);
-    let (Some(told), Object::Quota { namespace, .. }) = (quota(&event.message), by) else {
+    let (Some(told), Object::Quota { namespace, .. }) = (Exceeded::of(&event.message), by) else {
         let says = format!("{by} may not make the pods that it lacks");
         let found = Finding::new(Cause::CreateRefused, by.clone(), says).graded(grade).since(since);
         return found.by(By::Event, &event.message).remedies(remedy::refused(by, &event.message));
@@ -129,21 +129,22 @@ pub(super) struct Exceeded<'a> {
     pub(super) of: Vec<(&'a str, &'a str, &'a str)>,
 }
 
-/// `exceeded quota: q, requested: cpu=1,pods=1, used: cpu=4,pods=4, limited: cpu=4,pods=4`
-fn quota(message: &str) -> Option<Exceeded<'_>> {
-    let (_, rest) = message.split_once("exceeded quota: ")?;
-    let (name, rest) = rest.split_once(", requested: ")?;
-    let (requested, rest) = rest.split_once(", used: ")?;
-    let (_, limited) = rest.split_once(", limited: ")?;
-    let limit = |resource: &str| {
-        let mut limits = limited.split(',').filter_map(|entry| entry.split_once('='));
-        limits.find(|(name, _)| *name == resource).map(|(_, limit)| limit.trim())
-    };
-    let of = requested.split(',').filter_map(|entry| entry.split_once('='));
-    Some(Exceeded { name, of: of.filter_map(|(resource, asks)| Some((resource, asks, limit(resource)?))).collect() })
-}
+impl<'a> Exceeded<'a> {
+    /// `exceeded quota: q, requested: cpu=1,pods=1, used: cpu=4,pods=4, limited: cpu=4,pods=4`
+    pub(super) fn of(message: &'a str) -> Option<Self> {
+        let (_, rest) = message.split_once("exceeded quota: ")?;
+        let (name, rest) = rest.split_once(", requested: ")?;
+        let (requested, rest) = rest.split_once(", used: ")?;
+        let (_, limited) = rest.split_once(", limited: ")?;
+        let limit = |resource: &str| {
+            let mut limits = limited.split(',').filter_map(|entry| entry.split_once('='));
+            limits.find(|(name, _)| *name == resource).map(|(_, limit)| limit.trim())
+        };
+        let of = requested.split(',').filter_map(|entry| entry.split_once('='));
+        let of = of.filter_map(|(resource, asks)| Some((resource, asks, limit(resource)?))).collect();
+        Some(Self { name, of })
+    }
 
-impl Exceeded<'_> {
     /// Whether what was asked for would be granted now.
     fn fits(&self, quota: &Quota) -> bool {
         self.of.iter().all(|(resource, asks, _)| {
@@ -161,8 +162,8 @@ mod tests {
     fn a_quota_is_told_with_all_that_it_limits() {
         let message = "Error creating: pods \"cart-x\" is forbidden: exceeded quota: team, requested: \
                        limits.memory=1Gi,pods=1, used: limits.memory=4Gi,pods=4, limited: limits.memory=4Gi,pods=4";
-        let told = quota(message).unwrap();
+        let told = Exceeded::of(message).unwrap();
         assert_eq!((told.name, told.of), ("team", vec![("limits.memory", "1Gi", "4Gi"), ("pods", "1", "4")]));
-        assert_eq!(quota("pods \"cart-x\" is forbidden: violates PodSecurity"), None);
+        assert_eq!(Exceeded::of("pods \"cart-x\" is forbidden: violates PodSecurity"), None);
     }
 }

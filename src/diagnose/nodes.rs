@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Rule, Verdicts, containers, limits, remedy, scene::Scene, targets::Comer};
 use crate::domain::{
-    Ask, By, CannotTell, Cause, DaemonSetRef, Finding, Grade, InstanceId, Known, Lifecycle, Node, NodeName, Object,
-    Pod, Readiness, Subnet, Sure, later,
+    Ask, By, CannotTell, Cause, DaemonSetRef, Finding, Grade, InstanceId, Known, KubeEvent, Lifecycle, Node, NodeName,
+    Object, Owner, Pod, Readiness, Subnet, Sure, later,
 };
 
 pub(super) const RULE: Rule = Rule {
@@ -35,8 +35,9 @@ const RUNTIME: [&str; 3] =
 const ADDRESSES: [&str; 2] = ["InsufficientFreeAddressesInSubnet", "InsufficientCidrBlocks"];
 
 fn find(scene: &Scene<'_>, verdicts: &mut Verdicts) {
-    for node in unready(scene).into_values() {
+    for node in amiss(scene).into_values() {
         match whereabouts(scene, node) {
+            Whereabouts::Here if node.is_ready() => {}
             Whereabouts::Here => {
                 let found = not_ready(scene, node, verdicts);
                 verdicts.found.push(found);
@@ -53,15 +54,15 @@ fn find(scene: &Scene<'_>, verdicts: &mut Verdicts) {
     }
 }
 
-/// Nodes that matter here and are not Ready: those that are to be emptied, to come or to go, and those on which others
-/// wait for a pod.
-fn unready<'a>(scene: &Scene<'a>) -> BTreeMap<&'a NodeName, &'a Node> {
+/// Nodes that matter here and are not Ready, or are being deleted: those that are to be emptied, to come or to go, and
+/// those on which others wait for a pod.
+fn amiss<'a>(scene: &Scene<'a>) -> BTreeMap<&'a NodeName, &'a Node> {
     let snapshot = scene.view.snapshot;
     let of_pods = scene.unhealthy.values().filter_map(|pod| snapshot.node(pod.node.as_ref()?));
     let coming = scene.comers.iter().filter_map(|comer| comer.node);
     let going = scene.goers.iter().filter_map(|goer| goer.node);
     let all = scene.nodes.iter().copied().chain(coming).chain(going).chain(of_pods);
-    all.filter(|node| !node.is_ready()).map(|node| (&node.name, node)).collect()
+    all.filter(|node| !node.is_ready() || node.deleting_since.is_some()).map(|node| (&node.name, node)).collect()
 }
 
 /// What became of the instance behind a node.
@@ -139,7 +140,7 @@ fn network(scene: &Scene<'_>, node: &Node, verdicts: &mut Verdicts) -> Finding {
     };
     let used_up = !subnets.is_empty() && subnets.iter().all(|subnet| subnet.free == 0);
     if used_up || told.is_some() {
-        return no_addresses(node, &subnets, told);
+        return no_addresses(scene, node, &subnets, told);
     }
     let says = format!("the network of node/{} does not come up", node.name);
     let found = finding(Cause::NodeCni, node, says).remedies(remedy::nodes::cni(node, &pods));
@@ -172,9 +173,9 @@ fn words_about_addresses(scene: &Scene<'_>, pods: &[&Pod]) -> Option<(By, String
     })
 }
 
-fn no_addresses(node: &Node, subnets: &[&Subnet], told: Option<(By, String)>) -> Finding {
+fn no_addresses(scene: &Scene<'_>, node: &Node, subnets: &[&Subnet], told: Option<(By, String)>) -> Finding {
     let says = format!("node/{} gets no addresses for its pods", node.name);
-    let found = finding(Cause::NodeNoAddresses, node, says).remedies(remedy::nodes::no_addresses(subnets));
+    let found = finding(Cause::NodeNoAddresses, node, says).remedies(remedy::nodes::no_addresses(scene, subnets));
     let sure = match (&told, subnets.iter().all(|subnet| subnet.free == 0)) {
         (Some(_), true) => Sure::Certain,
         (Some(_), false) | (None, _) => Sure::Likely,
@@ -185,13 +186,21 @@ fn no_addresses(node: &Node, subnets: &[&Subnet], told: Option<(By, String)>) ->
     found.sure(sure)
 }
 
-/// A record of what is no more.
+/// A record of what is no more: one that nobody deletes, or one that a finalizer keeps.
 fn outlives(scene: &Scene<'_>, node: &Node, instance: &InstanceId) -> Option<Finding> {
-    let since = node.ready_since?;
+    let since = node.deleting_since.or(node.ready_since)?;
     let long = scene.since(since) >= limits::NODE_OUTLIVES;
     let says = format!("node/{} is still there, and its instance is not", node.name);
-    let why = format!("the group has no {instance}, which its providerID names, and it is not Ready");
-    let found = finding(Cause::NodeOutlivesInstance, node, says).by(By::Absence, why).sure(Sure::Likely);
+    let found = Finding::new(Cause::NodeOutlivesInstance, Object::Node(node.name.clone()), says).since(Some(since));
+    let gone = format!("the group has no {instance}, which its providerID names");
+    let found = match (node.deleting_since, node.finalizers.as_slice()) {
+        (None, _) => found.by(By::Absence, format!("{gone}, and it is not Ready")).sure(Sure::Likely),
+        (Some(_), []) => found.by(By::Absence, format!("{gone}, and it is being deleted")).sure(Sure::Likely),
+        (Some(_), finalizers) => {
+            let kept = format!("it is being deleted, and waits for its finalizers: {}", finalizers.join(", "));
+            found.by(By::Status, kept).by(By::Absence, gone)
+        }
+    };
     let found = found.remedies(remedy::nodes::outlives(node, instance));
     Some(found.graded(if long { Grade::Blocks } else { Grade::Waits }))
 }
@@ -201,10 +210,11 @@ fn lacks(scene: &Scene<'_>, comer: &Comer<'_>, node: &Node, verdicts: &mut Verdi
     let had_time = |patience| scene.since(node.ready_since.unwrap_or(node.created_at)) >= patience;
     let grade = |late: bool| if late { Grade::Blocks } else { Grade::Waits };
     let agents = daemons(scene, node, verdicts);
-    let broken = agents.iter().any(|agent| agent.is_broken);
+    // Broken or only starting.
+    let runs_not = agents.iter().any(|agent| agent.pod.is_some());
     if let Some(taint) = node.taints.iter().find(|taint| taint.is_of_the_start()) {
-        // Its agent takes it off: one that does not run is told itself.
-        let late = had_time(limits::FRESH_NODE) && !broken;
+        // Its agent takes it off: one that does not run yet is told itself.
+        let late = had_time(limits::FRESH_NODE) && !runs_not;
         let says = format!("node/{} keeps its taint {}", node.name, taint.key);
         let found = finding(Cause::NodeTaintStays, node, says).by(By::Spec, whose(&taint.key));
         verdicts.found.push(found.graded(grade(late)).remedies(remedy::nodes::taint_stays(node, taint)));
@@ -244,12 +254,25 @@ fn whose(key: &str) -> String {
 }
 
 /// A `DaemonSet` without which a node does not count.
-struct Agent<'a> {
-    set: &'a DaemonSetRef,
+pub(super) struct Agent<'a> {
+    pub(super) set: &'a DaemonSetRef,
     /// Its pod there; none where there is none.
-    pod: Option<&'a Pod>,
+    pub(super) pod: Option<&'a Pod>,
+    /// What its controller was told when it made one, where there is none.
+    pub(super) refused: Option<&'a KubeEvent>,
     /// Whether its pod will not become Ready by itself.
     is_broken: bool,
+}
+
+impl Agent<'_> {
+    pub(super) fn workload(&self) -> Object {
+        workload(self.set)
+    }
+}
+
+fn workload(set: &DaemonSetRef) -> Object {
+    let owner = Owner { kind: "DaemonSet".to_owned(), name: set.name.clone() };
+    Object::Workload { namespace: set.namespace.clone(), owner }
 }
 
 fn daemons<'a>(scene: &Scene<'a>, node: &Node, verdicts: &mut Verdicts) -> Vec<Agent<'a>> {
@@ -259,7 +282,9 @@ fn daemons<'a>(scene: &Scene<'a>, node: &Node, verdicts: &mut Verdicts) -> Vec<A
             Known::Is(pods) if pods.iter().any(|pod| pod.ready) => {}
             Known::Is(pods) => {
                 let pod = pods.into_iter().find(|pod| pod.deletion.is_none());
-                agents.push(Agent { set, pod, is_broken: pod.is_some_and(|pod| containers::is_broken(scene, pod)) });
+                let is_broken = pod.is_some_and(|pod| containers::is_broken(scene, pod));
+                let refused = if pod.is_none() { refused(scene, set, node) } else { None };
+                agents.push(Agent { set, pod, refused, is_broken });
             }
             Known::Unknown(lacking) => {
                 let object = Object::Node(node.name.clone());
@@ -270,17 +295,25 @@ fn daemons<'a>(scene: &Scene<'a>, node: &Node, verdicts: &mut Verdicts) -> Vec<A
     agents
 }
 
+/// What the controller of a set was told last, since this node is there.
+fn refused<'a>(scene: &Scene<'a>, set: &DaemonSetRef, node: &Node) -> Option<&'a KubeEvent> {
+    let holds = |event: &&KubeEvent| {
+        event.reason == "FailedCreate" && event.last.or(event.first).is_none_or(|last| last >= node.created_at)
+    };
+    scene.ask(&Ask::events(&workload(set))).known()?.iter().rfind(holds)
+}
+
 fn daemon_sets(node: &Node, agents: &[Agent<'_>], had_time: bool) -> Finding {
     let names: Vec<_> = agents.iter().map(|agent| agent.set.to_string()).collect();
     let says = format!("{} not ready on node/{}", are(&names), node.name);
     let late = agents.iter().any(|agent| agent.is_broken || agent.pod.is_none() && had_time);
     let found = finding(Cause::NodeDaemonset, node, says).graded(if late { Grade::Blocks } else { Grade::Waits });
-    let found = agents.iter().fold(found, |found, agent| match agent.pod {
-        Some(pod) => found.by(By::Status, plugin_words(pod)),
-        None => found.by(By::Absence, format!("{} wants a pod there, and there is none", agent.set)),
+    let found = agents.iter().fold(found, |found, agent| match (agent.pod, agent.refused) {
+        (Some(pod), _) => found.by(By::Status, plugin_words(pod)),
+        (None, Some(event)) => found.by(By::Event, event.message.trim()),
+        (None, None) => found.by(By::Absence, format!("{} wants a pod there, and there is none", agent.set)),
     });
-    let sets: Vec<_> = agents.iter().map(|agent| agent.set).collect();
-    found.remedies(remedy::nodes::daemon_sets(node, &sets))
+    found.remedies(remedy::nodes::daemon_sets(node, agents, late))
 }
 
 fn are(names: &[String]) -> String {

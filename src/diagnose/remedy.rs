@@ -239,15 +239,19 @@ pub(super) fn stuck_terminating(pod: &Pod) -> Vec<Remedy> {
 
 pub(super) fn finalizer(pod: &Pod) -> Vec<Remedy> {
     let (ns, name) = (&pod.id.namespace, &pod.id.name);
-    let remove = json!([
-        { "op": "test", "path": "/metadata/finalizers", "value": pod.finalizers },
-        { "op": "remove", "path": "/metadata/finalizers" },
-    ]);
-    let remove = kubectl(ns, &format!("patch pod/{name} --type=json -p '{remove}'"));
+    let remove = kubectl(ns, &format!("patch pod/{name} --type=json -p '{}'", without_finalizers(&pod.finalizers)));
     vec![
         Remedy::look("whether the controller that set it runs at all", vec![whole(&pod.id)]),
         Remedy::fix("take it away", vec![remove], "what it waits for is never cleaned up"),
     ]
+}
+
+/// Takes finalizers off, if they are those that were seen.
+fn without_finalizers(finalizers: &[String]) -> serde_json::Value {
+    json!([
+        { "op": "test", "path": "/metadata/finalizers", "value": finalizers },
+        { "op": "remove", "path": "/metadata/finalizers" },
+    ])
 }
 
 /// So many nodes more before others are emptied.

@@ -54,9 +54,21 @@ pub struct Memory {
     unexplained_pods: BTreeMap<Uid, Timestamp>,
     /// Since when a member of the group is where it is on its way in or out: its lifecycle, and whether it is a Node.
     stages: BTreeMap<InstanceId, (Lifecycle, bool, Timestamp)>,
+    /// When a run began that somebody else has under way, or that stopped and can go on.
+    run_began: Option<Timestamp>,
 }
 
 impl Memory {
+    /// Of a run that the cluster remembers, by when it began.
+    #[must_use]
+    pub fn of_run(began: Timestamp) -> Self {
+        Self { run_began: Some(began), ..Self::default() }
+    }
+
+    pub(super) fn run_began(&self) -> Option<Timestamp> {
+        self.run_began
+    }
+
     /// Takes note of pods that nothing holds at this moment; whoever is not among them is explained, or gone.
     pub fn note_unexplained(&mut self, pods: BTreeSet<Uid>, now: Timestamp) {
         let since = |uid: &Uid| self.unexplained_pods.get(uid).copied().unwrap_or(now);

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::scene::View;
+use super::{limits, scene::View};
 use crate::{
     domain::{Ask, Group, Instance, InstanceId, Lifecycle, Member, Node, ScalingActivity, Subject, Taint},
-    engine::{Awaited, Flight, Rollout, phase::NodePhase},
+    engine::{Awaited, Flight, Rollout, offered_by_all_old, phase::NodePhase},
 };
 
 /// An instance that is to become a node that serves, and is none yet.
@@ -168,18 +168,37 @@ fn missing<'a>(view: &View<'a>) -> Vec<Owed<'a>> {
 /// Members of the group that are on their way in, or in service without a node that serves.
 fn members_that_come<'a>(view: &View<'a>) -> Vec<Comer<'a>> {
     let Some(group) = view.snapshot.group() else { return Vec::new() };
+    let new = new_nodes(view, group);
+    let offered: Vec<_> = offered_by_all_old(view.snapshot).into_iter().filter(|_| !new.is_empty()).collect();
     let members = group.instances.values().filter_map(|instance| {
         let node = view.snapshot.node_of(&instance.id);
+        let awaited = new.contains(&instance.id);
         let comes = match instance.lifecycle {
             Lifecycle::Pending(_) => true,
-            Lifecycle::InService => node.is_none_or(|node| !node.is_ready() || has_taint_of_the_start(node)),
+            Lifecycle::InService => awaited || node.is_none_or(|node| !node.is_ready() || has_taint_of_the_start(node)),
             Lifecycle::Terminating(_) | Lifecycle::Apart(_) => false,
         };
         let since = since(view, group, instance, node);
-        let (replaces, lost, extended, awaited) = (None, 0, Vec::new(), false);
+        let extended = if awaited { offered.clone() } else { Vec::new() };
+        let (replaces, lost) = (None, 0);
         comes.then_some(Comer { instance, node, replaces, since, lost, extended, awaited })
     });
     members.collect()
+}
+
+/// The nodes that came since a run began that somebody else looks at: it waits for them to lack nothing, and says of none
+/// that it does.
+fn new_nodes<'a>(view: &View<'a>, group: &'a Group) -> BTreeSet<&'a InstanceId> {
+    let Some(began) = view.memory.run_began().filter(|_| view.run.is_none()) else { return BTreeSet::new() };
+    let is_new = |instance: &&Instance| {
+        let target = group.target.for_type(&instance.instance_type);
+        instance.lifecycle == Lifecycle::InService && target.is_some() && instance.template.as_ref() == target
+    };
+    let nodes = group.instances.values().filter(is_new).filter_map(|instance| view.snapshot.node_of(&instance.id));
+    let mut nodes: Vec<_> = nodes.filter(|node| node.is_ready() && node.created_at >= began).collect();
+    nodes.sort_by_key(|node| std::cmp::Reverse(node.created_at));
+    nodes.truncate(limits::NEW_NODES);
+    nodes.into_iter().filter_map(|node| node.instance.as_ref()).collect()
 }
 
 fn has_taint_of_the_start(node: &Node) -> bool {

@@ -202,6 +202,8 @@ fn node(name: &str, cordoned_at: Option<Timestamp>) -> Node {
         kind: NodeKind::Instance,
         zone: Some("a".into()),
         created_at: Timestamp::UNIX_EPOCH,
+        deleting_since: None,
+        finalizers: Vec::new(),
         ready: Readiness::Ready,
         ready_since: None,
         unschedulable: cordoned_at.is_some(),

@@ -20,6 +20,12 @@ pub struct Node {
     pub zone: Option<Zone>,
     /// When it registered.
     pub created_at: Timestamp,
+    /// Since when it is being deleted.
+    #[serde(default)]
+    pub deleting_since: Option<Timestamp>,
+    /// What must be taken off before a deletion is done.
+    #[serde(default)]
+    pub finalizers: Vec<String>,
     /// Condition Ready.
     pub ready: Readiness,
     /// Since when that is so.

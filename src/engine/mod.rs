@@ -24,4 +24,4 @@ pub mod waiting;
 pub use awaited::{Awaited, Launched};
 pub use decide::Input;
 pub use draft::{Act, Decision};
-pub use rollout::{Flight, Goal, Rollout};
+pub use rollout::{Flight, Goal, Rollout, offered_by_all_old};

@@ -182,7 +182,7 @@ impl Rollout {
             ledger: Ledger::default(),
             asked: BTreeMap::new(),
             target: snapshot.group().map(|group| group.target.clone()),
-            extended: offered_by_all_old(snapshot),
+            extended: offered_by_all_old(snapshot).into_iter().map(str::to_owned).collect(),
             fresh: BTreeSet::new(),
             stop: None,
             stuck: Vec::new(),
@@ -257,13 +257,16 @@ impl Rollout {
     }
 }
 
-/// What all old nodes offer; where none is old, what all nodes do.
-fn offered_by_all_old(snapshot: &Snapshot) -> BTreeSet<String> {
+/// The extended resources that all old nodes offer; where none is old, those that all nodes do.
+#[must_use]
+pub fn offered_by_all_old(snapshot: &Snapshot) -> BTreeSet<&str> {
     let Some(group) = snapshot.group() else { return BTreeSet::new() };
     let offers = |old: bool| {
         let members = group.instances.values().filter(|instance| !old || evidence(instance, group).is_some());
         let nodes = members.filter_map(|instance| snapshot.node_of(&instance.id)).filter(|node| node.is_ready());
-        nodes.map(|node| node.extended.keys().cloned().collect()).reduce(|all: BTreeSet<_>, each| &all & &each)
+        nodes
+            .map(|node| node.extended.keys().map(String::as_str).collect())
+            .reduce(|all: BTreeSet<_>, each| &all & &each)
     };
     offers(true).or_else(|| offers(false)).unwrap_or_default()
 }

@@ -176,6 +176,8 @@ mod tests {
                 kind: NodeKind::Instance,
                 zone: Some("a".into()),
                 created_at: Timestamp::UNIX_EPOCH,
+                deleting_since: None,
+                finalizers: Vec::new(),
                 ready: Readiness::Ready,
                 ready_since: None,
                 unschedulable: false,

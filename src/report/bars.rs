@@ -44,9 +44,8 @@ pub(super) fn draw(progress: &Progress, now: Timestamp, width: usize, height: us
     if progress.stopping {
         lines.push(paint.tone(Tone::Warn, "  stopping; no more nodes are chosen. Ctrl-C again leaves at once"));
     } else if progress.in_flight.is_empty() {
-        lines.extend(
-            progress.waiting.iter().flat_map(|waiting| explained(&waiting.on, progress, now, (width, 2, room), paint)),
-        );
+        let on: Vec<_> = progress.waiting.values().flat_map(|waiting| waiting.on.clone()).collect();
+        lines.extend(explained(&on, progress, now, (width, 2, room), paint));
     }
     lines
 }

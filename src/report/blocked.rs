@@ -7,7 +7,11 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{codes, progress::Progress, why, wording};
+use super::{
+    codes,
+    progress::{Progress, is_of_a_node},
+    why, wording,
+};
 use crate::{
     domain::{self, PodRef, elapsed, short},
     engine::waiting::WaitingOn,
@@ -118,7 +122,9 @@ impl Blocked {
     /// lies at its bottom is.
     fn is_worth(&self, wait: &Wait<'_>, now: Timestamp) -> bool {
         let since = self.seen.get(&(wait.who.clone(), wait.cause.clone()));
-        let lasts = since.is_some_and(|(since, _)| elapsed(*since, now) >= wait.cause.patience());
+        // What somebody must act on is no matter of time any more.
+        let patience = if wait.found.is_empty() { wait.cause.patience() } else { SOON };
+        let lasts = since.is_some_and(|(since, _)| elapsed(*since, now) >= patience);
         let said = self.said.get(&wait.cause);
         let fresh = said.is_none_or(|said| {
             elapsed(said.at, now) >= REPEAT || !said.whom.contains(&wait.who) || !wait.found.is_subset(&said.found)
@@ -144,9 +150,9 @@ fn waits(progress: &Progress, now: Timestamp) -> Vec<Wait<'_>> {
             found: codes::found(progress.diagnosis.as_ref(), on),
         })
     });
-    let group = progress.waiting.iter().flat_map(|waiting| {
+    let others = progress.waiting.iter().flat_map(|(who, waiting)| {
         waiting.on.iter().map(move |on| Wait {
-            who: progress.history.group.as_ref().map_or_else(|| "the group".to_owned(), ToString::to_string),
+            who: titled(who, progress),
             on,
             cause: Cause::of(on),
             clock: clock(waiting.since, waiting.until),
@@ -154,7 +160,13 @@ fn waits(progress: &Progress, now: Timestamp) -> Vec<Wait<'_>> {
             found: codes::found(progress.diagnosis.as_ref(), on),
         })
     });
-    nodes.chain(group).collect()
+    nodes.chain(others).collect()
+}
+
+/// An extra node by its name, all else as the group.
+fn titled(who: &str, progress: &Progress) -> String {
+    let group = || progress.history.group.as_ref().map_or_else(|| "the group".to_owned(), ToString::to_string);
+    if is_of_a_node(who) { who.to_owned() } else { group() }
 }
 
 /// One line for all that wait for the very same thing, each whole in itself so that it can be searched for.
@@ -269,6 +281,23 @@ mod tests {
             crate::engine::event::Event::Diagnosed { diagnosis: Box::new(crate::report::fixtures::diagnosis()) },
         );
         assert_snapshot!(lines(&tale, 20), @"14s node/ip-10-0-1-3.eu-west-1.compute.internal waits 10s of 15m (3 pods left): PDB-EXHAUSTED <- POD-CRASH-LOOP pdb/shop/cart: 1 of 3 allowed out, cart-7d9f on ip-10-0-1-9 not Ready (CrashLoopBackOff, exit 137 OOMKilled, 9 restarts); holds shop/cart-5f6c2, shop/cart-8x2lq");
+    }
+
+    #[test]
+    fn each_extra_node_that_comes_is_told_by_itself() {
+        let mut tale = Tale::begin(3);
+        let comes = |name: &str| crate::engine::event::Event::Waiting {
+            who: format!("node/{name}"),
+            on: vec![WaitingOn::NodeTaint { node: name.into(), taint: "agent-not-ready".to_owned() }],
+            since: crate::report::fixtures::at(4),
+            until: None,
+            pods_left: None,
+        };
+        tale.tell(4, comes("n8"));
+        tale.tell(4, comes("n9"));
+        tale.cordon(5, 3);
+        let said = lines(&tale, 130);
+        assert!(said.contains("node/n8 waits") && said.contains("node/n9"), "{said}");
     }
 
     #[test]

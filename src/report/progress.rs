@@ -1,6 +1,9 @@
 //! Where a run is: a pure fold of records, read by bars, `status` and endings.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 
@@ -49,8 +52,8 @@ pub struct Progress {
     pub diagnosis: Option<Diagnosis>,
     /// The same of the moments at which patience with a node ended.
     pub diagnosed: Vec<Diagnosis>,
-    /// What the run as a whole waits for.
-    pub waiting: Option<Waiting>,
+    /// What is waited for beside the nodes in flight, by who does: the run as a whole, or an extra node that comes.
+    pub waiting: BTreeMap<String, Waiting>,
     /// When the undoing began.
     since: Option<Timestamp>,
     /// Whether anything was changed in the cluster or the group.
@@ -188,7 +191,7 @@ impl Progress {
                 }
                 self.in_flight.clear();
                 self.diagnosis = None;
-                self.waiting = None;
+                self.waiting.clear();
                 self.stopping = false;
             }
             Event::Phase { phase } => self.phase = Some(*phase),
@@ -201,7 +204,7 @@ impl Progress {
             }
             Event::SurgeUnavailable { .. } => self.surge = 0,
             Event::NodeChosen { member, shrink, .. } => {
-                self.waiting = None;
+                self.waiting.retain(|who, _| is_of_a_node(who));
                 if *shrink {
                     self.shed.insert(member.instance.clone());
                 } else if self.counted.insert(member.instance.clone()) {
@@ -256,12 +259,13 @@ impl Progress {
                         flight.pods_left = pods_left.or(flight.pods_left);
                         flight.waiting = Some(waiting).filter(|waiting| !waiting.on.is_empty());
                     }
-                    None => self.waiting = Some(waiting).filter(|waiting| !waiting.on.is_empty()),
+                    None if on.is_empty() => drop(self.waiting.remove(who)),
+                    None => drop(self.waiting.insert(who.clone(), waiting)),
                 }
             }
             Event::Diagnosed { diagnosis } => self.diagnosis = Some((**diagnosis).clone()),
             Event::StopRequested => self.stopping = true,
-            Event::RunEnded { .. } => self.waiting = None,
+            Event::RunEnded { .. } => self.waiting.clear(),
             Event::PodEvicted { .. }
             | Event::PodRefused { .. }
             | Event::PodDeleted { .. }
@@ -315,6 +319,11 @@ fn touches(event: &Event) -> bool {
             | Event::PodDeleted { .. }
             | Event::Terminating { .. }
     )
+}
+
+/// Whether a node waits, or an instance that is to become one, and not the run as a whole.
+pub(super) fn is_of_a_node(who: &str) -> bool {
+    who.starts_with("node/") || who.starts_with("instance/")
 }
 
 #[cfg(test)]

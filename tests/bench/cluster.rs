@@ -200,6 +200,8 @@ fn node(index: usize) -> Node {
         kind: NodeKind::Instance,
         zone: Some(zone.into()),
         created_at: Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(i64::try_from(index).expect("it fits")),
+        deleting_since: None,
+        finalizers: Vec::new(),
         ready: Readiness::Ready,
         ready_since: None,
         unschedulable: false,

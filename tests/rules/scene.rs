@@ -84,6 +84,8 @@ pub fn node(name: &str, zone: &str) -> Node {
         kind: NodeKind::Instance,
         zone: Some(zone.into()),
         created_at: Timestamp::UNIX_EPOCH,
+        deleting_since: None,
+        finalizers: Vec::new(),
         ready: Readiness::Ready,
         ready_since: None,
         unschedulable: false,

@@ -8,7 +8,7 @@ use crate::{
         containers::Registry,
         scene::{Scene, behind},
     },
-    domain::{Ask, Command, Container, Known, Object, Owner, Pod, Quantity, Remedy, Subnet, Workload},
+    domain::{Ask, Command, Container, Object, Owner, Pod, Quantity, Remedy, Subnet, Workload},
 };
 
 pub(in crate::diagnose) fn crash_loop(scene: &Scene<'_>, pod: &Pod, container: &Container) -> Vec<Remedy> {
@@ -139,15 +139,13 @@ pub(in crate::diagnose) fn no_address(scene: &Scene<'_>, subnets: &[&Subnet]) ->
         (!ids.is_empty()).then(|| Command::Aws(format!("ec2 describe-subnets --subnet-ids {} {query}", ids.join(" "))));
     let logs = kubectl("kube-system", "logs ds/aws-node -c aws-node --tail=50");
     let look = Remedy::look("whether the subnet or the node has none left", free.into_iter().chain([logs]).collect());
-    let agent = Owner { kind: "DaemonSet".to_owned(), name: "aws-node".to_owned() };
-    let known = match scene.ask(&Ask::workload("kube-system", &agent)) {
-        Known::Is(known) => known.as_ref(),
-        Known::Unknown(_) => None,
-    };
-    [wait, look].into_iter().chain(known.map(fewer_spares)).collect()
+    [wait, look].into_iter().chain(fewer_spares(scene)).collect()
 }
 
-fn fewer_spares(agent: &Workload) -> Remedy {
+/// What aws-node keeps in reserve made less, where it is known how much that is.
+pub(super) fn fewer_spares(scene: &Scene<'_>) -> Option<Remedy> {
+    let agent = Owner { kind: "DaemonSet".to_owned(), name: "aws-node".to_owned() };
+    let agent = scene.ask(&Ask::workload("kube-system", &agent)).known()?.as_ref()?;
     let env = agent.template.pointer("/containers/0/env").and_then(Value::as_array);
     let before = |name: &str| {
         let set = env.into_iter().flatten().find(|entry| entry["name"] == name);
@@ -163,7 +161,7 @@ fn fewer_spares(agent: &Workload) -> Remedy {
         vec![set("WARM_IP_TARGET=2 MINIMUM_IP_TARGET=10")],
         risk,
     );
-    fix.back(vec![set(&format!("{} {}", before("WARM_IP_TARGET"), before("MINIMUM_IP_TARGET")))])
+    Some(fix.back(vec![set(&format!("{} {}", before("WARM_IP_TARGET"), before("MINIMUM_IP_TARGET")))]))
 }
 
 pub(in crate::diagnose) fn starting(pod: &Pod) -> Vec<Remedy> {

@@ -8,6 +8,14 @@ use crate::{
     domain::{Command, Object, Quantity, Remedy},
 };
 
+/// Ways out for a controller that may not make so many pods, by the words in which it was refused.
+pub(in crate::diagnose) fn for_words(workload: &Object, words: &str, lacks: u32) -> Vec<Remedy> {
+    match (Exceeded::of(words), workload) {
+        (Some(told), Object::Workload { namespace, .. }) => quota(namespace, &told, lacks),
+        (Some(_) | None, _) => refused(workload, words),
+    }
+}
+
 pub(in crate::diagnose) fn quota(namespace: &str, told: &Exceeded<'_>, lacks: u32) -> Vec<Remedy> {
     let look = Remedy::look("what uses it", vec![kubectl(namespace, &format!("describe resourcequota/{}", told.name))]);
     let hard = |value: &dyn Fn(&str, &str) -> Option<String>| {

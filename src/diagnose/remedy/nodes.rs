@@ -1,9 +1,9 @@
 //! Ways out for nodes that do not serve, and for Nodes that do not go.
 
-use super::kubectl;
+use super::{containers::fewer_spares, kubectl, missing, without_finalizers};
 use crate::{
-    diagnose::scene::Scene,
-    domain::{Command, DaemonSetRef, InstanceId, Node, NodeName, Pod, Remedy, Subnet, Taint, quoted},
+    diagnose::{nodes::Agent, scene::Scene},
+    domain::{Command, InstanceId, Node, NodeName, Pod, Remedy, Subnet, Taint, quoted},
 };
 
 pub(in crate::diagnose) fn silent(node: &Node) -> Vec<Remedy> {
@@ -42,7 +42,7 @@ pub(in crate::diagnose) fn cni(node: &Node, plugins: &[&Pod]) -> Vec<Remedy> {
     std::iter::once(look).chain(again).chain(replace(node, "what runs there ends, past every budget")).collect()
 }
 
-pub(in crate::diagnose) fn no_addresses(subnets: &[&Subnet]) -> Vec<Remedy> {
+pub(in crate::diagnose) fn no_addresses(scene: &Scene<'_>, subnets: &[&Subnet]) -> Vec<Remedy> {
     let ids: Vec<_> = subnets.iter().map(|subnet| quoted(&subnet.id)).collect();
     let unused = (!ids.is_empty()).then(|| {
         let filters = format!("Name=subnet-id,Values={} Name=status,Values=available", ids.join(","));
@@ -53,42 +53,36 @@ pub(in crate::diagnose) fn no_addresses(subnets: &[&Subnet]) -> Vec<Remedy> {
         let run = vec![Command::Aws(format!("{free} {numbers}")), Command::Aws(format!("{list} {query}"))];
         Remedy::look("how many are free, and interfaces that nobody uses any more", run)
     });
-    let plugin = "daemonset/aws-node";
-    let env = "-o jsonpath='{.spec.template.spec.containers[?(@.name==\"aws-node\")].env}'";
-    let before = Remedy::look(
-        "how many spare addresses a node keeps now",
-        vec![kubectl("kube-system", &format!("get {plugin} {env}"))],
-    );
-    let fewer = kubectl("kube-system", &format!("set env {plugin} WARM_IP_TARGET=2 MINIMUM_IP_TARGET=10"));
-    let back = kubectl("kube-system", &format!("set env {plugin} WARM_IP_TARGET- MINIMUM_IP_TARGET-"));
-    let risk = "pods start slower; it rolls aws-node on all nodes; where these were set before, put back those values";
-    let fewer = Remedy::fix("fewer spare addresses a node", vec![fewer], risk).back(vec![back]);
     let one_by_one = Command::Upgrade("--max-surge 0 --max-unavailable 1".to_owned());
     let one_by_one = Remedy::fix(
         "no extra nodes: each old one gives its addresses back first",
         vec![one_by_one],
         "one node less during the run",
     );
-    unused.into_iter().chain([before, fewer, one_by_one]).collect()
+    unused.into_iter().chain(fewer_spares(scene)).chain([one_by_one]).collect()
 }
 
 pub(in crate::diagnose) fn outlives(node: &Node, instance: &InstanceId) -> Vec<Remedy> {
+    let name = &node.name;
     let state = "--query 'Reservations[].Instances[].[State.Name,StateTransitionReason]' --output text";
     let state = Command::Aws(format!("ec2 describe-instances --instance-ids {instance} {state}"));
-    let finalizers = "-o jsonpath='{.spec.providerID} {.metadata.finalizers}'";
-    let finalizers = Command::Kubectl(format!("get node/{} {finalizers}", node.name));
-    let delete = Command::Kubectl(format!("delete node/{}", node.name));
-    vec![
-        Remedy::look(
-            "whether its machine is gone indeed, and whether a finalizer keeps the Node",
-            vec![state, finalizers],
-        ),
-        Remedy::fix(
-            "delete the record",
-            vec![delete],
-            "where the instance does live, its kubelet may register again, without labels that were set by hand",
-        ),
-    ]
+    let look = Remedy::look("whether its machine is gone indeed", vec![state]);
+    if node.deleting_since.is_some() && !node.finalizers.is_empty() {
+        let whose = vec![Command::Kubectl(format!("get node/{name} -o yaml"))];
+        let take =
+            Command::Kubectl(format!("patch node/{name} --type=json -p '{}'", without_finalizers(&node.finalizers)));
+        let risk = "what whoever set it would clean up stays, and it cannot be put back";
+        return vec![
+            look,
+            Remedy::look("whether whoever set its finalizers runs at all", whose),
+            Remedy::fix("take its finalizers off", vec![take], risk),
+        ];
+    }
+    // Else kubectl waits until they are off.
+    let wait = if node.finalizers.is_empty() { "" } else { " --wait=false" };
+    let delete = Command::Kubectl(format!("delete node/{name}{wait}"));
+    let risk = "where the instance does live, its kubelet may register again, without labels that were set by hand";
+    vec![look, Remedy::fix("delete the record", vec![delete], risk)]
 }
 
 pub(in crate::diagnose) fn taint_stays(node: &Node, taint: &Taint) -> Vec<Remedy> {
@@ -115,14 +109,27 @@ pub(in crate::diagnose) fn cordoned_new(node: &Node) -> Vec<Remedy> {
     ]
 }
 
-pub(in crate::diagnose) fn daemon_sets(node: &Node, sets: &[&DaemonSetRef]) -> Vec<Remedy> {
-    let describe = |set: &&DaemonSetRef| kubectl(&set.namespace, &format!("describe daemonset/{}", set.name));
-    let look = std::iter::once(pods_on(&node.name)).chain(sets.iter().map(describe)).collect();
-    let longer = Command::Upgrade("--replacement-timeout 30m".to_owned());
-    vec![
-        Remedy::look("its pod there, or why there is none", look),
-        Remedy::fix("give new nodes more time, where it comes up late", vec![longer], "none but time"),
-    ]
+pub(in crate::diagnose) fn daemon_sets(node: &Node, agents: &[Agent<'_>], late: bool) -> Vec<Remedy> {
+    let describe = |agent: &Agent<'_>| kubectl(&agent.set.namespace, &format!("describe daemonset/{}", agent.set.name));
+    let look = std::iter::once(pods_on(&node.name)).chain(agents.iter().map(describe)).collect();
+    let look = Remedy::look("its pod there, or why there is none", look);
+    let again = agents.iter().filter_map(|agent| agent.pod).map(|pod| {
+        let anew = kubectl(&pod.id.namespace, &format!("delete pod/{}", pod.id.name));
+        Remedy::fix(
+            "start its pod there anew",
+            vec![anew],
+            "none: the node does not serve yet; helps where only this one is stuck",
+        )
+    });
+    let refused = agents.iter().filter_map(|agent| {
+        let workload = agent.workload();
+        agent.refused.map(|event| missing::for_words(&workload, &event.message, 1))
+    });
+    let longer = (!late).then(|| {
+        let longer = Command::Upgrade("--replacement-timeout 30m".to_owned());
+        Remedy::fix("give new nodes more time, where it comes up late", vec![longer], "none but time")
+    });
+    std::iter::once(look).chain(again).chain(refused.flatten()).chain(longer).collect()
 }
 
 pub(in crate::diagnose) fn resource_missing(scene: &Scene<'_>, node: &Node) -> Vec<Remedy> {

@@ -140,3 +140,89 @@ fn a_node_whose_instance_is_gone_is_a_record_that_stays() {
     let detached = with(so(Readiness::Ready, 90)).group(&[("i-n2", "InService")]);
     assert_eq!(detached.found(), [] as [&str; 0]);
 }
+
+#[test]
+fn a_node_that_a_finalizer_keeps_is_told_with_it() {
+    let kept = |seconds, finalizers: &[&str]| {
+        let finalizers = finalizers.iter().map(|name| (*name).to_owned()).collect();
+        // Until its kubelet counts as silent it is Ready.
+        let node = Node { deleting_since: Some(ago(seconds)), finalizers, ..so(Readiness::Ready, 3600) };
+        with(node).group(&[("i-n2", "InService")])
+    };
+    let cluster = kept(90, &["example.com/hold"]);
+    assert_eq!(cluster.found(), ["NODE-OUTLIVES-INSTANCE node/n1 blocks"]);
+    let found = &cluster.examine(&Subject::Group).findings[0];
+    assert!(found.evidence[0].says.contains("its finalizers: example.com/hold"), "{found:?}");
+    let [take] = &fixes(found)[..] else { panic!("{found:?}") };
+    assert_eq!(
+        line(&take.run[0]),
+        "patch node/n1 --type=json -p '[{\"op\":\"test\",\"path\":\"/metadata/finalizers\",\"value\":[\"example.com/hold\"]},\
+         {\"op\":\"remove\",\"path\":\"/metadata/finalizers\"}]'"
+    );
+    assert_eq!(kept(30, &["example.com/hold"]).found(), ["NODE-OUTLIVES-INSTANCE node/n1 waits"]);
+    // One whose instance is there is not left behind.
+    let lives = Node { deleting_since: Some(ago(90)), ..so(Readiness::Ready, 3600) };
+    assert_eq!(in_group(lives).found(), [] as [&str; 0]);
+}
+
+#[test]
+fn whoever_deletes_a_node_with_finalizers_does_not_wait_for_them() {
+    let finalizers = vec!["example.com/hold".to_owned()];
+    let left = with(Node { finalizers, ..so(Readiness::Unknown, 90) }).group(&[("i-n2", "InService")]);
+    let found = &left.examine(&Subject::Group).findings[0];
+    assert_eq!(line(&fixes(found)[0].run[0]), "delete node/n1 --wait=false");
+}
+
+#[test]
+fn a_daemon_pod_that_may_not_be_made_is_told_in_the_servers_words() {
+    let owner = Owner { kind: "DaemonSet".to_owned(), name: "agent".to_owned() };
+    let set = Object::Workload { namespace: "shop".to_owned(), owner };
+    let words = "Error creating: pods \"agent-x\" is forbidden: exceeded quota: team, requested: pods=1, used: pods=4, \
+                 limited: pods=4";
+    let lacks = |told: Vec<KubeEvent>| {
+        let node = Node { created_at: ago(120), unschedulable: false, ..so(Readiness::Ready, 90) };
+        let mut cluster = in_group(node).told(events(set.clone(), told));
+        cluster.memory = Memory::of_run(ago(600));
+        cluster.see(Change::DaemonSet(Box::new(daemon_set("shop", "agent"))));
+        cluster
+    };
+    let cluster = lacks(vec![event("FailedCreate", words)]);
+    assert_eq!(cluster.found(), ["NODE-DAEMONSET node/n1 blocks"]);
+    let found = &cluster.examine(&Subject::Group).findings[0];
+    assert_eq!(found.evidence[0].says, words);
+    let raise = line(&fixes(found)[0].run[0]);
+    assert!(raise.starts_with("-n shop patch resourcequota/team"), "{raise}");
+    // More time would not help.
+    assert_eq!(fixes(found).len(), 1, "{found:?}");
+    let old = KubeEvent { last: Some(ago(300)), ..event("FailedCreate", words) };
+    let found = &lacks(vec![old]).examine(&Subject::Group).findings[0];
+    assert_eq!(found.evidence[0].says, "daemonset/shop/agent wants a pod there, and there is none");
+}
+
+#[test]
+fn new_nodes_that_lack_something_are_told_while_a_run_waits_for_them() {
+    let new = |node: Node| Node { created_at: ago(300), ..node };
+    let cordoned = new(Node { unschedulable: true, cordoned_at: Some(ago(90)), ..so(Readiness::Ready, 240) });
+    let plain = new(Node { unschedulable: false, ..so(Readiness::Ready, 240) });
+    let seen = |node: &Node, began: Option<u64>| {
+        let gpu = || [("nvidia.com/gpu".to_owned(), 4)].into();
+        // An old one offers it, and nobody looks at it.
+        let mut cluster = in_group(node.clone());
+        cluster.see(Change::Node(Box::new(Node {
+            extended: gpu(),
+            ready: Readiness::Ready,
+            ..self::node("n2", None)
+        })));
+        let mut group = cluster.snapshot.group().unwrap().clone();
+        let old = group.instances.get_mut(&"i-n2".into()).unwrap();
+        old.template = Some(LaunchTemplate { id: "lt-1".to_owned(), version: "1".to_owned() });
+        cluster.memory = began.map(|seconds| Memory::of_run(ago(seconds))).unwrap_or_default();
+        cluster.with_group(group).found()
+    };
+    assert_eq!(seen(&plain, Some(600)), ["NODE-RESOURCE-MISSING node/n1 blocks"]);
+    let both = ["NODE-RESOURCE-MISSING node/n1 blocks", "NODE-CORDONED-NEW node/n1 blocks"];
+    assert_eq!(seen(&cordoned, Some(600)), both);
+    // Without a run nobody waits for it, and one that was there before it began was not waited for.
+    assert_eq!(seen(&cordoned, None), [] as [&str; 0]);
+    assert_eq!(seen(&cordoned, Some(200)), [] as [&str; 0]);
+}

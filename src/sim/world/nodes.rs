@@ -133,6 +133,8 @@ impl World {
             kind: new.kind,
             zone: Some(new.zone),
             created_at: self.now,
+            deleting_since: None,
+            finalizers: Vec::new(),
             ready: Readiness::NotReady("KubeletNotReady".to_owned()),
             ready_since: Some(self.now),
             unschedulable: false,

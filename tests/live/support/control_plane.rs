@@ -187,6 +187,22 @@ impl ControlPlane {
         self.controllers().signal("CONT");
     }
 
+    /// Starts the controller that judges kubelets by their Leases: without a sign of life for this long a Node's conditions
+    /// become Unknown. It does not run otherwise, for on a busy machine kwok may be late.
+    pub fn judge_kubelets(&mut self, patience: Duration) {
+        let args = [
+            client_args(),
+            strings(&["--controllers=node-lifecycle-controller", "--node-monitor-period=1s"]),
+            vec![
+                format!("--node-monitor-grace-period={}s", patience.as_secs()),
+                flag("kubeconfig", &self.kubeconfig("kube-controller-manager")),
+            ],
+        ];
+        let program = self.binaries.program("kube-controller-manager");
+        let process = Process::start("node-lifecycle-controller", &program, &args.concat(), self.folder());
+        self.clients.push(process);
+    }
+
     fn controllers(&self) -> &Process {
         self.clients.iter().find(|process| process.is("kube-controller-manager")).expect("it was started")
     }
@@ -197,14 +213,7 @@ impl ControlPlane {
     }
 
     fn start_clients(&mut self) {
-        let controllers = strings(&[
-            // Unthrottled, or the controllers and not the tool would set the pace of every test.
-            "--kube-api-qps=500",
-            "--kube-api-burst=1000",
-            "--leader-elect=false",
-            // No listener: several control planes run side by side.
-            "--secure-port=0",
-        ]);
+        let controllers = client_args();
         let manager = [
             controllers.clone(),
             strings(&[
@@ -281,6 +290,17 @@ impl Drop for ControlPlane {
             eprintln!("the logs of the control plane are kept in {}", files::keep_logs(folder).display());
         }
     }
+}
+
+fn client_args() -> Vec<String> {
+    strings(&[
+        // Unthrottled, or the controllers and not the tool would set the pace of every test.
+        "--kube-api-qps=500",
+        "--kube-api-burst=1000",
+        "--leader-elect=false",
+        // No listener: several control planes run side by side.
+        "--secure-port=0",
+    ])
 }
 
 fn etcd_args(folder: &Path, port: u16, peer_port: u16) -> Vec<String> {

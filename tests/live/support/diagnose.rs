@@ -51,12 +51,16 @@ pub fn roots(diagnosis: &Value) -> Vec<String> {
 impl<'a> Stalled<'a> {
     /// Upgrades with these arguments until each of these codes was said, each within a minute from the first wait on.
     pub fn upgrade(bed: &'a Bed, args: &[&str], codes: &[&str]) -> Self {
-        let mut run = bed.spawn_upgrade(args);
-        run.wait_until_said(" cordoned", Duration::from_mins(2));
+        Self::name(bed, bed.spawn_upgrade(args), " cordoned", codes)
+    }
+
+    /// The same of a run that was begun, and waits from the moment on when it says this.
+    pub fn name(bed: &'a Bed, mut run: Running, begins: &str, codes: &[&str]) -> Self {
+        run.wait_until_said(begins, Duration::from_mins(2));
         Self::watch(bed, run, codes)
     }
 
-    /// Watches a run that has begun to empty a node until each of these codes was said, each within a minute from now on.
+    /// Watches a run that has begun to wait until each of these codes was said, each within a minute from now on.
     pub fn watch(bed: &'a Bed, mut run: Running, codes: &[&str]) -> Self {
         let began = Instant::now();
         let missing = |run: &Running| -> Vec<_> {
@@ -139,6 +143,17 @@ impl<'a> Stalled<'a> {
             let (diagnosis, screen) = diagnose(self.bed);
             (self.diagnosis, self.screen) = (diagnosis, screen.stdout);
         }
+    }
+
+    /// The line of AWS's own tool that is printed as a way out and does this: `terminate-instance-in-auto-scaling-group`.
+    pub fn aws_line(&self, code: &str, namespace: &str, verb: &str) -> String {
+        let remedies = self.finding(code, namespace)["remedies"].as_array().expect("a list");
+        let fixes = remedies.iter().filter(|remedy| remedy["kind"] == "fix");
+        let mut lines =
+            fixes.flat_map(|fix| fix["run"].as_array().expect("a list")).filter_map(|run| run["aws"].as_str());
+        let line = lines.find(|line| line.contains(verb)).unwrap_or_else(|| panic!("{code}: no {verb}"));
+        assert!(self.screen.contains(line), "not on the screen: {line}\n{}", self.screen);
+        line.to_owned()
     }
 
     /// Runs lines as they are printed.

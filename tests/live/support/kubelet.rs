@@ -64,14 +64,26 @@ fn annotate(bed: &Bed, pod: &Value, annotation: &str) {
     bed.plane.kubectl(&["-n", namespace, "annotate", "--overwrite", "pod", name, annotation]);
 }
 
-/// The pod of a namespace, or of one workload in it, that is on the node which no upgrade touches.
+/// The pod of a workload on the node which no upgrade touches.
 pub fn outside(bed: &Bed, namespace: &str, app: &str) -> Value {
-    eventually(Duration::from_secs(30), &format!("{app} of namespace {namespace} has a pod on {OUTSIDER}"), || {
-        let mut pods = bed.list("pods");
-        pods.retain(|pod| {
+    on(bed, namespace, app, OUTSIDER)
+}
+
+/// The pod of a workload on a node, once it has one there.
+pub fn on(bed: &Bed, namespace: &str, app: &str, node: &str) -> Value {
+    eventually(Duration::from_mins(1), &format!("{app} of namespace {namespace} has a pod on {node}"), || {
+        bed.list("pods").into_iter().find(|pod| {
             let meta = &pod["metadata"];
-            meta["namespace"] == namespace && meta["labels"]["app"] == app && meta["deletionTimestamp"].is_null()
-        });
-        pods.into_iter().find(|pod| pod["spec"]["nodeName"] == OUTSIDER)
+            let its = meta["namespace"] == namespace && meta["labels"]["app"] == app;
+            its && meta["deletionTimestamp"].is_null() && pod["spec"]["nodeName"] == node
+        })
     })
+}
+
+/// Lets the kubelet of a node fall silent, and whatever runs there with it: somebody else has its Lease and never renews it,
+/// so kwok plays it no longer.
+pub fn falls_silent(bed: &Bed, node: &str) {
+    let spec = json!({ "holderIdentity": "nobody", "leaseDurationSeconds": 86_400 });
+    let patch = json!({ "spec": spec }).to_string();
+    bed.plane.kubectl(&["-n", "kube-node-lease", "patch", "lease", node, "--type=merge", "-p", &patch]);
 }

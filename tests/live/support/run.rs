@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{eventually, process};
+use super::process;
 
 /// A running mngup; it is killed when this is dropped.
 pub struct Running {
@@ -119,11 +119,16 @@ impl Running {
 
     /// Waits until it has said this on stdout or stderr.
     pub fn wait_until_said(&mut self, text: &str, timeout: Duration) {
-        eventually(timeout, &format!("mngup says {text:?}"), || {
+        let began = Instant::now();
+        loop {
             let said = format!("{}{}", self.stdout(), self.stderr());
-            assert!(said.contains(text) || self.is_running(), "mngup ended without saying {text:?}:\n{said}");
-            said.contains(text).then_some(())
-        });
+            if said.contains(text) {
+                return;
+            }
+            assert!(self.is_running(), "mngup ended without saying {text:?}:\n{said}");
+            assert!(began.elapsed() < timeout, "mngup did not say {text:?} within {timeout:?}:\n{said}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     fn signal(&self, name: &str) {

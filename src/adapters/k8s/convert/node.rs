@@ -37,6 +37,8 @@ pub(in crate::adapters::k8s) fn node(node: core::Node) -> Node {
         kind: kind(&labels, spec.provider_id.as_deref()),
         zone: zone.or(placed.as_ref().map(|(zone, _)| *zone)).map(Zone::new),
         created_at: node.metadata.creation_timestamp.map_or(jiff::Timestamp::UNIX_EPOCH, |Time(at)| at),
+        deleting_since: node.metadata.deletion_timestamp.map(|Time(at)| at),
+        finalizers: node.metadata.finalizers.unwrap_or_default(),
         ready: readiness(&status),
         ready_since: ready_condition(&status)
             .and_then(|condition| condition.last_transition_time.as_ref())
@@ -215,6 +217,7 @@ mod tests {
         let node = read(json!({
             "metadata": {
                 "name": "ip-10-0-1-2", "creationTimestamp": "2026-01-01T00:00:00Z",
+                "deletionTimestamp": "2026-01-03T00:00:00Z", "finalizers": ["example.com/hold"],
                 "labels": { "topology.kubernetes.io/zone": "eu-west-1a", "eks.amazonaws.com/nodegroup": "shop" },
                 "annotations": {
                     "mngup.dev/run": "r1", "other": "x",
@@ -242,6 +245,8 @@ mod tests {
         assert_eq!(node.kind, NodeKind::Instance);
         assert_eq!(node.instance, Some("i-0a".into()));
         assert_eq!(node.ready, Readiness::NotReady("KubeletNotReady: no cni".into()));
+        assert_eq!(node.deleting_since, Some("2026-01-03T00:00:00Z".parse().unwrap()));
+        assert_eq!(node.finalizers, ["example.com/hold"]);
         assert!(node.unschedulable && node.shielded);
         assert_eq!(node.cordoned_at, Some("2026-01-02T00:00:00Z".parse().unwrap()));
         assert_eq!(node.taints.iter().map(|taint| taint.key.as_str()).collect::<Vec<_>>(), ["gpu"]);

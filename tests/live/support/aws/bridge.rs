@@ -17,7 +17,7 @@ use mngup::{
     domain::InstanceId,
     sim::asg::{AsgEvent, AsgEventKind, InstanceState},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{faults::Joins, state::State};
@@ -148,7 +148,7 @@ impl Bridge {
 
     /// What the cloud controller and the pod garbage collector do: the Node goes, and what was bound to it.
     async fn remove(&self, instance: &InstanceId) -> Result<(), String> {
-        let Some(node) = self.name_of(instance) else { return Ok(()) };
+        let Some(node) = self.name_of(instance).filter(|_| !self.state().faults.keeps_nodes) else { return Ok(()) };
         let nodes: Api<Node> = Api::all(self.client.clone());
         self.again(&format!("delete node/{node}"), || async {
             gone(nodes.delete(&node, &DeleteParams::default()).await.map(drop))
@@ -228,7 +228,7 @@ impl Bridge {
             Joins::NotReady => json!({ "mngup.test/never-ready": "true" }),
             Joins::Ready | Joins::Never => json!({}),
         };
-        let node = json!({
+        let mut node = json!({
             "apiVersion": "v1",
             "kind": "Node",
             "metadata": { "name": name, "labels": labels, "annotations": annotations },
@@ -254,6 +254,9 @@ impl Bridge {
                 },
             },
         });
+        if let Some(beyond) = state.faults.newcomers.pop_front() {
+            merge(&mut node, beyond);
+        }
         Some((name, node))
     }
 
@@ -267,6 +270,18 @@ impl Bridge {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no handler panics")
+    }
+}
+
+/// As RFC 7386 merges, but that nothing is taken away.
+fn merge(into: &mut Value, patch: Value) {
+    match (into, patch) {
+        (Value::Object(into), Value::Object(patch)) => {
+            for (field, value) in patch {
+                merge(into.entry(field).or_insert(Value::Null), value);
+            }
+        }
+        (into, patch) => *into = patch,
     }
 }
 

@@ -1,6 +1,8 @@
 //! What goes wrong, as tests ask for it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serde_json::Value;
 
 /// What becomes of calls whose answer is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +38,10 @@ pub struct Faults {
     pub expired: bool,
     /// What becomes of instances that run from now on.
     pub joins: Joins,
+    /// What the next Nodes register with beyond the ordinary, one each, as merge patches.
+    pub newcomers: VecDeque<Value>,
+    /// Whether the Nodes of instances that are gone stay, because nobody sees that they are.
+    pub keeps_nodes: bool,
     drawn: u64,
 }
 

@@ -15,6 +15,7 @@ use mngup::{
     domain::{InstanceId, Size},
     sim::asg::{AutoScalingGroup, FailureReason, LaunchFailure},
 };
+use serde_json::Value;
 use tokio::{net::TcpListener, runtime::Runtime};
 
 use super::{
@@ -165,6 +166,16 @@ impl AwsServer {
     /// What becomes of instances that run from now on.
     pub fn joins(&self, joins: Joins) {
         self.state().faults.joins = joins;
+    }
+
+    /// What the next Nodes register with beyond the ordinary, one each, as merge patches.
+    pub fn newcomers(&self, patches: impl IntoIterator<Item = Value>) {
+        self.state().faults.newcomers.extend(patches);
+    }
+
+    /// From now on nobody sees that an instance is gone, so that its Node stays and whoever was on it; or somebody does again.
+    pub fn keep_nodes(&self, keeps: bool) {
+        self.state().faults.keeps_nodes = keeps;
     }
 
     /// Lets launches fail from now on, for so many attempts, or for good.
