@@ -118,7 +118,9 @@ impl Blocked {
     /// lies at its bottom is.
     fn is_worth(&self, wait: &Wait<'_>, now: Timestamp) -> bool {
         let since = self.seen.get(&(wait.who.clone(), wait.cause.clone()));
-        let lasts = since.is_some_and(|(since, _)| elapsed(*since, now) >= wait.cause.patience());
+        // What somebody must act on is no matter of time any more.
+        let patience = if wait.found.is_empty() { wait.cause.patience() } else { SOON };
+        let lasts = since.is_some_and(|(since, _)| elapsed(*since, now) >= patience);
         let said = self.said.get(&wait.cause);
         let fresh = said.is_none_or(|said| {
             elapsed(said.at, now) >= REPEAT || !said.whom.contains(&wait.who) || !wait.found.is_subset(&said.found)
@@ -269,6 +271,20 @@ mod tests {
             crate::engine::event::Event::Diagnosed { diagnosis: Box::new(crate::report::fixtures::diagnosis()) },
         );
         assert_snapshot!(lines(&tale, 20), @"14s node/ip-10-0-1-3.eu-west-1.compute.internal waits 10s of 15m (3 pods left): PDB-EXHAUSTED <- POD-CRASH-LOOP pdb/shop/cart: 1 of 3 allowed out, cart-7d9f on ip-10-0-1-9 not Ready (CrashLoopBackOff, exit 137 OOMKilled, 9 restarts); holds shop/cart-5f6c2, shop/cart-8x2lq");
+    }
+
+    #[test]
+    fn what_every_node_takes_its_time_for_is_said_at_once_when_somebody_must_act() {
+        let launch = || vec![WaitingOn::Launch { failure: None }];
+        let mut tale = Tale::begin(3);
+        tale.cordon(4, 3);
+        tale.waits(10, 3, 10, launch(), None);
+        assert_snapshot!(lines(&tale, 100), @"");
+        let asg = domain::Object::Asg("eks-apps".into());
+        let found = domain::Finding::new(domain::Cause::LaunchSuspended, asg, "it may not launch");
+        let diagnosis = domain::Diagnosis { findings: vec![found], ..crate::report::fixtures::diagnosis() };
+        tale.tell(12, crate::engine::event::Event::Diagnosed { diagnosis: Box::new(diagnosis) });
+        assert_snapshot!(lines(&tale, 30), @"20s node/ip-10-0-1-3.eu-west-1.compute.internal waits 16s: LAUNCH-SUSPENDED a new instance to be launched");
     }
 
     #[test]
