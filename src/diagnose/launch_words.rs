@@ -100,11 +100,12 @@ pub(super) fn cause(text: &str) -> Cause {
     told.map_or(Cause::LaunchFails, |(cause, _)| *cause)
 }
 
-/// The first word of a text that begins so: `ami-0123…` of `The image id '[ami-0123…]' does not exist`.
+/// The first word of a text that begins so: `ami-0123…` of `The image id '[ami-0123…]' does not exist`, and
+/// `arn:aws:kms:…` with all of its parts.
 pub(super) fn id(text: &str, prefix: &str) -> Option<String> {
-    let begin = text.find(prefix)?;
-    let end = |c: char| !c.is_ascii_alphanumeric() && c != '-';
-    let word = &text[begin..];
+    let parts = if prefix.starts_with("arn:") { ":/-" } else { "-" };
+    let end = |c: char| !c.is_ascii_alphanumeric() && !parts.contains(c);
+    let word = &text[text.find(prefix)?..];
     let word = &word[..word.find(end).unwrap_or(word.len())];
     (word.len() > prefix.len()).then(|| word.to_owned())
 }
@@ -259,6 +260,8 @@ mod tests {
     fn ids_and_names_are_taken_out_of_a_text() {
         assert_eq!(id("The image id '[ami-0a1b]' does not exist", "ami-").as_deref(), Some("ami-0a1b"));
         assert_eq!(id("none here", "ami-"), None);
+        let key = "arn:aws:kms:eu-west-1:111122223333:key/0a1b-2c";
+        assert_eq!(id(&format!("The KMS key {key} is disabled"), "arn:aws:kms").as_deref(), Some(key));
         assert_eq!(named("The key pair 'my ops' does not exist", "key pair").as_deref(), Some("my ops"));
         assert_eq!(named("The key pair is gone", "key pair"), None);
     }

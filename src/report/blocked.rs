@@ -301,6 +301,20 @@ mod tests {
     }
 
     #[test]
+    fn what_every_node_takes_its_time_for_is_said_at_once_when_somebody_must_act() {
+        let launch = || vec![WaitingOn::Launch { failure: None }];
+        let mut tale = Tale::begin(3);
+        tale.cordon(4, 3);
+        tale.waits(10, 3, 10, launch(), None);
+        assert_snapshot!(lines(&tale, 100), @"");
+        let asg = domain::Object::Asg("eks-apps".into());
+        let found = domain::Finding::new(domain::Cause::LaunchSuspended, asg, "it may not launch");
+        let diagnosis = domain::Diagnosis { findings: vec![found], ..crate::report::fixtures::diagnosis() };
+        tale.tell(12, crate::engine::event::Event::Diagnosed { diagnosis: Box::new(diagnosis) });
+        assert_snapshot!(lines(&tale, 30), @"20s node/ip-10-0-1-3.eu-west-1.compute.internal waits 16s: LAUNCH-SUSPENDED a new instance to be launched");
+    }
+
+    #[test]
     fn a_refusal_that_is_asked_for_again_every_ten_seconds_lasts() {
         let mut tale = Tale::begin(3);
         tale.cordon(4, 3);

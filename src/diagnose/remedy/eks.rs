@@ -56,27 +56,33 @@ fn own_role() -> Remedy {
 fn template_mismatch(group: &Group, message: &str) -> Vec<Remedy> {
     let expected = message.rsplit("Expected Launch Template version:").next().unwrap_or_default().trim();
     let expected: String = expected.chars().take_while(char::is_ascii_digit).collect();
-    let describe = format!(
-        "autoscaling describe-auto-scaling-groups --auto-scaling-group-names {} --query \
-         'AutoScalingGroups[0].MixedInstancesPolicy'",
-        quoted(group.asg.as_str())
-    );
+    let name = quoted(group.asg.as_str());
+    let describe = |query: &str| {
+        format!(
+            "autoscaling describe-auto-scaling-groups --auto-scaling-group-names {name} --output json --query {query}"
+        )
+    };
     if expected.is_empty() {
-        return vec![Remedy::look("the version that the group has", vec![aws(&describe)])];
+        let policy = describe("'AutoScalingGroups[0].MixedInstancesPolicy'");
+        return vec![Remedy::look("the version that the group has", vec![aws(&policy)])];
     }
-    // Id and name exclude each other in an update.
-    let plain = "del(.LaunchTemplate.LaunchTemplateSpecification.LaunchTemplateName)";
-    let version = format!(".LaunchTemplate.LaunchTemplateSpecification.Version = \"{expected}\"");
+    let read = |version: &str, file: &str| aws(&format!("{} > {file}", describe(&policy_at(version))));
     let set =
         |file: &str| of_group("update-auto-scaling-group", group, &format!("--mixed-instances-policy file://{file}"));
-    let run = vec![
-        aws(&format!("{describe} | jq '{plain}' > before.json")),
-        aws(&format!("{describe} | jq '{plain} | {version}' > policy.json")),
-        set("policy.json"),
-    ];
+    let run =
+        vec![read("Version", "before.json"), read(&format!("`\"{expected}\"`"), "policy.json"), set("policy.json")];
     let risk = "new instances come from that version; instances of the other one stay until they are replaced";
-    let fix = Remedy::fix(format!("set the group back to version {expected}, inside its policy (needs jq)"), run, risk);
+    let fix = Remedy::fix(format!("set the group back to version {expected}, inside its policy"), run, risk);
     vec![fix.back(vec![set("before.json")]), who("UpdateAutoScalingGroup")]
+}
+
+/// A group's policy as an update takes it, at this version: id and name of a template exclude each other there.
+fn policy_at(version: &str) -> String {
+    format!(
+        "'AutoScalingGroups[0].MixedInstancesPolicy.{{InstancesDistribution:InstancesDistribution,LaunchTemplate:\
+         {{Overrides:LaunchTemplate.Overrides||`[]`,LaunchTemplateSpecification:LaunchTemplate.\
+         LaunchTemplateSpecification.{{LaunchTemplateId:LaunchTemplateId,Version:{version}}}}}}}'"
+    )
 }
 
 fn subnets(code: &str, subnets: &[&str]) -> Vec<Remedy> {

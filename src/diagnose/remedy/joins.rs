@@ -56,7 +56,8 @@ pub(in crate::diagnose) fn no_access(nodegroup: &Nodegroup, role: &str) -> Vec<R
     let kind = if windows { "EC2_WINDOWS" } else { "EC2_LINUX" };
     let mode = format!("eks describe-cluster --name {cluster} --query cluster.accessConfig.authenticationMode");
     let entries = format!("eks list-access-entries --cluster-name {cluster}");
-    let listed = "-n kube-system get configmap/aws-auth -o jsonpath='{.data.mapRoles}'".to_owned();
+    // A cluster that goes by access entries alone has none.
+    let listed = "-n kube-system get configmap/aws-auth --ignore-not-found -o jsonpath='{.data.mapRoles}'".to_owned();
     let create = format!("eks create-access-entry --cluster-name {cluster} --principal-arn {role} --type {kind}");
     let delete = format!("eks delete-access-entry --cluster-name {cluster} --principal-arn {role}");
     let create = Remedy::fix(

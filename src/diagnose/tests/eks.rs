@@ -52,7 +52,7 @@ fn a_code_is_told_as_its_cause_with_eks_s_own_words() {
     // The policy is edited, never replaced by a plain template.
     let fix = found.findings[0].remedies.iter().find(|remedy| remedy.kind == RemedyKind::Fix).unwrap();
     let lines = format!("{:?}", fix.run);
-    assert!(lines.contains(r#"Version = \"3\""#) && lines.contains("--mixed-instances-policy"), "{lines}");
+    assert!(lines.contains(r#"Version:`\"3\"`"#) && lines.contains("--mixed-instances-policy"), "{lines}");
     assert!(!lines.contains("--launch-template "), "{lines}");
 }
 

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::{HookKind, InstanceState};
-use crate::domain::InstanceId;
+use crate::domain::{AsgName, InstanceId};
 
 /// A refused request, in Auto Scaling's own words.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -47,6 +47,9 @@ pub enum AsgError {
     /// No hook holds this instance.
     #[error("No active Lifecycle Action found with instance ID {0}")]
     NoLifecycleAction(InstanceId, Option<HookKind>),
+    /// No instance refresh is under way.
+    #[error("No in progress or pending Instance Refresh found for Auto Scaling group {0}")]
+    NoInstanceRefresh(AsgName),
     /// Only somebody else may change the group.
     #[error("This operation is only permitted for the operator {0} that manages this Auto Scaling group.")]
     Operator(String),
@@ -61,6 +64,7 @@ impl AsgError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Operator(_) => "AccessDenied",
+            Self::NoInstanceRefresh(_) => "ActiveInstanceRefreshNotFound",
             Self::UnknownInstance(_)
             | Self::WouldViolateMinSize(_)
             | Self::WrongState(..)

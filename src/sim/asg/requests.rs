@@ -160,7 +160,25 @@ impl AutoScalingGroup {
         let instance = self.instances.get_mut(id).ok_or_else(|| AsgError::UnknownInstance(id.clone()))?;
         instance.protected = protected;
         self.revision += 1;
+        // A group that was to shrink and could not may now.
+        self.evaluate_soon();
         Ok(())
+    }
+
+    /// `CancelInstanceRefresh`: what it has replaced stays so.
+    ///
+    /// # Errors
+    /// When none is under way.
+    pub fn cancel_instance_refresh(&mut self, now: Timestamp) -> Result<(), AsgError> {
+        self.at(now);
+        match self.config.instance_refresh.as_deref() {
+            Some("Pending" | "InProgress" | "Baking") => {
+                self.config.instance_refresh = Some("Cancelled".to_owned());
+                self.revision += 1;
+                Ok(())
+            }
+            Some(_) | None => Err(AsgError::NoInstanceRefresh(self.config.name.clone())),
+        }
     }
 
     /// `EnterStandby`: the instance steps aside, and is replaced unless the desired size goes down with it.

@@ -222,6 +222,7 @@ fn refused(error: &AsgError) -> Outcome {
         | AsgError::DesiredOutOfBounds { .. }
         | AsgError::MaxBelowMin { .. }
         | AsgError::NoLifecycleAction(..)
+        | AsgError::NoInstanceRefresh(_)
         | AsgError::UnknownProcess(_) => Refusal::Failed { code: error.http_status(), message },
     })
 }

@@ -29,7 +29,8 @@ pub const USER: &str = "mngup";
 /// Another who may run mngup: a name of their own to the API server, a key of their own to AWS.
 pub const COLLEAGUE: &str = "colleague";
 
-/// Somebody with kubectl who may do everything; apart from `admin`, so that what they ask for can be told from the rest.
+/// Somebody with kubectl and the AWS CLI who may do everything; apart from `admin`, so that what they ask for can be told
+/// from the rest.
 pub const PERSON: &str = "person";
 
 /// Somebody with the rights that mngup has.
@@ -70,7 +71,7 @@ impl Bed {
         let binaries = ControlPlane::find_binaries()?;
         let slot = Slot::wait();
         let colleague = Key { groups: vec![USER.to_owned()], ..Key::of(COLLEAGUE) };
-        let keys = options.world.keys.iter().cloned().chain([colleague]).collect();
+        let keys = options.world.keys.iter().cloned().chain([Key::of(PERSON), colleague]).collect();
         let world = World { keys, ..options.world };
         let (flag, group) = match &world.nodegroup {
             Some(nodegroup) => ("--nodegroup", nodegroup.clone()),
@@ -130,6 +131,11 @@ impl Bed {
         let mut env = self.aws.env_of(self.aws.keys() - 1);
         env.push(("USER".to_owned(), "bob".to_owned()));
         Running::start(&self.arguments(command, args), &env)
+    }
+
+    /// The environment in which [`PERSON`]'s AWS CLI takes the AWS of this bed for the real one.
+    pub fn person_env(&self) -> Vec<(String, String)> {
+        self.aws.env_of(self.aws.keys() - 2)
     }
 
     /// Starts `mngup COMMAND` for the group of this bed, with `--yes` where the command knows it.

@@ -3,6 +3,7 @@
 mod audit;
 #[allow(dead_code, unused_imports, reason = "tests/aws_wire has this module too; each uses a part of it")]
 pub mod aws;
+pub mod aws_cli;
 mod bed;
 mod binaries;
 pub mod checks;
@@ -11,6 +12,7 @@ pub mod diagnose;
 pub mod facts;
 mod files;
 pub mod kubelet;
+pub mod printed;
 mod process;
 mod run;
 mod sampler;

@@ -2,18 +2,20 @@
 
 use jiff::Timestamp;
 use mngup::{
-    domain::{InstanceId, Process, Zone},
-    sim::asg::{Activity, AsgError, AsgInstance, Hook, HookKind, HookResult, TemplateUse, VersionUse},
+    domain::{InstanceId, Process},
+    sim::asg::{AsgError, HookKind, HookResult, InstanceState, TemplateUse, VersionUse},
 };
 
 use super::{
+    autoscaling_answers::{activity, group, instance, lifecycle_hook},
     query,
     service::{Answer, Refused, Request},
     state::State,
-    xml::{leaf, members, node, optional},
+    xml::{leaf, members, node},
 };
 
 const NAMESPACE: &str = "http://autoscaling.amazonaws.com/doc/2011-01-01/";
+const REFRESH: &str = "08b91cf7-8fa6-48af-b6a6-d227f40f1b9b";
 
 pub fn perform(state: &mut State, request: &Request, now: Timestamp) -> Result<Answer, Refused> {
     let operation = request.operation.as_str();
@@ -27,8 +29,7 @@ pub fn perform(state: &mut State, request: &Request, now: Timestamp) -> Result<A
         "DescribeAutoScalingInstances" => {
             let wanted = request.list("InstanceIds");
             let known = state.asg.instances().values().filter(|known| wanted.contains(&known.id.as_str()));
-            let known =
-                known.map(|known| leaf("InstanceId", &known.id) + &leaf("AutoScalingGroupName", &state.world.asg));
+            let known = known.map(|known| instance(state, known) + &leaf("AutoScalingGroupName", &state.world.asg));
             Ok(result(operation, &members("AutoScalingInstances", known.collect::<Vec<_>>())))
         }
         "DescribeScalingActivities" => {
@@ -45,7 +46,7 @@ pub fn perform(state: &mut State, request: &Request, now: Timestamp) -> Result<A
         "DescribeInstanceRefreshes" => {
             this_group(state, request)?;
             let refreshes = state.asg.config().instance_refresh.as_ref().map(|status| {
-                leaf("InstanceRefreshId", "08b91cf7-8fa6-48af-b6a6-d227f40f1b9b")
+                leaf("InstanceRefreshId", REFRESH)
                     + &leaf("AutoScalingGroupName", &state.world.asg)
                     + &leaf("Status", status)
                     + &leaf("StartTime", now)
@@ -53,6 +54,10 @@ pub fn perform(state: &mut State, request: &Request, now: Timestamp) -> Result<A
                     + &leaf("InstancesToUpdate", 2)
             });
             Ok(result(operation, &members("InstanceRefreshes", refreshes)))
+        }
+        "DescribeWarmPool" => {
+            this_group(state, request)?;
+            Ok(result(operation, &node("Instances", "")))
         }
         "TerminateInstanceInAutoScalingGroup" => terminate(state, request, now),
         "SetDesiredCapacity" => {
@@ -63,6 +68,7 @@ pub fn perform(state: &mut State, request: &Request, now: Timestamp) -> Result<A
         }
         "UpdateAutoScalingGroup" => {
             this_group(state, request)?;
+            update_policy(state, request, now)?;
             let (min, max) = (number(request, "MinSize")?, number(request, "MaxSize")?);
             let desired = number(request, "DesiredCapacity")?;
             state.asg.update_size(min, max, desired, now).map_err(|error| refused(&error))?;
@@ -77,6 +83,13 @@ pub fn perform(state: &mut State, request: &Request, now: Timestamp) -> Result<A
                 state.asg.resume(&processes, now);
             }
             Ok(query::answer(NAMESPACE, operation, ""))
+        }
+        "CompleteLifecycleAction" => complete(state, request, now),
+        "SetInstanceProtection" => protect(state, request, now),
+        "CancelInstanceRefresh" => {
+            this_group(state, request)?;
+            state.asg.cancel_instance_refresh(now).map_err(|error| refused(&error))?;
+            Ok(result(operation, &leaf("InstanceRefreshId", REFRESH)))
         }
         operation => Err(Refused::new(
             400,
@@ -95,6 +108,76 @@ fn terminate(state: &mut State, request: &Request, now: Timestamp) -> Result<Ans
     };
     let begun = state.asg.terminate(&id, decrement, now).map_err(|error| refused(&error))?;
     Ok(result(&request.operation, &node("Activity", &activity(state, &begun))))
+}
+
+/// Whoever answers for a hook names it: that of the transition that the instance is in.
+fn complete(state: &mut State, request: &Request, now: Timestamp) -> Result<Answer, Refused> {
+    this_group(state, request)?;
+    let id = InstanceId::new(request.get("InstanceId").ok_or_else(|| missing("InstanceId"))?);
+    let name = request.get("LifecycleHookName").ok_or_else(|| missing("LifecycleHookName"))?;
+    let kind = match state.asg.instance(&id).map(|one| one.state) {
+        Some(InstanceState::PendingWait) => Some(HookKind::Launching),
+        Some(InstanceState::TerminatingWait) => Some(HookKind::Terminating),
+        Some(_) | None => None,
+    };
+    let holds = state.asg.config().hooks.iter().any(|hook| hook.name == name && Some(hook.kind) == kind);
+    if !holds {
+        return Err(refused(&AsgError::NoLifecycleAction(id, kind)));
+    }
+    let how = match request.get("LifecycleActionResult") {
+        Some("CONTINUE") => HookResult::Continue,
+        Some("ABANDON") => HookResult::Abandon,
+        Some(_) | None => return Err(missing("LifecycleActionResult")),
+    };
+    state.asg.complete_lifecycle_action(&id, how, now).map_err(|error| refused(&error))?;
+    Ok(result(&request.operation, ""))
+}
+
+fn protect(state: &mut State, request: &Request, now: Timestamp) -> Result<Answer, Refused> {
+    this_group(state, request)?;
+    let protected = match request.get("ProtectedFromScaleIn") {
+        Some("true") => true,
+        Some("false") => false,
+        Some(_) | None => return Err(missing("ProtectedFromScaleIn")),
+    };
+    let ids: Vec<_> = request.list("InstanceIds").into_iter().map(InstanceId::new).collect();
+    for id in &ids {
+        state.asg.protect(id, protected, now).map_err(|error| refused(&error))?;
+    }
+    Ok(result(&request.operation, ""))
+}
+
+/// What is not named of a policy stays as it is; an empty price takes the limit away.
+fn update_policy(state: &mut State, request: &Request, now: Timestamp) -> Result<(), Refused> {
+    let wrong = |message: &str| Err(Refused::new(400, "ValidationError", message));
+    if let Some(price) = request.get("MixedInstancesPolicy.InstancesDistribution.SpotMaxPrice") {
+        state.account.spot_max_price = (!price.is_empty()).then(|| price.to_owned());
+        state.settle_launches(now);
+    }
+    let named =
+        |field: &str| request.get(&format!("MixedInstancesPolicy.LaunchTemplate.LaunchTemplateSpecification.{field}"));
+    let id = match (named("LaunchTemplateId"), named("LaunchTemplateName")) {
+        (Some(id), None) => id,
+        (None, None) => return Ok(()),
+        (_, Some(_)) => {
+            return wrong("Valid requests must contain either launchTemplateId or LaunchTemplateName, not both.");
+        }
+    };
+    let Some(template) = state.asg.config().templates.get(id) else {
+        return wrong(
+            "You must use a valid fully-formed launch template. The specified launch template does not exist.",
+        );
+    };
+    let version = match named("Version") {
+        None | Some("$Default") => VersionUse::Default,
+        Some("$Latest") => VersionUse::Latest,
+        Some(number) => match number.parse().ok().filter(|number| (1..=template.latest).contains(number)) {
+            Some(number) => VersionUse::Number(number),
+            None => return wrong("You must use a valid fully-formed launch template. Could not find the version."),
+        },
+    };
+    state.asg.launch_from(TemplateUse { id: id.to_owned(), version }, now);
+    Ok(())
 }
 
 fn result(operation: &str, inside: &str) -> Answer {
@@ -124,142 +207,4 @@ fn this_group(state: &State, request: &Request) -> Result<(), Refused> {
         Some(name) if name == state.world.asg => Ok(()),
         Some(_) | None => Err(Refused::new(400, "ValidationError", "AutoScalingGroup name not found - null")),
     }
-}
-
-fn group(state: &State) -> String {
-    let asg = &state.asg;
-    let config = asg.config();
-    let size = asg.size();
-    let zones = config.subnets.iter().map(|subnet| subnet.zone.to_string());
-    let tags = config.tags.iter().map(|(key, value)| {
-        leaf("ResourceId", &config.name)
-            + &leaf("ResourceType", "auto-scaling-group")
-            + &leaf("Key", key)
-            + &leaf("Value", value)
-            + &leaf("PropagateAtLaunch", true)
-    });
-    let suspended = config.suspended.iter().map(|process| {
-        leaf("ProcessName", process_name(process)) + &leaf("SuspensionReason", "User suspended at 2026-01-02T03:04:05Z")
-    });
-    let subnets = config.subnets.iter().map(|subnet| subnet.id.as_str()).collect::<Vec<_>>().join(",");
-    let name = &config.name;
-    leaf("AutoScalingGroupName", name)
-        + &leaf(
-            "AutoScalingGroupARN",
-            format!("arn:aws:autoscaling:eu-west-1:111122223333:autoScalingGroup:2b9a:autoScalingGroupName/{name}"),
-        )
-        + &launches_from(state)
-        + &leaf("MinSize", size.min)
-        + &leaf("MaxSize", size.max)
-        + &leaf("DesiredCapacity", size.desired)
-        + &leaf("DefaultCooldown", 300)
-        + &text_members("AvailabilityZones", zones)
-        + &node("LoadBalancerNames", "")
-        + &leaf("HealthCheckType", "EC2")
-        + &leaf("HealthCheckGracePeriod", 15)
-        + &members("Instances", asg.instances().values().map(|one| instance(state, one)))
-        + &leaf("CreatedTime", "2026-01-02T03:04:05.678Z")
-        + &members("SuspendedProcesses", suspended)
-        + &leaf("VPCZoneIdentifier", subnets)
-        + &node("EnabledMetrics", "")
-        + &members("Tags", tags)
-        + &text_members("TerminationPolicies", ["AllocationStrategy", "OldestLaunchTemplate"].map(String::from))
-        + &leaf("NewInstancesProtectedFromScaleIn", false)
-        + &leaf("CapacityRebalance", false)
-        + &optional("DesiredCapacityType", state.world.capacity_type.as_ref())
-        + &config.operator.as_ref().map(|who| node("Operator", &leaf("Principal", who))).unwrap_or_default()
-}
-
-fn text_members(name: &str, texts: impl IntoIterator<Item = String>) -> String {
-    node(name, &texts.into_iter().map(|text| leaf("member", text)).collect::<String>())
-}
-
-fn process_name(process: &Process) -> &str {
-    match process {
-        Process::Launch => "Launch",
-        Process::Terminate => "Terminate",
-        Process::AzRebalance => "AZRebalance",
-        Process::Other(name) => name,
-    }
-}
-
-fn launches_from(state: &State) -> String {
-    let config = state.asg.config();
-    let own = template(state, &config.launch_from);
-    if !config.mixed {
-        return node("LaunchTemplate", &own);
-    }
-    let overrides = config.overrides.iter().map(|wanted| {
-        let own = wanted.template.as_ref().map(|used| node("LaunchTemplateSpecification", &template(state, used)));
-        leaf("InstanceType", &wanted.instance_type)
-            + &own.unwrap_or_default()
-            + &optional("WeightedCapacity", state.world.weight.map(|weight| weight.to_string()))
-    });
-    let launch = node("LaunchTemplateSpecification", &own) + &members("Overrides", overrides);
-    let spread = leaf("OnDemandAllocationStrategy", "prioritized") + &leaf("OnDemandBaseCapacity", 0);
-    node("MixedInstancesPolicy", &(node("LaunchTemplate", &launch) + &node("InstancesDistribution", &spread)))
-}
-
-fn template(state: &State, used: &TemplateUse) -> String {
-    let version = match used.version {
-        VersionUse::Number(number) => number.to_string(),
-        VersionUse::Default => "$Default".to_owned(),
-        VersionUse::Latest => "$Latest".to_owned(),
-    };
-    let name = state.asg.config().templates.get(&used.id).map(|template| &template.name);
-    leaf("LaunchTemplateId", &used.id) + &optional("LaunchTemplateName", name) + &leaf("Version", version)
-}
-
-fn instance(state: &State, one: &AsgInstance) -> String {
-    let templates = &state.asg.config().templates;
-    let from = one.template.as_ref().map(|used| {
-        let name = templates.get(&used.id).map(|template| &template.name);
-        let inside = leaf("LaunchTemplateId", &used.id)
-            + &optional("LaunchTemplateName", name)
-            + &leaf("Version", &used.version);
-        node("LaunchTemplate", &inside)
-    });
-    leaf("InstanceId", &one.id)
-        + &leaf("InstanceType", &one.instance_type)
-        + &leaf("AvailabilityZone", &one.zone)
-        + &leaf("LifecycleState", one.state.as_str())
-        + &leaf("HealthStatus", if one.healthy { "Healthy" } else { "Unhealthy" })
-        + &from.unwrap_or_default()
-        + &leaf("ProtectedFromScaleIn", one.protected)
-}
-
-fn activity(state: &State, one: &Activity) -> String {
-    leaf("ActivityId", &one.id)
-        + &leaf("AutoScalingGroupName", &state.world.asg)
-        + &leaf("Description", &one.description)
-        + &leaf("Cause", &one.cause)
-        + &leaf("StartTime", one.started_at)
-        + &optional("EndTime", one.ended_at)
-        + &leaf("StatusCode", one.status.as_str())
-        + &optional("StatusMessage", one.message.as_ref())
-        + &leaf("Progress", one.progress)
-        + &optional("Details", one.place.as_ref().map(|(subnet, zone)| details(subnet, zone)))
-}
-
-/// As Auto Scaling writes them: JSON in a text.
-fn details(subnet: &str, zone: &Zone) -> String {
-    format!(r#"{{"Subnet ID":"{subnet}","Availability Zone":"{zone}"}}"#)
-}
-
-fn lifecycle_hook(state: &State, hook: &Hook) -> String {
-    let transition = match hook.kind {
-        HookKind::Launching => "autoscaling:EC2_INSTANCE_LAUNCHING",
-        HookKind::Terminating => "autoscaling:EC2_INSTANCE_TERMINATING",
-    };
-    let result = match hook.default_result {
-        HookResult::Continue => "CONTINUE",
-        HookResult::Abandon => "ABANDON",
-    };
-    leaf("LifecycleHookName", &hook.name)
-        + &leaf("AutoScalingGroupName", &state.world.asg)
-        + &leaf("LifecycleTransition", transition)
-        + &leaf("NotificationTargetARN", "arn:aws:sns:eu-west-1:444455556666:eks-asg-lifecycle-hook-topic")
-        + &leaf("HeartbeatTimeout", hook.heartbeat.as_secs())
-        + &leaf("GlobalTimeout", 172_800)
-        + &leaf("DefaultResult", result)
 }

@@ -20,7 +20,7 @@ use mngup::{
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{faults::Joins, state::State};
+use super::{eks::NODE_ROLE, faults::Joins, state::State};
 
 /// A pod that had to leave and was still there when its instance was terminated: it served, or it was stopping.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +100,7 @@ impl Bridge {
                     (state.world.join, state.faults.joins)
                 };
                 tokio::time::sleep(delay).await;
+                self.wait_for_access(&event.instance).await;
                 if joins == Joins::Never || self.is_leaving(&event.instance) {
                     Ok(())
                 } else {
@@ -110,6 +111,13 @@ impl Bridge {
             AsgEventKind::Terminating | AsgEventKind::ShuttingDown => self.note_killed(&event.instance, event.at).await,
             AsgEventKind::Gone => self.remove(&event.instance).await,
             AsgEventKind::Launched { .. } | AsgEventKind::InService => Ok(()),
+        }
+    }
+
+    /// A kubelet that is not let in tries again and again.
+    async fn wait_for_access(&self, instance: &InstanceId) {
+        while !self.state().world.access_entries.iter().any(|entry| entry == NODE_ROLE) && !self.is_leaving(instance) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 

@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use axum::http::{Method, Uri};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
+use mngup::sim::asg::{TemplateUse, VersionUse};
 use serde_json::{Value, json};
 
 use super::{
     service::{Answer, Body, Refused, Request, parameters},
     state::{State, Update},
 };
+
+/// The role of the nodes.
+pub const NODE_ROLE: &str = "arn:aws:iam::111122223333:role/node";
 
 pub fn understand(method: &Method, uri: &Uri, body: &[u8]) -> Option<Request> {
     let mut params = parameters(uri.query().unwrap_or_default())?;
@@ -47,6 +51,16 @@ pub fn understand(method: &Method, uri: &Uri, body: &[u8]) -> Option<Request> {
             named(&[("clusterName", cluster)]);
             "ListAccessEntries"
         }
+        ("POST", ["clusters", cluster, "access-entries"]) => {
+            named(&[("clusterName", cluster)]);
+            "CreateAccessEntry"
+        }
+        ("DELETE", ["clusters", cluster, "access-entries", principal]) => {
+            // An ARN has a colon and a slash in it.
+            let principal = principal.replace("%3A", ":").replace("%2F", "/");
+            named(&[("clusterName", cluster), ("principalArn", &principal)]);
+            "DeleteAccessEntry"
+        }
         ("GET", ["clusters", cluster, "updates", update]) => {
             named(&[("name", cluster), ("updateId", update)]);
             "DescribeUpdate"
@@ -57,7 +71,7 @@ pub fn understand(method: &Method, uri: &Uri, body: &[u8]) -> Option<Request> {
 }
 
 /// `{"a": {"b": 1}}` as `a.b = 1`.
-fn flatten(prefix: &str, value: &Value, into: &mut BTreeMap<String, String>) {
+pub fn flatten(prefix: &str, value: &Value, into: &mut BTreeMap<String, String>) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
@@ -99,6 +113,12 @@ pub fn perform(state: &mut State, request: &Request, now: Timestamp) -> Result<A
         "ListAccessEntries" => {
             this_cluster(state, request.get("clusterName"))?;
             json!({ "accessEntries": state.world.access_entries })
+        }
+        "CreateAccessEntry" => create_access_entry(state, request)?,
+        "DeleteAccessEntry" => {
+            this_cluster(state, request.get("clusterName"))?;
+            state.world.access_entries.retain(|entry| Some(entry.as_str()) != request.get("principalArn"));
+            json!({})
         }
         "DescribeUpdate" => {
             let found = state.updates.iter().find(|update| {
@@ -152,6 +172,14 @@ fn describe_cluster(state: &State, request: &Request) -> Result<Value, Refused> 
         "certificateAuthority": endpoint.map(|endpoint| json!({ "data": BASE64_STANDARD.encode(&endpoint.ca_pem) })),
         "status": "ACTIVE",
         "platformVersion": "eks.7",
+        "accessConfig": { "authenticationMode": "API_AND_CONFIG_MAP" },
+        "health": { "issues": [] },
+        "resourcesVpcConfig": {
+            "vpcId": "vpc-0f00",
+            "clusterSecurityGroupId": "sg-0cafe",
+            "endpointPublicAccess": true,
+            "publicAccessCidrs": ["0.0.0.0/0"],
+        },
         "tags": {},
     } }))
 }
@@ -159,11 +187,9 @@ fn describe_cluster(state: &State, request: &Request) -> Result<Value, Refused> 
 fn nodegroup(state: &State) -> Value {
     let world = &state.world;
     let size = state.asg.size();
-    let issues: Vec<_> = world
-        .issues
-        .iter()
-        .map(|(code, message)| json!({ "code": code, "message": message, "resourceIds": [world.asg] }))
-        .collect();
+    let issues = issues(state);
+    let found = world.made.is_some() || world.public;
+    let status = if found && !issues.is_empty() { "DEGRADED" } else { &world.status };
     json!({
         "nodegroupName": world.nodegroup,
         "nodegroupArn": format!(
@@ -175,19 +201,64 @@ fn nodegroup(state: &State) -> Value {
         "releaseVersion": format!("{}.3-20261101", world.version),
         "createdAt": 1_767_322_245.678,
         "modifiedAt": 1_767_322_245.678,
-        "status": if state.is_updating() { "UPDATING" } else { &world.status },
+        "status": if state.is_updating() { "UPDATING" } else { status },
         "capacityType": "ON_DEMAND",
         "scalingConfig": { "minSize": size.min, "maxSize": size.max, "desiredSize": size.desired },
         "instanceTypes": ["m6i.large"],
         "subnets": state.asg.config().subnets.iter().map(|subnet| &subnet.id).collect::<Vec<_>>(),
         "amiType": "AL2023_x86_64_STANDARD",
-        "nodeRole": "arn:aws:iam::111122223333:role/node",
+        "nodeRole": NODE_ROLE,
         "diskSize": 20,
         "health": { "issues": issues },
         "resources": { "autoScalingGroups": [{ "name": world.asg }] },
         "updateConfig": { "maxUnavailable": world.max_unavailable, "updateStrategy": world.strategy },
         "tags": {},
     })
+}
+
+/// What is told of the group's health: what the test says, and what EKS sees for itself.
+fn issues(state: &State) -> Vec<Value> {
+    let world = &state.world;
+    let issue =
+        |code: &str, message: &str, ids: &[String]| json!({ "code": code, "message": message, "resourceIds": ids });
+    let told = world.issues.iter().map(|(code, message)| issue(code, message, std::slice::from_ref(&world.asg)));
+    let TemplateUse { id, version } = &state.asg.config().launch_from;
+    let changed = world.made.filter(|made| *version != VersionUse::Number(*made)).map(|made| {
+        let message = format!(
+            "The Amazon EC2 Launch Template : {id} has a new version associated with your Autoscaling group, which is not \
+             managed by Amazon EKS. Expected Launch Template version: {made}"
+        );
+        issue("Ec2LaunchTemplateVersionMismatch", &message, std::slice::from_ref(id))
+    });
+    let subnets = state.asg.config().subnets.iter().map(|subnet| subnet.id.clone());
+    let private: Vec<_> = subnets.filter(|id| world.public && !state.account.public_subnets.contains(id)).collect();
+    let private = (!private.is_empty()).then(|| {
+        let message = format!(
+            "One or more Amazon EC2 Subnets of [{}] for node group {} does not automatically assign public IP addresses \
+             to instances launched into it. If you want your instances to be assigned a public IP address, then you need \
+             to enable auto-assign public IP address for the subnet.",
+            private.join(", "),
+            world.nodegroup.as_deref().unwrap_or_default()
+        );
+        issue("Ec2SubnetInvalidConfiguration", &message, &private)
+    });
+    told.chain(changed).chain(private).collect()
+}
+
+fn create_access_entry(state: &mut State, request: &Request) -> Result<Value, Refused> {
+    this_cluster(state, request.get("clusterName"))?;
+    let principal = request.get("principalArn").unwrap_or_default().to_owned();
+    if state.world.access_entries.contains(&principal) {
+        let message = "The specified access entry resource is already in use on this cluster.";
+        return Err(Refused::new(409, "ResourceInUseException", message));
+    }
+    let entry = json!({
+        "clusterName": state.world.cluster,
+        "principalArn": principal,
+        "type": request.get("type").unwrap_or("STANDARD"),
+    });
+    state.world.access_entries.push(principal);
+    Ok(json!({ "accessEntry": entry }))
 }
 
 fn update_config(state: &mut State, request: &Request, now: Timestamp) -> Result<Value, Refused> {

@@ -1,11 +1,15 @@
 //! The AWS side of a cluster, played over HTTP for the real SDK clients.
 //!
-//! EKS, Auto Scaling, EC2 and STS answer in the shapes that AWS documents; behind them stands the simulated Auto
+//! EKS, Auto Scaling, EC2, STS and CloudTrail answer in the shapes that AWS documents; behind them stands the simulated Auto
 //! Scaling group, moved by the wall clock. A bridge makes its instances Nodes of a real API server, and the same server
 //! is the token webhook of that API server. Every call is written down for the tests to look at.
 
+mod account;
 mod autoscaling;
+mod autoscaling_answers;
 mod bridge;
+mod cloudtrail;
+mod ec2;
 mod eks;
 mod faults;
 mod listener;
@@ -17,6 +21,7 @@ mod token_review;
 mod world;
 mod xml;
 
+pub use account::Need;
 pub use bridge::KilledPod;
 pub use faults::{Joins, Loss};
 pub use server::AwsServer;

@@ -19,6 +19,7 @@ use serde_json::Value;
 use tokio::{net::TcpListener, runtime::Runtime};
 
 use super::{
+    account::Need,
     bridge::{Bridge, KilledPod},
     faults::{Joins, Loss},
     listener::{Cutter, Lines},
@@ -188,6 +189,22 @@ impl AwsServer {
     /// Lets launches succeed again.
     pub fn heal_launches(&self) {
         self.state().asg.clear_failures(Timestamp::now());
+    }
+
+    /// From now on launches need this, and fail in these words where it is not there.
+    pub fn launches_need(&self, need: Need, words: &str) {
+        let mut state = self.state();
+        state.launches_need(need, words, Timestamp::now());
+    }
+
+    /// Sets the highest spot price of the group's policy.
+    pub fn pay_at_most(&self, price: &str) {
+        self.state().account.spot_max_price = Some(price.to_owned());
+    }
+
+    /// Changes what EKS and others think of the world.
+    pub fn change(&self, change: impl FnOnce(&mut World)) {
+        change(&mut self.state().world);
     }
 
     /// Changes how the node group is described: its status and its health issues, code and message.

@@ -14,7 +14,7 @@ use axum::{
 use jiff::Timestamp;
 
 use super::{
-    autoscaling, eks,
+    autoscaling, cloudtrail, ec2, eks,
     faults::Loss,
     listener::Cutter,
     query,
@@ -42,7 +42,7 @@ pub struct Refused {
 
 /// A request, understood as far as to know which action it is.
 pub struct Request {
-    /// `eks`, `autoscaling`, `ec2`, `sts`
+    /// `eks`, `autoscaling`, `ec2`, `sts`, `cloudtrail`
     pub service: &'static str,
     /// `DescribeCluster`
     pub operation: String,
@@ -81,7 +81,7 @@ pub async fn handle(
     if uri.path() == "/token-webhook" {
         return json(200, &token_review::review(&mut state, &body, now));
     }
-    let Some(request) = understand(&method, &uri, &body) else {
+    let Some(request) = understand(&method, &uri, &headers, &body) else {
         return json(404, &serde_json::json!({ "message": format!("no such operation: {method} {}", uri.path()) }));
     };
     let action = format!("{}:{}", request.service, request.operation);
@@ -113,7 +113,10 @@ pub async fn handle(
     response
 }
 
-fn understand(method: &Method, uri: &Uri, body: &Bytes) -> Option<Request> {
+fn understand(method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Option<Request> {
+    if let Some(request) = cloudtrail::understand(headers, body) {
+        return Some(request);
+    }
     if uri.path() != "/" {
         return eks::understand(method, uri, body);
     }
@@ -193,7 +196,9 @@ fn perform(state: &mut State, request: &Request, now: Timestamp) -> Result<Answe
     match request.service {
         "eks" => eks::perform(state, request, now),
         "autoscaling" => autoscaling::perform(state, request, now),
-        service => query::perform(state, service, request),
+        "ec2" => ec2::perform(state, request, now),
+        "cloudtrail" => cloudtrail::perform(state, request),
+        _ => query::perform(request),
     }
 }
 

@@ -9,7 +9,7 @@ use mngup::{
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::{bridge::KilledPod, faults::Faults, world::World};
+use super::{account::Account, bridge::KilledPod, faults::Faults, world::World};
 
 /// One call that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +77,8 @@ pub struct State {
     pub world: World,
     /// The group.
     pub asg: AutoScalingGroup,
+    /// What there is beside it.
+    pub account: Account,
     /// Where the API server is, once there is one.
     pub endpoint: Option<Endpoint>,
     /// What goes wrong.
@@ -105,6 +107,7 @@ impl State {
         Self {
             asg: AutoScalingGroup::new(world.config(now), now),
             world,
+            account: Account::default(),
             endpoint: None,
             faults: Faults::default(),
             calls: Vec::new(),

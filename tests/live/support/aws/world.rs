@@ -45,7 +45,7 @@ pub struct World {
     pub headroom: u32,
     /// How the group names the version it launches: version 1 is old, version 2 new.
     pub launches: VersionUse,
-    /// Whether it has a mixed-instances policy with a second type that has a template of its own.
+    /// Whether it has a mixed-instances policy with a second type: of a self-managed group one with a template of its own.
     pub mixed: bool,
     /// `updateConfig`: maxUnavailable.
     pub max_unavailable: Option<u32>,
@@ -59,6 +59,14 @@ pub struct World {
     pub terminate: Duration,
     /// What EKS's own termination hook takes; none has no hook.
     pub terminate_hook: Option<Duration>,
+    /// Hooks that nobody answers.
+    pub unanswered: Vec<HookKind>,
+    /// For how long, as Auto Scaling tells it, a hook has held whom it holds.
+    pub held_for: Duration,
+    /// The template version that EKS made for a managed group; none is whichever it launches.
+    pub made: Option<u32>,
+    /// Whether EKS expects the group's subnets to give out public addresses.
+    pub public: bool,
     /// How long EKS works on a change of sizes.
     pub resize: Duration,
     /// Processes that are suspended at the start.
@@ -148,6 +156,10 @@ impl Default for World {
             join: Duration::from_millis(500),
             terminate: Duration::from_secs(1),
             terminate_hook: None,
+            unanswered: Vec::new(),
+            held_for: Duration::ZERO,
+            made: None,
+            public: false,
             resize: Duration::from_millis(500),
             suspended: Vec::new(),
             operator: None,
@@ -176,6 +188,8 @@ impl World {
     /// The simulated group of it.
     pub fn config(&self, now: Timestamp) -> AsgConfig {
         let desired = self.old + self.new;
+        // EKS names one template for all types.
+        let own = self.nodegroup.is_none();
         let existing = (0..desired).map(|number| {
             let zone = Zone::new(&*self.zones[number as usize % self.zones.len()]);
             let second = self.mixed && number % 2 == 1;
@@ -183,7 +197,7 @@ impl World {
                 zone,
                 instance_type: if second { "m6a.large" } else { "m6i.large" }.into(),
                 template: Some((
-                    if second { OTHER_TEMPLATE } else { TEMPLATE }.into(),
+                    if second && own { OTHER_TEMPLATE } else { TEMPLATE }.into(),
                     if number < self.old { 1 } else { 2 },
                 )),
                 // Hours apart, the first the oldest.
@@ -194,8 +208,8 @@ impl World {
         let template = |name: &str| Template { name: name.into(), default: 1, latest: 2 };
         let mut overrides = vec![Override { instance_type: "m6i.large".into(), template: None }];
         if self.mixed {
-            let own = TemplateUse { id: OTHER_TEMPLATE.into(), version: self.launches };
-            overrides.push(Override { instance_type: "m6a.large".into(), template: Some(own) });
+            let template = own.then(|| TemplateUse { id: OTHER_TEMPLATE.into(), version: self.launches });
+            overrides.push(Override { instance_type: "m6a.large".into(), template });
         }
         AsgConfig {
             name: AsgName::new(&*self.asg),
@@ -224,7 +238,7 @@ impl World {
                 retry: Duration::from_secs(1),
                 ..Delays::default()
             },
-            hooks: self.terminate_hook.map(terminate_hook).into_iter().collect(),
+            hooks: self.hooks(),
             failures: Vec::new(),
             stale: None,
             protects_new: false,
@@ -234,6 +248,11 @@ impl World {
             tags: self.all_tags(),
             seed: self.seed,
         }
+    }
+
+    fn hooks(&self) -> Vec<Hook> {
+        let answered = self.terminate_hook.map(|takes| hook(HookKind::Terminating, Some(takes)));
+        answered.into_iter().chain(self.unanswered.iter().map(|kind| hook(*kind, None))).collect()
     }
 
     fn all_tags(&self) -> BTreeMap<String, String> {
@@ -249,12 +268,17 @@ impl World {
     }
 }
 
-fn terminate_hook(takes: Duration) -> Hook {
+/// As EKS names its own.
+fn hook(kind: HookKind, completes_after: Option<Duration>) -> Hook {
+    let name = match kind {
+        HookKind::Launching => "Launch-LC-Hook",
+        HookKind::Terminating => "Terminate-LC-Hook",
+    };
     Hook {
-        name: "Terminate-LC-Hook".into(),
-        kind: HookKind::Terminating,
+        name: name.into(),
+        kind,
         heartbeat: Duration::from_mins(30),
         default_result: HookResult::Continue,
-        completes_after: Some(takes),
+        completes_after,
     }
 }
