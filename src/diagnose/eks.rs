@@ -85,7 +85,9 @@ fn says(
     let object = said.object(scene)?;
     let (cause, sure) = match said.meaning {
         Meaning::Cause(cause) => (RULE.causes.contains(&cause).then_some(cause)?, Sure::Certain),
-        Meaning::Shows | Meaning::Passes | Meaning::Words => (Cause::EksIssue, Sure::Certain),
+        Meaning::Shows | Meaning::Words => (Cause::EksIssue, Sure::Certain),
+        // Told by whoever refused it, or asks to come back.
+        Meaning::Passes | Meaning::Admission => return None,
         Meaning::Refused => match scene.ask(&Ask::node_manager_role()) {
             Known::Is(NodeManagerRole { role: true, binding: true }) => (Cause::EksAccessDenied, Sure::Certain),
             Known::Is(role) => return Some(rights_of_eks(object, said, *role)),
