@@ -103,7 +103,7 @@ fn says(
     } else {
         format!("{object}: {}", cause.title())
     };
-    let finding = Finding::new(cause, object, headline).graded(said.grade).sure(sure).by(By::Eks, said.words());
+    let finding = Finding::new(cause, object, headline).graded(said.grade).sure(sure).by(By::Eks, said.own_words());
     Some(finding.since(said.since).remedies(remedy::of(cause, group, nodegroup, said)))
 }
 
@@ -118,7 +118,7 @@ fn rights_of_eks(object: Object, said: &Said<'_>, role: NodeManagerRole) -> Find
     .collect();
     Finding::new(Cause::NodeManagerRights, object, "EKS may not drain the nodes of this node group")
         .graded(said.grade)
-        .by(By::Eks, said.words())
+        .by(By::Eks, said.own_words())
         .by(By::Absence, missing.join("; "))
         .since(said.since)
         .remedies(remedy::node_manager_rights(role))

@@ -151,11 +151,16 @@ fn grade(scene: &Scene<'_>, meaning: Meaning) -> Grade {
 impl Said<'_> {
     /// Code and words, as they are.
     pub(super) fn words(&self) -> String {
-        let about = if self.resources.is_empty() { String::new() } else { format!(" ({})", self.resources.join(", ")) };
         let by = self.update.map_or_else(String::new, |update| format!("update {}: ", update.id));
+        format!("{by}{}", self.own_words())
+    }
+
+    /// The same where the update that says it is named already.
+    pub(super) fn own_words(&self) -> String {
+        let about = if self.resources.is_empty() { String::new() } else { format!(" ({})", self.resources.join(", ")) };
         match self.message {
-            "" => format!("{by}{}{about}", self.code),
-            message => format!("{by}{}: {message}{about}", self.code),
+            "" => format!("{}{about}", self.code),
+            message => format!("{}: {message}{about}", self.code),
         }
     }
 
