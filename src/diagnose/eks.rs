@@ -85,7 +85,9 @@ fn says(
     let object = said.object(scene)?;
     let (cause, sure) = match said.meaning {
         Meaning::Cause(cause) => (RULE.causes.contains(&cause).then_some(cause)?, Sure::Certain),
-        Meaning::Shows | Meaning::Passes | Meaning::Words => (Cause::EksIssue, Sure::Certain),
+        Meaning::Shows | Meaning::Words => (Cause::EksIssue, Sure::Certain),
+        // Told by whoever refused it, or asks to come back.
+        Meaning::Passes | Meaning::Admission => return None,
         Meaning::Refused => match scene.ask(&Ask::node_manager_role()) {
             Known::Is(NodeManagerRole { role: true, binding: true }) => (Cause::EksAccessDenied, Sure::Certain),
             Known::Is(role) => return Some(rights_of_eks(object, said, *role)),
@@ -101,7 +103,7 @@ fn says(
     } else {
         format!("{object}: {}", cause.title())
     };
-    let finding = Finding::new(cause, object, headline).graded(said.grade).sure(sure).by(By::Eks, said.words());
+    let finding = Finding::new(cause, object, headline).graded(said.grade).sure(sure).by(By::Eks, said.own_words());
     Some(finding.since(said.since).remedies(remedy::of(cause, group, nodegroup, said)))
 }
 
@@ -116,7 +118,7 @@ fn rights_of_eks(object: Object, said: &Said<'_>, role: NodeManagerRole) -> Find
     .collect();
     Finding::new(Cause::NodeManagerRights, object, "EKS may not drain the nodes of this node group")
         .graded(said.grade)
-        .by(By::Eks, said.words())
+        .by(By::Eks, said.own_words())
         .by(By::Absence, missing.join("; "))
         .since(said.since)
         .remedies(remedy::node_manager_rights(role))

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::scene::Scene;
-use crate::domain::{Ask, Cause, EksUpdate, Grade, Known, Object, Subject};
+use crate::domain::{Ask, Cause, EksUpdate, Grade, Known, Object, Refusal, Subject};
 
 /// What a code means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,12 +18,14 @@ pub(super) enum Meaning {
     Words,
     /// EKS or a node was refused something; by whom, the roles in the cluster tell.
     Refused,
+    /// An admission webhook or a policy of the cluster said no to EKS; its words name it, or they are all there is.
+    Admission,
 }
 
 /// Every code of `NodegroupIssueCode` and of `ErrorCode` in aws-sdk-eks 1.160.
 const CODES: &[(&str, Meaning)] = &[
     ("AccessDenied", Meaning::Refused),
-    ("AdmissionRequestDenied", Meaning::Words),
+    ("AdmissionRequestDenied", Meaning::Admission),
     ("AmiIdNotFound", Meaning::Cause(Cause::LaunchAmi)),
     ("AsgInstanceLaunchFailures", Meaning::Shows),
     ("AutoScalingGroupInstanceRefreshActive", Meaning::Cause(Cause::GroupInstanceRefresh)),
@@ -91,7 +93,9 @@ fn meaning(code: &str, message: &str) -> Meaning {
     if message.contains("Not authorized for images") {
         return Meaning::Cause(Cause::LaunchAmi);
     }
-    CODES.iter().find(|(known, _)| *known == code).map_or(Meaning::Words, |(_, meaning)| *meaning)
+    let known = CODES.iter().find(|(known, _)| *known == code).map_or(Meaning::Words, |(_, meaning)| *meaning);
+    let names_it = || Refusal::Webhook { message: message.to_owned() }.admission().is_some();
+    if known == Meaning::Admission && !names_it() { Meaning::Words } else { known }
 }
 
 /// All that EKS says: issues of the node group, and errors of the update that is asked about.
@@ -138,12 +142,8 @@ fn grade(scene: &Scene<'_>, meaning: Meaning) -> Grade {
     match meaning {
         Meaning::Passes | Meaning::Cause(Cause::EksAwsInternal | Cause::EksClusterUnreachable) => Grade::Waits,
         Meaning::Shows | Meaning::Cause(Cause::LaunchQuota | Cause::LaunchNoAddresses) if !short => Grade::Notes,
-        Meaning::Shows | Meaning::Cause(_) | Meaning::Words | Meaning::Refused => {
-            if run && !short {
-                Grade::Notes
-            } else {
-                Grade::Blocks
-            }
+        Meaning::Shows | Meaning::Cause(_) | Meaning::Words | Meaning::Refused | Meaning::Admission => {
+            if run && !short { Grade::Notes } else { Grade::Blocks }
         }
     }
 }
@@ -151,12 +151,22 @@ fn grade(scene: &Scene<'_>, meaning: Meaning) -> Grade {
 impl Said<'_> {
     /// Code and words, as they are.
     pub(super) fn words(&self) -> String {
-        let about = if self.resources.is_empty() { String::new() } else { format!(" ({})", self.resources.join(", ")) };
         let by = self.update.map_or_else(String::new, |update| format!("update {}: ", update.id));
+        format!("{by}{}", self.own_words())
+    }
+
+    /// The same where the update that says it is named already.
+    pub(super) fn own_words(&self) -> String {
+        let about = if self.resources.is_empty() { String::new() } else { format!(" ({})", self.resources.join(", ")) };
         match self.message {
-            "" => format!("{by}{}{about}", self.code),
-            message => format!("{by}{}: {message}{about}", self.code),
+            "" => format!("{}{about}", self.code),
+            message => format!("{}: {message}{about}", self.code),
         }
+    }
+
+    /// Its words as those of a webhook that refuses.
+    pub(super) fn refusal(&self) -> Refusal {
+        Refusal::Webhook { message: self.message.to_owned() }
     }
 
     pub(super) fn code(&self) -> &str {

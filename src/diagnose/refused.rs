@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{
-    Rule, Verdicts, limits,
+    Rule, Verdicts,
+    eks_codes::{self, Meaning, Said},
+    limits,
     remedy::refused as remedy,
     scene::{Leaver, Scene},
 };
@@ -56,8 +58,24 @@ fn find(scene: &Scene<'_>, verdicts: &mut Verdicts) {
             kept.entry((kind, refused.by.clone())).or_default().push(refused);
         }
     }
+    let told = told_by_eks(scene);
+    for (kind, object, _) in &told {
+        kept.entry((*kind, object.clone())).or_default();
+    }
     for ((kind, object), refused) in kept {
-        verdicts.found.push(judge(scene, kind, &object, &refused));
+        let said: Vec<_> =
+            told.iter().filter(|told| (told.0, &told.1) == (kind, &object)).map(|told| &told.2).collect();
+        let found = judge(scene, kind, &object, &refused);
+        let found = said.iter().fold(found, |found, said| found.by(By::Eks, said.words()));
+        // What only EKS met matters as much as EKS's word.
+        let only_eks = said.first().filter(|_| refused.is_empty());
+        verdicts.found.push(match only_eks {
+            Some(said) => {
+                let says = met_by_eks(kind, &object).unwrap_or_else(|| found.says.clone());
+                Finding { says, ..found }.graded(said.grade).sure(Sure::Likely).since(said.since)
+            }
+            None => found,
+        });
     }
     verdicts.unknown.extend(untried(scene));
 }
@@ -74,6 +92,30 @@ pub(super) fn refusals<'a>(scene: &Scene<'a>) -> Vec<Refused<'a>> {
     };
     let said = asked_to_leave(scene).filter_map(|leaver| said(&leaver));
     said.filter_map(|(pod, refusal, since)| Some(Refused { pod, by: refusal.by(&pod.id)?, refusal, since })).collect()
+}
+
+/// What EKS met: its own requests pass the same webhooks, and AWS puts it off as it does everybody.
+fn told_by_eks<'a>(scene: &Scene<'a>) -> Vec<(Kind, Object, Said<'a>)> {
+    let met = |said: Said<'a>| {
+        let kind = match said.meaning {
+            Meaning::Admission if said.refusal().is_unanswered() => Kind::Unanswered,
+            Meaning::Admission => Kind::Denied,
+            Meaning::Passes => Kind::Busy,
+            Meaning::Cause(_) | Meaning::Shows | Meaning::Words | Meaning::Refused => return None,
+        };
+        let by = if kind == Kind::Busy { said.object(scene) } else { said.refusal().admission() };
+        Some((kind, by?, said))
+    };
+    eks_codes::said(scene).into_iter().filter_map(met).collect()
+}
+
+fn met_by_eks(kind: Kind, object: &Object) -> Option<String> {
+    match kind {
+        Kind::Denied => Some(format!("{object} denies what EKS asks for")),
+        Kind::Unanswered => Some(format!("{object} must be asked about what EKS does, and does not answer")),
+        Kind::Busy => Some(format!("AWS puts off what EKS does for {object}")),
+        Kind::Terminating | Kind::Forbidden => None,
+    }
 }
 
 /// Those whose eviction was sent; without a run those that nothing else keeps, so that it could be tried.

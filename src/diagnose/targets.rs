@@ -70,8 +70,10 @@ pub(super) fn targets<'a>(view: &View<'a>) -> Targets<'a> {
     match view.subject {
         Subject::Run => {
             let empty: Vec<_> = view.run.into_iter().flat_map(empty).collect();
-            let goers = leaving(view).filter(|goer| empty.iter().any(|flight| flight.member.instance == *goer.id));
-            let goers = goers.collect();
+            let is_of_it = |goer: &Goer<'_>| {
+                empty.iter().any(|flight| flight.member.instance == *goer.id) || is_marked_by_the_run(view, goer)
+            };
+            let goers = leaving(view).chain(left_behind(view)).filter(is_of_it).collect();
             let comers = awaited(view).into_iter().chain(out(view)).collect();
             Targets { nodes, owed: owed(view), comers, goers, empty }
         }
@@ -215,6 +217,12 @@ fn leaving<'a>(view: &View<'a>) -> impl Iterator<Item = Goer<'a>> {
         let since = since(view, group, instance, node);
         Some(Goer { id: &instance.id, lifecycle: Some(state), node, since })
     })
+}
+
+/// What a run has sent away is its own until it is gone, also where its replacement serves by now.
+fn is_marked_by_the_run(view: &View<'_>, goer: &Goer<'_>) -> bool {
+    let marked = goer.node.and_then(|node| node.marks.run());
+    view.run.is_some_and(|run| marked.as_ref() == Some(&run.intent().run))
 }
 
 /// Nodes of the group whose instance it has no more.

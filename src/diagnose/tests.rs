@@ -8,6 +8,7 @@ mod joins;
 mod launches;
 mod leaving;
 mod missing;
+mod newcomers;
 mod nodes;
 mod pending;
 mod ranking;

@@ -55,12 +55,28 @@ impl Refusal {
     #[must_use]
     pub fn by(&self, pod: &PodRef) -> Option<Object> {
         match self {
-            Self::Webhook { message } => webhook(message),
+            Self::Webhook { .. } => self.admission(),
             Self::NamespaceTerminating => Some(Object::Namespace(pod.namespace.clone())),
             Self::Forbidden { message } => forbidden(message).map(|forbidden| Object::Right(forbidden.right())),
             Self::Throttled { .. } => Some(Object::ApiServer),
             Self::Failed { .. } if self.is_storm() => Some(Object::ApiServer),
             Self::Budget { .. } | Self::TwoBudgets | Self::Gone | Self::Conflict { .. } | Self::Failed { .. } => None,
+        }
+    }
+
+    /// The webhook, or the policy, that refuses by it, where it names one.
+    #[must_use]
+    pub fn admission(&self) -> Option<Object> {
+        match self {
+            Self::Webhook { message } => webhook(message),
+            Self::Budget { .. }
+            | Self::TwoBudgets
+            | Self::Gone
+            | Self::Conflict { .. }
+            | Self::NamespaceTerminating
+            | Self::Forbidden { .. }
+            | Self::Throttled { .. }
+            | Self::Failed { .. } => None,
         }
     }
 

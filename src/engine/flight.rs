@@ -279,7 +279,11 @@ fn terminate(
         Lifecycle::InService => "InService",
         Lifecycle::Pending(state) | Lifecycle::Terminating(state) | Lifecycle::Apart(state) => state,
     });
-    let on = vec![WaitingOn::InstanceLeaving { lifecycle: lifecycle.to_owned() }];
+    let on = vec![WaitingOn::InstanceLeaving {
+        lifecycle: lifecycle.to_owned(),
+        instance: Some(instance.clone()),
+        node: flight.member.node.clone(),
+    }];
     draft.waits(flight.member.title(), Wait { on, ..Wait::default() });
     match (call, node) {
         (Call::Unmarked, Some(node)) => {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{NodeName, Owner, PdbRef, PdbRule, PodRef, Refusal, Zone};
+use crate::domain::{InstanceId, NodeName, Owner, PdbRef, PdbRule, PodRef, Refusal, Zone};
 
 /// One thing that is waited for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -80,6 +80,12 @@ pub enum WaitingOn {
     InstanceLeaving {
         /// Auto Scaling's word for it.
         lifecycle: String,
+        /// Which; journals of old do not say.
+        #[serde(default)]
+        instance: Option<InstanceId>,
+        /// Its Node, where it has one.
+        #[serde(default)]
+        node: Option<NodeName>,
     },
     /// The group launches an instance.
     Launch {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::names::Names;
 use crate::{
-    domain::{Cause, Diagnosis, Finding, InstanceId, Object, PodRef, Refusal, forbidden},
+    domain::{Cause, Diagnosis, Finding, InstanceId, NodeName, Object, PodRef, Refusal, forbidden},
     engine::waiting::WaitingOn,
 };
 
@@ -31,6 +31,11 @@ fn is_about(on: &WaitingOn, object: &Object) -> bool {
         WaitingOn::Join { instance, .. } | WaitingOn::WrongTemplate { instance, .. } => {
             *object == Object::Instance(InstanceId::new(instance))
         }
+        WaitingOn::InstanceLeaving { instance, node, .. } => {
+            let is_it = |known: &InstanceId| *object == Object::Instance(known.clone());
+            let is_its = |known: &NodeName| *object == Object::Node(known.clone());
+            instance.as_ref().is_some_and(is_it) || node.as_ref().is_some_and(is_its)
+        }
         WaitingOn::NodeReady { node, .. }
         | WaitingOn::DaemonSets { node, .. }
         | WaitingOn::ExtendedResources { node, .. }
@@ -38,7 +43,6 @@ fn is_about(on: &WaitingOn, object: &Object) -> bool {
         WaitingOn::PodList { .. }
         | WaitingOn::LoadBalancers { .. }
         | WaitingOn::Volumes { .. }
-        | WaitingOn::InstanceLeaving { .. }
         | WaitingOn::NodesOut { .. }
         | WaitingOn::ZoneVolumes { .. }
         | WaitingOn::NodeInterval { .. }

@@ -255,6 +255,9 @@ fn headline(diagnosis: &Diagnosis, group: &str) -> String {
         Subject::Pod(pod) => pod.to_string(),
         Subject::Update(id) => format!("{group}, update {id}"),
     };
+    if diagnosis.blocking().next().is_none() && !diagnosis.unknown.is_empty() {
+        return format!("{of}: nothing that may be seen stands in the way, and not all may");
+    }
     if diagnosis.blocking().next().is_none() {
         return match diagnosis.subject {
             Subject::BeforeUpgrade => format!("{of}: nothing that can be seen now would stand in an upgrade's way"),

@@ -94,7 +94,7 @@ pub(super) fn why(on: &WaitingOn, names: &Names, now: Timestamp) -> String {
         WaitingOn::WrongTemplate { instance, has } => {
             format!("{instance} came from {has}, and not from what the group launches")
         }
-        WaitingOn::InstanceLeaving { lifecycle } => format!("its instance has not left the group ({lifecycle})"),
+        WaitingOn::InstanceLeaving { lifecycle, .. } => format!("its instance has not left the group ({lifecycle})"),
         WaitingOn::PodsStopping { pods, .. } => {
             format!("asked to leave, and still there: {}", wording::pod_names(pods))
         }

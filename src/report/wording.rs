@@ -154,7 +154,7 @@ pub fn cause(on: &WaitingOn, names: &Names, now: Timestamp) -> String {
         WaitingOn::Volumes { volumes, until } => {
             format!("volumes to be detached, {} left: {}", left(until), list(volumes))
         }
-        WaitingOn::InstanceLeaving { lifecycle } => format!("its instance to leave ({lifecycle})"),
+        WaitingOn::InstanceLeaving { lifecycle, .. } => format!("its instance to leave ({lifecycle})"),
         WaitingOn::Launch { failure: None } => "a new instance to be launched".to_owned(),
         WaitingOn::Launch { failure: Some(failure) } => format!("a new instance; the last launch failed: {failure}"),
         WaitingOn::Join { instance, lifecycle } => format!("{instance} to join the cluster ({lifecycle})"),
@@ -287,7 +287,7 @@ mod tests {
             WaitingOn::PodList { node: node() },
             WaitingOn::LoadBalancers { until },
             WaitingOn::Volumes { volumes: vec![text("vol-0a1"), text("vol-0b2")], until },
-            WaitingOn::InstanceLeaving { lifecycle: text("Terminating:Wait") },
+            WaitingOn::InstanceLeaving { lifecycle: text("Terminating:Wait"), instance: None, node: Some(node()) },
             WaitingOn::Launch { failure: None },
             WaitingOn::Launch { failure: Some(text("There is not enough capacity in eu-west-1a")) },
             WaitingOn::Join { instance: text("i-0f3a"), lifecycle: text("Pending:Wait") },

@@ -12,6 +12,7 @@ mod going_on;
 mod help;
 mod journal;
 mod report;
+#[cfg(target_os = "linux")]
 mod screens;
 mod stand_in;
 mod stdout;

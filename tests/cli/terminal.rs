@@ -34,7 +34,8 @@ pub(crate) fn shown(columns: u16, line: &str) -> String {
     let code = child.wait().unwrap().code().unwrap();
     let lines = String::from_utf8(shown).unwrap().replace("\r\n", "\n");
     let wide = |line: &&str| {
-        line.chars().count() > usize::from(columns) && !line.contains("kubectl") && !line.contains("mngup ")
+        line.chars().count() > usize::from(columns)
+            && !["kubectl", "mngup ", " aws "].iter().any(|tool| line.contains(tool))
     };
     assert_eq!(lines.lines().find(wide), None);
     let lines: Vec<_> = lines.lines().map(str::trim_end).collect();

@@ -22,6 +22,11 @@ pub(super) fn aws(scene: &Scene<'_>, graph: &mut Graph) {
         let Some(object) = said.object(scene) else { continue };
         let from = Vertex::serves(object);
         graph.begin(Some(from.clone()), |source| source);
+        if said.meaning == Meaning::Admission
+            && let Some(by) = said.refusal().admission()
+        {
+            graph.edge(from.clone(), Vertex::leaves(by));
+        }
         if said.meaning != Meaning::Shows {
             continue;
         }

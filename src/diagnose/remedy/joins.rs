@@ -99,7 +99,7 @@ pub(in crate::diagnose) fn never_joined(group: &Group, id: &InstanceId) -> Vec<R
             std::iter::once(network).chain(own).collect(),
         ),
         Remedy::look("the way out of its subnet: a NAT gateway, a public address, or endpoints", vec![routes]),
-        Remedy::fix("replace it, once that is mended", vec![terminate(id)], "none: it never served"),
+        Remedy::fix("replace it, once that is mended: it never served", vec![terminate(id)], ""),
     ]
 }
 
@@ -118,7 +118,7 @@ pub(in crate::diagnose) fn wrong_template(group: &Group, id: &InstanceId) -> Vec
             "a warm pool that was filled before, or somebody who changed the group",
             vec![pool, Command::Aws(who.to_owned())],
         ),
-        Remedy::fix("replace it by one of the group's version", vec![terminate(id)], "none: it never served"),
+        Remedy::fix("replace it by one of the group's version: it never served", vec![terminate(id)], ""),
     ]
 }
 

@@ -19,7 +19,7 @@ pub(in crate::diagnose) fn silent(node: &Node) -> Vec<Remedy> {
 
 pub(in crate::diagnose) fn not_ready(node: &Node, comes: bool) -> Vec<Remedy> {
     let look = Remedy::look("what else it says of itself, and its events", vec![describe(&node.name), events(node)]);
-    let fix = if comes { replace(node, "none: it never served") } else { empty_and_replace(node) };
+    let fix = if comes { replace(node, "it never served") } else { empty_and_replace(node) };
     std::iter::once(look).chain(shell_on(node)).chain(fix).collect()
 }
 
@@ -36,7 +36,7 @@ pub(in crate::diagnose) fn cni(node: &Node, plugins: &[&Pod]) -> Vec<Remedy> {
     look.extend(plugins.iter().map(logs));
     let again = plugins.iter().map(|pod| {
         let delete = kubectl(&pod.id.namespace, &format!("delete pod/{}", pod.id.name));
-        Remedy::fix("start the plugin anew there", vec![delete], "none there: the node is not Ready anyway")
+        Remedy::fix("start the plugin anew there", vec![delete], "")
     });
     let look = Remedy::look("why the network plugin does not come up", look);
     std::iter::once(look).chain(again).chain(replace(node, "what runs there ends, past every budget")).collect()
@@ -115,11 +115,7 @@ pub(in crate::diagnose) fn daemon_sets(node: &Node, agents: &[Agent<'_>], late: 
     let look = Remedy::look("its pod there, or why there is none", look);
     let again = agents.iter().filter_map(|agent| agent.pod).map(|pod| {
         let anew = kubectl(&pod.id.namespace, &format!("delete pod/{}", pod.id.name));
-        Remedy::fix(
-            "start its pod there anew",
-            vec![anew],
-            "none: the node does not serve yet; helps where only this one is stuck",
-        )
+        Remedy::fix("start its pod there anew", vec![anew], "helps where only this one is stuck")
     });
     let refused = agents.iter().filter_map(|agent| {
         let workload = agent.workload();
@@ -127,7 +123,7 @@ pub(in crate::diagnose) fn daemon_sets(node: &Node, agents: &[Agent<'_>], late: 
     });
     let longer = (!late).then(|| {
         let longer = Command::Upgrade("--replacement-timeout 30m".to_owned());
-        Remedy::fix("give new nodes more time, where it comes up late", vec![longer], "none but time")
+        Remedy::fix("give new nodes more time, where it comes up late", vec![longer], "")
     });
     std::iter::once(look).chain(again).chain(refused.flatten()).chain(longer).collect()
 }
@@ -141,7 +137,7 @@ pub(in crate::diagnose) fn resource_missing(scene: &Scene<'_>, node: &Node) -> V
         let query = "--query 'nodegroup.[amiType,instanceTypes,launchTemplate]'";
         Remedy::look("whether its AMI is one with the driver", vec![Command::Aws(format!("{describe} {query}"))])
     });
-    std::iter::once(look).chain(nodegroup).chain(replace(node, "none: it never served")).collect()
+    std::iter::once(look).chain(nodegroup).chain(replace(node, "it never served")).collect()
 }
 
 pub(in crate::diagnose) fn describe(node: &NodeName) -> Command {

@@ -59,7 +59,8 @@ fn a_code_is_told_as_its_cause_with_eks_s_own_words() {
 #[test]
 fn a_code_that_nobody_knows_is_shown_as_it_is() {
     assert_eq!(says("SomethingNew", "in words").found(), ["EKS-ISSUE nodegroup/workers blocks"]);
-    assert_eq!(says("IamThrottling", "").found(), ["EKS-ISSUE nodegroup/workers waits"]);
+    assert_eq!(says("IamThrottling", "").found(), ["API-BUSY nodegroup/workers waits"]);
+    assert_eq!(says("AutoScalingGroupRateLimitExceeded", "").found(), ["API-BUSY nodegroup/workers waits"]);
     // EKS keeps it until the next launch succeeds; the group has all of its instances.
     assert_eq!(says("AsgInstanceLaunchFailures", "…").found(), ["EKS-ISSUE nodegroup/workers notes"]);
 }
@@ -82,6 +83,27 @@ fn whether_eks_lacks_its_role_is_asked_and_not_guessed() {
     let unknown = denied().told((Ask::NodeManagerRole, Known::Unknown(lack.clone()))).examine(&Subject::Group);
     assert_eq!(told(&unknown), ["EKS-ACCESS-DENIED nodegroup/workers blocks"]);
     assert!(unknown.unknown.iter().any(|cannot| cannot.cause == Cause::NodeManagerRights && cannot.lacking == lack));
+}
+
+#[test]
+fn a_webhook_that_refuses_eks_is_named_where_its_words_name_it() {
+    let denied = |message: &str| {
+        let mut failed = update("Failed", "AdmissionRequestDenied", &[]);
+        message.clone_into(&mut failed.errors[0].message);
+        let gone = Cluster::new().with_group(group(&["n1", "n2"]));
+        let mut found = with(gone, &failed).examine(&Subject::Update(ID.to_owned()));
+        found.findings.retain(|finding| finding.cause.code() != "EKS-LEFT-CORDONED");
+        found
+    };
+    let named = denied("admission webhook \"drain.strimzi.io\" denied the request: Kafka moves by itself");
+    assert_eq!(told(&named), ["WEBHOOK-DENIES webhook/drain.strimzi.io blocks"]);
+    // No namespace is known that could be left out of what it is asked about.
+    let fixes: Vec<_> = fixes(&named.findings[0]).iter().map(|fix| fix.what.as_str()).collect();
+    assert!(!fixes.iter().any(|what| what.contains("leave")), "{fixes:?}");
+    let down = denied("failed calling webhook \"drain.strimzi.io\": context deadline exceeded");
+    assert_eq!(told(&down), ["WEBHOOK-DOWN webhook/drain.strimzi.io blocks"]);
+    // Near by: words that name nobody are told as they are.
+    assert_eq!(told(&denied("request denied")), [format!("EKS-ISSUE update/{ID} blocks")]);
 }
 
 #[test]

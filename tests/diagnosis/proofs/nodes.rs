@@ -95,7 +95,7 @@ pub fn node_outlives_instance() -> Proof {
         spec.delays.node_removal = seconds(after);
         spec
     };
-    let proof = Proof::new(removed(36_000), "node/", removed(20)).alone().about(About::Group);
+    let proof = Proof::new(removed(36_000), "node/", removed(20)).alone();
     // Until its kubelet counts as silent, and the minute that its controller may take.
     proof.since(Begins::Left, 40 + 60)
 }
