@@ -119,7 +119,10 @@ fn not_joined(scene: &Scene<'_>, group: &Group, comer: &Comer<'_>, verdicts: &mu
     }
     let instance = comer.instance;
     let object = Object::Instance(instance.id.clone());
+    // A role that nobody lets in is told at once; of what else may be in the way time is the only sign.
+    let late = waited >= limits::JOINS_LATE;
     let found = match access(scene, group.nodegroup.as_ref()) {
+        Access::Given(_) | Access::Unknown(_) if !late => return None,
         Access::Refused(nodegroup, role) => {
             let says = format!("the cluster does not know the IAM role of instance/{}", instance.id);
             about(Cause::JoinNoAccess, instance, says)
@@ -184,7 +187,13 @@ fn never_joined(scene: &Scene<'_>, group: &Group, comer: &Comer<'_>) -> Finding 
         .by(By::Absence, format!("it is in service in {}, and no Node {whose} has it as its providerID", instance.zone))
         .sure(Sure::Possible)
         .graded(from(scene.since(comer.since) >= patience))
-        .remedies(remedy::joins::never_joined(group, &instance.id))
+        .remedies(remedy::joins::never_joined(group, &instance.id, &near(scene, instance)))
+}
+
+/// The group's subnets in the zone of an instance: it is in one of them.
+fn near<'a>(scene: &Scene<'a>, instance: &Instance) -> Vec<&'a str> {
+    let subnets = scene.ask(&Ask::subnets()).known().map(Vec::as_slice).unwrap_or_default();
+    subnets.iter().filter(|subnet| subnet.zone == instance.zone).map(|subnet| subnet.id.as_str()).collect()
 }
 
 /// A newcomer that would have to be replaced again.

@@ -73,7 +73,7 @@ pub(in crate::diagnose) fn no_access(nodegroup: &Nodegroup, role: &str) -> Vec<R
     ]
 }
 
-pub(in crate::diagnose) fn never_joined(group: &Group, id: &InstanceId) -> Vec<Remedy> {
+pub(in crate::diagnose) fn never_joined(group: &Group, id: &InstanceId, subnets: &[&str]) -> Vec<Remedy> {
     let console = console(id);
     let session = Command::Aws(format!("ssm start-session --target {id}"));
     let network = "'Reservations[].Instances[].[SubnetId,VpcId,PublicIpAddress,SecurityGroups[].GroupId]'";
@@ -83,12 +83,18 @@ pub(in crate::diagnose) fn never_joined(group: &Group, id: &InstanceId) -> Vec<R
         let cluster = quoted(nodegroup.cluster.as_str());
         Command::Aws(format!("eks describe-cluster --name {cluster} --query '{query}'"))
     });
-    let routes = Command::Aws(
-        "ec2 describe-route-tables --query 'RouteTables[].[Associations[].SubnetId,Routes[].[DestinationCidrBlock,\
-         NatGatewayId,GatewayId]]'"
-            .to_owned(),
-    );
-    vec![
+    // A table that no subnet is tied to by name is the main one of its VPC.
+    let routes = (!subnets.is_empty()).then(|| {
+        let query = "'RouteTables[].[Associations[].SubnetId,Routes[].[DestinationCidrBlock,NatGatewayId,GatewayId]]'";
+        let of = format!("Name=association.subnet-id,Values={}", subnets.join(","));
+        let routes = Command::Aws(format!("ec2 describe-route-tables --filters {of} --query {query}"));
+        Remedy::look(
+            "the way out of its subnet: a NAT gateway, a public address, or endpoints; where nothing is printed, the \
+             main route table of its VPC holds",
+            vec![routes],
+        )
+    });
+    let looks = [
         Remedy::look(
             "bootstrap: user data or nodeadm that fails is on the console, and in the logs",
             vec![console, session],
@@ -97,9 +103,9 @@ pub(in crate::diagnose) fn never_joined(group: &Group, id: &InstanceId) -> Vec<R
             "security groups: one of them must let it reach the cluster",
             std::iter::once(network).chain(own).collect(),
         ),
-        Remedy::look("the way out of its subnet: a NAT gateway, a public address, or endpoints", vec![routes]),
-        Remedy::fix("replace it, once that is mended", vec![terminate(id)], "none: it never served"),
-    ]
+    ];
+    let replace = Remedy::fix("replace it, once that is mended", vec![terminate(id)], "none: it never served");
+    looks.into_iter().chain(routes).chain([replace]).collect()
 }
 
 /// What its bootstrap said.

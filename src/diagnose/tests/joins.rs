@@ -75,12 +75,27 @@ fn a_hook_holds_a_termination_for_longer_than_a_drain_behind_it_takes() {
 }
 
 #[test]
-fn an_instance_without_a_node_is_told_after_a_minute_and_blocks_after_three() {
+fn an_instance_without_a_node_is_told_after_two_minutes_and_blocks_after_three() {
     let boots = |seconds| beside("InService", seconds).told(entries(&[ROLE])).told(auth_map(&[]));
-    assert_eq!(boots(30).found(), [] as [&str; 0]);
-    assert_eq!(boots(90).found(), ["INSTANCE-NEVER-JOINED instance/i-3 waits"]);
+    assert_eq!(boots(110).found(), [] as [&str; 0]);
+    assert_eq!(boots(130).found(), ["INSTANCE-NEVER-JOINED instance/i-3 waits"]);
     assert_eq!(boots(200).found(), ["INSTANCE-NEVER-JOINED instance/i-3 blocks"]);
     assert_eq!(boots(200).examine(&Subject::Group).unknown, []);
+}
+
+#[test]
+fn the_routes_of_its_own_subnet_are_looked_at() {
+    let subnet = |id: &str, zone: &str| Subnet { id: id.to_owned(), zone: zone.into(), free: 9, cidr: String::new() };
+    let subnets = Known::Is(Fact::Subnets(vec![subnet("subnet-0a", "a"), subnet("subnet-0b", "b")]));
+    let routes = |cluster: Cluster| {
+        let found = cluster.told(entries(&[ROLE])).told(auth_map(&[])).examine(&Subject::Group);
+        let lines =
+            found.findings[0].remedies.iter().flat_map(|remedy| &remedy.run).map(|command| line(command).to_owned());
+        lines.filter(|line| line.contains("route-tables")).collect::<Vec<_>>()
+    };
+    let [known] = &routes(beside("InService", 200).told((Ask::Subnets, subnets)))[..] else { panic!("one") };
+    assert!(known.contains("--filters Name=association.subnet-id,Values=subnet-0a --query"), "{known}");
+    assert_eq!(routes(beside("InService", 200)), [""; 0], "not those of the whole region");
 }
 
 #[test]
