@@ -139,7 +139,7 @@ fn network(scene: &Scene<'_>, node: &Node, verdicts: &mut Verdicts) -> Finding {
     };
     let used_up = !subnets.is_empty() && subnets.iter().all(|subnet| subnet.free == 0);
     if used_up || told.is_some() {
-        return no_addresses(node, &subnets, told);
+        return no_addresses(scene, node, &subnets, told);
     }
     let says = format!("the network of node/{} does not come up", node.name);
     let found = finding(Cause::NodeCni, node, says).remedies(remedy::nodes::cni(node, &pods));
@@ -172,9 +172,9 @@ fn words_about_addresses(scene: &Scene<'_>, pods: &[&Pod]) -> Option<(By, String
     })
 }
 
-fn no_addresses(node: &Node, subnets: &[&Subnet], told: Option<(By, String)>) -> Finding {
+fn no_addresses(scene: &Scene<'_>, node: &Node, subnets: &[&Subnet], told: Option<(By, String)>) -> Finding {
     let says = format!("node/{} gets no addresses for its pods", node.name);
-    let found = finding(Cause::NodeNoAddresses, node, says).remedies(remedy::nodes::no_addresses(subnets));
+    let found = finding(Cause::NodeNoAddresses, node, says).remedies(remedy::nodes::no_addresses(scene, subnets));
     let sure = match (&told, subnets.iter().all(|subnet| subnet.free == 0)) {
         (Some(_), true) => Sure::Certain,
         (Some(_), false) | (None, _) => Sure::Likely,
