@@ -12,7 +12,7 @@ use super::{
 use crate::{
     domain::{
         Ask, By, CannotTell, Cause, EXCLUDE_FROM_LOAD_BALANCERS, EksUpdate, Finding, Grade, Group, Held, Known, Lack,
-        Lifecycle, Node, NodeManagerRole, Nodegroup, NodegroupStatus, Object, PENDING_TAINT, Subject, Sure,
+        Lifecycle, Node, NodeManagerRole, Nodegroup, NodegroupStatus, Object, Subject, Sure,
     },
     plan::evidence,
 };
@@ -158,7 +158,7 @@ impl Left<'_, '_> {
     fn size(&self, unknown: &mut Vec<CannotTell>) -> Option<Finding> {
         let began = self.update.created_at?;
         // A run has its own extra nodes, and shrinks the group by itself.
-        if self.is_under_a_run() {
+        if eks_codes::is_under_a_run(self.scene, self.group) {
             return None;
         }
         let since = self.group.activities.iter().rev().filter(|activity| activity.started_at >= began);
@@ -194,7 +194,7 @@ impl Left<'_, '_> {
         let (goes_on, grade) = match self.scene.view.subject {
             Subject::BeforeUpgrade => ("; an upgrade goes on", Grade::Notes),
             Subject::Group | Subject::Run | Subject::Nodes(_) | Subject::Pod(_) | Subject::Update(_) => {
-                if self.is_under_a_run() {
+                if eks_codes::is_under_a_run(self.scene, self.group) {
                     ("; a run of mngup has begun to replace the old", Grade::Notes)
                 } else {
                     (", and nobody goes on", Grade::Blocks)
@@ -238,12 +238,6 @@ impl Left<'_, '_> {
                 }
             }
         }
-    }
-
-    /// Whether a run of ours is under way, or was left before its end: marks and taint of it are on nodes until then.
-    fn is_under_a_run(&self) -> bool {
-        let ours = |node: &Node| node.marks.run().is_some() || node.taints.contains(&PENDING_TAINT.taint());
-        self.scene.view.run.is_some() || self.members().any(ours)
     }
 
     fn object(&self) -> Object {

@@ -231,6 +231,7 @@ fn what_a_run_of_ours_has_begun_to_replace_is_not_left_by_eks() {
     cluster.see(Change::Node(Box::new(Node { marks, ..node("n1", None) })));
     let told = cluster.found();
     assert!(told.contains(&"EKS-MIXED-VERSIONS nodegroup/workers notes".to_owned()), "{told:#?}");
+    assert!(told.contains(&format!("EKS-ISSUE update/{ID} notes")), "it meets by itself what made EKS fail: {told:#?}");
     assert!(!told.iter().any(|line| line.contains("LEFT-SIZE")), "its surge is its own: {told:#?}");
 }
 
