@@ -3,7 +3,7 @@
 use super::nodes::terminate;
 use crate::{
     diagnose::targets::Goer,
-    domain::{Command, Group, Instance, InstanceId, LifecycleHook, Nodegroup, Remedy, quoted},
+    domain::{AccessMode, Command, Group, Instance, InstanceId, LifecycleHook, Nodegroup, Remedy, quoted},
 };
 
 pub(in crate::diagnose) fn hook_at_launch(group: &Group, id: &InstanceId, hooks: &[&LifecycleHook]) -> Vec<Remedy> {
@@ -50,11 +50,11 @@ fn complete<'a>(
     })
 }
 
-pub(in crate::diagnose) fn no_access(nodegroup: &Nodegroup, role: &str) -> Vec<Remedy> {
+pub(in crate::diagnose) fn no_access(nodegroup: &Nodegroup, role: &str, mode: AccessMode) -> Vec<Remedy> {
     let (cluster, role) = (quoted(nodegroup.cluster.as_str()), quoted(role));
     let windows = nodegroup.ami_type.as_deref().is_some_and(|ami| ami.starts_with("WINDOWS"));
     let kind = if windows { "EC2_WINDOWS" } else { "EC2_LINUX" };
-    let mode = format!("eks describe-cluster --name {cluster} --query cluster.accessConfig.authenticationMode");
+    let known = format!("eks describe-cluster --name {cluster} --query cluster.accessConfig.authenticationMode");
     let entries = format!("eks list-access-entries --cluster-name {cluster}");
     let listed = "-n kube-system get configmap/aws-auth -o jsonpath='{.data.mapRoles}'".to_owned();
     let create = format!("eks create-access-entry --cluster-name {cluster} --principal-arn {role} --type {kind}");
@@ -64,13 +64,17 @@ pub(in crate::diagnose) fn no_access(nodegroup: &Nodegroup, role: &str) -> Vec<R
         vec![Command::Aws(create)],
         "every instance with that role may join as a node",
     );
-    vec![
-        Remedy::look(
-            "which of the two lists counts, and what they say",
-            vec![Command::Aws(mode), Command::Aws(entries), Command::Kubectl(listed)],
-        ),
-        create.back(vec![Command::Aws(delete)]),
-    ]
+    let (known, entries, listed) = (Command::Aws(known), Command::Aws(entries), Command::Kubectl(listed));
+    match mode {
+        AccessMode::Both | AccessMode::Entries => vec![
+            Remedy::look("which of the two lists counts, and what they say", vec![known, entries, listed]),
+            create.back(vec![Command::Aws(delete)]),
+        ],
+        // EKS refuses entries there, and the map is a text that only a person can add to.
+        AccessMode::Map => {
+            vec![Remedy::look("what aws-auth says; the role is added to it by hand", vec![known, listed])]
+        }
+    }
 }
 
 pub(in crate::diagnose) fn never_joined(group: &Group, id: &InstanceId, subnets: &[&str]) -> Vec<Remedy> {
