@@ -6,6 +6,7 @@ use super::{
     Rule, Verdicts,
     eks_codes::{self, Meaning, Said},
     remedy::eks as remedy,
+    resizes,
     scene::Scene,
 };
 use crate::{
@@ -49,7 +50,7 @@ fn find(scene: &Scene<'_>, verdicts: &mut Verdicts) {
         verdicts.found.extend(says(scene, group, nodegroup, &said, &mut verdicts.unknown));
     }
     match eks_codes::update(scene) {
-        Known::Is(Some(update)) if has_failed(update) && nodegroup.status != NodegroupStatus::Updating => {
+        Known::Is(Some(update)) if leaves(update) && nodegroup.status != NodegroupStatus::Updating => {
             let left = Left { scene, group, nodegroup, update };
             verdicts.found.extend(left.cordoned());
             verdicts.found.extend(left.size(&mut verdicts.unknown));
@@ -70,8 +71,9 @@ fn is_about_the_group(scene: &Scene<'_>) -> bool {
     }
 }
 
-fn has_failed(update: &EksUpdate) -> bool {
-    matches!(update.status.as_str(), "Failed" | "Cancelled")
+/// Only an update of the version cordons nodes and enlarges the group; one of the sizes sets what was asked for.
+fn leaves(update: &EksUpdate) -> bool {
+    matches!(update.status.as_str(), "Failed" | "Cancelled") && update.kind == "VersionUpdate"
 }
 
 /// One thing that EKS says, where no other family tells it.
@@ -146,7 +148,8 @@ impl Left<'_, '_> {
         let why =
             format!("{cordoned} unschedulable, {excluded} out of load balancers, and no run of mngup marked them");
         // New ones stay as they are whoever replaces the old, and use up the nodes that may be out.
-        let grade = if nodes.iter().all(|node| self.is_old(node)) { self.of_the_past() } else { Grade::Blocks };
+        let to_go = nodes.iter().all(|node| self.is_old(node));
+        let grade = if to_go || eks_codes::is_done(self.group) { self.of_the_past() } else { Grade::Blocks };
         let finding = self.finding(Cause::EksLeftCordoned, says, By::Status, why).graded(grade).sure(Sure::Likely);
         let mut finding = finding.remedies(remedy::left_cordoned(&nodes));
         finding.holds = Held { nodes: names().collect(), ..Held::default() };
@@ -156,10 +159,13 @@ impl Left<'_, '_> {
     /// A group that is larger than before the update began.
     fn size(&self, unknown: &mut Vec<CannotTell>) -> Option<Finding> {
         let began = self.update.created_at?;
+        // A run has its own extra nodes, and shrinks the group by itself.
+        if eks_codes::is_under_a_run(self.scene, self.group) {
+            return None;
+        }
         let since = self.group.activities.iter().rev().filter(|activity| activity.started_at >= began);
-        let former = since.into_iter().find_map(|activity| former_size(&activity.cause));
-        let desired = self.group.size.desired;
-        let Some(former) = former else {
+        let causes: Vec<_> = since.map(|activity| (activity.started_at, activity.cause.as_str())).collect();
+        let Some(raised) = resizes::raised_by_an_update(began, &causes) else {
             let reaches_back = self.group.activities.last().is_some_and(|oldest| oldest.started_at < began);
             if !reaches_back && self.scene.since(began) > super::limits::ACTIVITIES_KNOWN {
                 let lacking = Lack::NotOffered("the group's activities of that time are not read".to_owned());
@@ -167,11 +173,14 @@ impl Left<'_, '_> {
             }
             return None;
         };
-        if former >= desired {
+        let desired = self.group.size.desired;
+        // One that is larger still was enlarged by somebody who needs it so.
+        if desired <= raised.from || desired > raised.to {
             return None;
         }
+        let former = raised.from;
         let says = format!("{} is larger than before the update: {desired} instead of {former}", self.object());
-        let why = format!("the group's activities tell of {former} when the update began; it wants {desired} now");
+        let why = format!("the update made the group want {} instead of {former}; it wants {desired} now", raised.to);
         let finding = self.finding(Cause::EksLeftSize, says, By::Activity, why).graded(self.of_the_past());
         let finding = finding.sure(Sure::Likely);
         let old: Vec<&Node> = self.members().filter(|node| self.is_old(node)).collect();
@@ -184,12 +193,17 @@ impl Left<'_, '_> {
         if old.is_empty() || new.is_empty() {
             return None;
         }
-        let says = match self.scene.view.subject {
-            Subject::BeforeUpgrade => format!("{} has nodes of both versions; an upgrade goes on", self.object()),
+        let (goes_on, grade) = match self.scene.view.subject {
+            Subject::BeforeUpgrade => ("; an upgrade goes on", Grade::Notes),
             Subject::Group | Subject::Run | Subject::Nodes(_) | Subject::Pod(_) | Subject::Update(_) => {
-                format!("{} has nodes of both versions, and nobody goes on", self.object())
+                if eks_codes::is_under_a_run(self.scene, self.group) {
+                    ("; a run of mngup has begun to replace the old", Grade::Notes)
+                } else {
+                    (", and nobody goes on", Grade::Blocks)
+                }
             }
         };
+        let says = format!("{} has nodes of both versions{goes_on}", self.object());
         let kubelets = |nodes: &[&Node]| {
             let mut known: Vec<_> = nodes.iter().map(|node| node.kubelet_version.as_str()).collect();
             known.sort_unstable();
@@ -203,7 +217,7 @@ impl Left<'_, '_> {
             new.len(),
             kubelets(&new)
         );
-        let mut finding = self.finding(Cause::EksMixedVersions, says, By::Status, why).graded(self.of_the_past());
+        let mut finding = self.finding(Cause::EksMixedVersions, says, By::Status, why).graded(grade);
         finding.holds = Held { nodes: old.iter().map(|node| node.name.clone()).collect(), ..Held::default() };
         Some(finding.remedies(remedy::mixed_versions()))
     }
@@ -213,11 +227,18 @@ impl Left<'_, '_> {
         Finding::new(cause, self.object(), says).by(by, why).by(By::Eks, update).since(self.update.created_at)
     }
 
-    /// What is left of the past is no obstacle to an upgrade that is to come, which replaces what is old.
+    /// What is left of the past is no obstacle to an upgrade that is to come, which replaces what is old, nor to anybody
+    /// once all is replaced.
     fn of_the_past(&self) -> Grade {
         match self.scene.view.subject {
             Subject::BeforeUpgrade => Grade::Notes,
-            Subject::Group | Subject::Run | Subject::Nodes(_) | Subject::Pod(_) | Subject::Update(_) => Grade::Blocks,
+            Subject::Group | Subject::Run | Subject::Nodes(_) | Subject::Pod(_) | Subject::Update(_) => {
+                if eks_codes::is_done(self.group) {
+                    Grade::Notes
+                } else {
+                    Grade::Blocks
+                }
+            }
         }
     }
 
@@ -247,16 +268,6 @@ impl Left<'_, '_> {
 
 fn is_excluded(node: &Node) -> bool {
     node.labels.contains_key(EXCLUDE_FROM_LOAD_BALANCERS)
-}
-
-/// The size before, as a scaling activity tells: "… changing the desired capacity from 3 to 7", "… increasing the capacity
-/// from 3 to 4".
-fn former_size(cause: &str) -> Option<u32> {
-    let told = ["changing the desired capacity from ", "increasing the capacity from "];
-    let behind = told.iter().find_map(|words| cause.split(words).nth(1))?;
-    let (from, rest) = behind.split_once(" to ")?;
-    let to: u32 = rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok()?;
-    from.parse().ok().filter(|from| *from < to)
 }
 
 fn count(number: usize, noun: &str) -> String {

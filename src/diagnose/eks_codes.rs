@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 
 use super::scene::Scene;
-use crate::domain::{Ask, Cause, EksUpdate, Grade, Known, Object, Refusal, Subject};
+use crate::{
+    domain::{Ask, Cause, EksUpdate, Grade, Group, Known, Node, Object, PENDING_TAINT, Refusal, Subject},
+    plan::evidence,
+};
 
 /// What a code means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,8 +111,15 @@ pub(super) fn said<'a>(scene: &Scene<'a>) -> Vec<Said<'a>> {
         Said { update: None, code, message, resources, meaning, grade: grade(scene, meaning), since: None }
     });
     // An upgrade that is to come goes its own way: what made the update fail it meets by itself, if it is still there.
+    // So does one that is under way. Of the whole group a failure is history once all is replaced; who asks about the
+    // update itself asks why it failed.
     let of_errors = match scene.view.subject {
         Subject::BeforeUpgrade => Grade::Notes,
+        Subject::Group
+            if scene.view.snapshot.group().is_some_and(|group| is_done(group) || is_under_a_run(scene, group)) =>
+        {
+            Grade::Notes
+        }
         Subject::Group | Subject::Run | Subject::Nodes(_) | Subject::Pod(_) | Subject::Update(_) => Grade::Blocks,
     };
     let errors = update(scene).known().flatten().into_iter().flat_map(|update| {
@@ -131,6 +141,18 @@ pub(super) fn update<'a>(scene: &Scene<'a>) -> Known<Option<&'a EksUpdate>> {
         Subject::Group | Subject::BeforeUpgrade if managed => scene.ask(&Ask::update(None)).map(Option::as_ref),
         Subject::Group | Subject::BeforeUpgrade | Subject::Run | Subject::Nodes(_) | Subject::Pod(_) => Known::Is(None),
     }
+}
+
+/// Whether there is nothing left to replace: no member is old, and none is missing.
+pub(super) fn is_done(group: &Group) -> bool {
+    group.missing() == 0 && group.instances.values().all(|instance| evidence(instance, group).is_none())
+}
+
+/// Whether a run of ours is under way, or was left before its end: marks and taint of it are on nodes until then.
+pub(super) fn is_under_a_run(scene: &Scene<'_>, group: &Group) -> bool {
+    let ours = |node: &Node| node.marks.run().is_some() || node.taints.contains(&PENDING_TAINT.taint());
+    let nodes = group.instances.keys().filter_map(|id| scene.view.snapshot.node_of(id));
+    scene.view.run.is_some() || nodes.into_iter().any(ours)
 }
 
 /// EKS keeps an issue until it looks again, which for a failed launch is when one succeeds: where the group has all of its

@@ -6,8 +6,8 @@ use super::{
     targets::{Comer, Goer},
 };
 use crate::domain::{
-    Ask, By, CannotTell, Cause, Finding, Grade, Group, Instance, Known, Lack, Lifecycle, LifecycleHook, Member,
-    Nodegroup, Object, Sure,
+    AccessEntries, AccessMode, Ask, By, CannotTell, Cause, Finding, Grade, Group, Instance, Known, Lack, Lifecycle,
+    LifecycleHook, Member, Nodegroup, Object, Sure,
 };
 
 pub(super) const RULE: Rule = Rule {
@@ -119,14 +119,17 @@ fn not_joined(scene: &Scene<'_>, group: &Group, comer: &Comer<'_>, verdicts: &mu
     }
     let instance = comer.instance;
     let object = Object::Instance(instance.id.clone());
+    // A role that nobody lets in is told at once; of what else may be in the way time is the only sign.
+    let late = waited >= limits::JOINS_LATE;
     let found = match access(scene, group.nodegroup.as_ref()) {
-        Access::Refused(nodegroup, role) => {
+        Access::Given(_) | Access::Unknown(_) if !late => return None,
+        Access::Refused { nodegroup, role, mode } => {
             let says = format!("the cluster does not know the IAM role of instance/{}", instance.id);
             about(Cause::JoinNoAccess, instance, says)
-                .by(By::Absence, format!("{role} is neither among the access entries nor in configmap/aws-auth"))
+                .by(By::Absence, not_listed(role, mode))
                 .by(By::Absence, "it is in service, and no Node names it")
                 .sure(Sure::Likely)
-                .remedies(remedy::joins::no_access(nodegroup, role))
+                .remedies(remedy::joins::no_access(nodegroup, role, mode))
         }
         Access::Given(how) => never_joined(scene, group, comer).by(By::Status, how),
         Access::Unknown(lacking) => {
@@ -140,7 +143,7 @@ fn not_joined(scene: &Scene<'_>, group: &Group, comer: &Comer<'_>, verdicts: &mu
 /// Whether the nodes of the group may log in.
 enum Access<'a> {
     Given(String),
-    Refused(&'a Nodegroup, &'a str),
+    Refused { nodegroup: &'a Nodegroup, role: &'a str, mode: AccessMode },
     Unknown(Lack),
 }
 
@@ -150,19 +153,34 @@ fn access<'a>(scene: &Scene<'_>, nodegroup: Option<&'a Nodegroup>) -> Access<'a>
     };
     let entries = scene.ask(&Ask::access_entries());
     let listed = scene.ask(&Ask::auth_map());
-    if let Known::Is(entries) = entries
-        && entries.iter().any(|entry| entry == role)
-    {
-        return Access::Given(format!("{role} has an access entry"));
-    }
-    if let Known::Is(Some(roles)) = listed
-        && roles.iter().any(|listed| listed == &without_path(role))
-    {
-        return Access::Given(format!("{role} is in configmap/aws-auth"));
-    }
+    let has_entry = |entries: &AccessEntries| entries.principals.iter().any(|entry| entry == role);
+    let in_map = matches!(&listed, Known::Is(Some(roles)) if roles.contains(&without_path(role)));
+    let by_map = || Access::Given(format!("{role} is in configmap/aws-auth"));
     match (entries, listed) {
-        (Known::Is(_), Known::Is(_)) => Access::Refused(nodegroup, role),
-        (Known::Unknown(lack), _) | (Known::Is(_), Known::Unknown(lack)) => Access::Unknown(lack),
+        (Known::Is(entries), _) if entries.mode != AccessMode::Map && has_entry(entries) => {
+            Access::Given(format!("{role} has an access entry"))
+        }
+        (Known::Is(entries), _) if entries.mode != AccessMode::Entries && in_map => by_map(),
+        (Known::Is(entries), Known::Is(_)) => Access::Refused { nodegroup, role, mode: entries.mode },
+        (Known::Is(entries), Known::Unknown(lack)) => match entries.mode {
+            AccessMode::Entries => Access::Refused { nodegroup, role, mode: entries.mode },
+            AccessMode::Map | AccessMode::Both => Access::Unknown(lack),
+        },
+        (Known::Unknown(_), _) if in_map => by_map(),
+        (Known::Unknown(lack), _) => Access::Unknown(lack),
+    }
+}
+
+/// Where the role would have to stand.
+fn not_listed(role: &str, mode: AccessMode) -> String {
+    match mode {
+        AccessMode::Both => format!("{role} is neither among the access entries nor in configmap/aws-auth"),
+        AccessMode::Entries => {
+            format!("{role} is not among the access entries, and the cluster goes by them alone (mode API)")
+        }
+        AccessMode::Map => {
+            format!("{role} is not in configmap/aws-auth, and the cluster goes by it alone (mode CONFIG_MAP)")
+        }
     }
 }
 
@@ -184,7 +202,13 @@ fn never_joined(scene: &Scene<'_>, group: &Group, comer: &Comer<'_>) -> Finding 
         .by(By::Absence, format!("it is in service in {}, and no Node {whose} has it as its providerID", instance.zone))
         .sure(Sure::Possible)
         .graded(from(scene.since(comer.since) >= patience))
-        .remedies(remedy::joins::never_joined(group, &instance.id))
+        .remedies(remedy::joins::never_joined(group, &instance.id, &near(scene, instance)))
+}
+
+/// The group's subnets in the zone of an instance: it is in one of them.
+fn near<'a>(scene: &Scene<'a>, instance: &Instance) -> Vec<&'a str> {
+    let subnets = scene.ask(&Ask::subnets()).known().map(Vec::as_slice).unwrap_or_default();
+    subnets.iter().filter(|subnet| subnet.zone == instance.zone).map(|subnet| subnet.id.as_str()).collect()
 }
 
 /// A newcomer that would have to be replaced again.

@@ -110,22 +110,47 @@ fn fails_by(scene: &Scene<'_>, group: &Group, cause: Cause, activities: &[&Scali
         .graded(if long && tried_since { Grade::Blocks } else { Grade::Waits })
         .sure(how_sure(cause))
         .since(began);
-    let mut quoted: Vec<(&str, &ScalingActivity)> = Vec::new();
-    for activity in activities {
-        if !quoted.iter().any(|(text, _)| *text == words(activity)) {
-            quoted.push((words(activity), activity));
-        }
-    }
-    for (text, activity) in quoted.into_iter().take(QUOTED) {
-        finding = finding.by(By::Activity, format!("{text}{}", place(activity)));
+    for words in said(group, activities).into_iter().take(QUOTED) {
+        finding = finding.by(By::Activity, words);
     }
     if cause == Cause::LaunchNoAddresses {
         finding = with_free_addresses(scene, finding);
     }
-    finding.remedies(remedy::of(cause, group, activities))
+    finding.remedies(remedy::of(scene, cause, group, activities))
 }
 
-/// So many different texts of one cause are enough: they differ in zone and type.
+/// What they say, each text once with all places of which it was said, the newest first: EC2 names subnet and zone in it,
+/// and Auto Scaling tries all of them in turn.
+fn said(group: &Group, activities: &[&ScalingActivity]) -> Vec<String> {
+    let mut texts: Vec<(String, &str, Vec<String>)> = Vec::new();
+    for activity in activities {
+        let (shape, place) = (shape(group, words(activity)), place(activity));
+        match texts.iter_mut().find(|(known, ..)| *known == shape) {
+            Some((.., places)) if place.is_empty() || places.contains(&place) => {}
+            Some((.., places)) => places.push(place),
+            None => texts.push((
+                shape,
+                words(activity),
+                Some(place).filter(|place| !place.is_empty()).into_iter().collect(),
+            )),
+        }
+    }
+    let text = |(_, text, places): &(String, &str, Vec<String>)| match places.as_slice() {
+        [] => (*text).to_owned(),
+        [place] => format!("{text} ({place})"),
+        [place, others @ ..] => format!("{text} ({place}; also {})", others.join("; ")),
+    };
+    texts.iter().map(text).collect()
+}
+
+/// A text without the words that say where.
+fn shape(group: &Group, text: &str) -> String {
+    let names_a_place =
+        |word: &&str| word.contains("subnet-") || group.zones.iter().any(|zone| word.contains(zone.as_str()));
+    text.split_whitespace().filter(|word| !names_a_place(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// So many different texts of one cause are enough: they differ in type.
 const QUOTED: usize = 3;
 
 /// A group that has not tried again since an instance went may well succeed when it does.
@@ -162,11 +187,11 @@ fn words(activity: &ScalingActivity) -> &str {
     activity.message.as_deref().unwrap_or(&activity.description)
 }
 
-/// ` (zone eu-west-1a, subnet-0a1b)`
+/// `zone eu-west-1a, subnet-0a1b`
 fn place(activity: &ScalingActivity) -> String {
     let zone = activity.zone.as_ref().map(|zone| format!("zone {zone}"));
     let known: Vec<_> = zone.into_iter().chain(activity.subnet.clone()).collect();
-    if known.is_empty() { String::new() } else { format!(" ({})", known.join(", ")) }
+    known.join(", ")
 }
 
 /// How many addresses each subnet has left: the text names one of them only. Without the right to see it the text is enough.
@@ -253,7 +278,7 @@ pub(super) fn lacks_room(pod: &Pod) -> bool {
 }
 
 /// Health issues of the node group and errors of its update that say why it cannot launch.
-fn told_by_eks<'a>(scene: &Scene<'a>, group: &'a Group) -> impl Iterator<Item = Finding> + use<'a> {
+fn told_by_eks(scene: &Scene<'_>, group: &Group) -> impl Iterator<Item = Finding> {
     let told = eks_codes::said(scene).into_iter();
     told.filter_map(move |said| {
         let Meaning::Cause(cause) = said.meaning else { return None };
@@ -261,7 +286,7 @@ fn told_by_eks<'a>(scene: &Scene<'a>, group: &'a Group) -> impl Iterator<Item = 
         ours.then(|| {
             let says = format!("asg/{} cannot launch an instance, says EKS", group.asg);
             let finding = Finding::new(cause, asg(group), says).graded(said.grade).by(By::Eks, said.words());
-            finding.since(said.since).remedies(remedy::of(cause, group, &[]))
+            finding.since(said.since).remedies(remedy::of(scene, cause, group, &[]))
         })
     })
 }

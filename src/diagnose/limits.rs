@@ -85,6 +85,10 @@ pub const NODE_OUTLIVES: Duration = Duration::from_mins(1);
 /// From an instance in service to its Node, as a matter of course: boot and bootstrap of a Linux AMI.
 pub const JOINS: Duration = Duration::from_mins(1);
 
+/// Boot, bootstrap and user data of one's own take up to two minutes; a node that comes within them is no news, and every
+/// healthy run has such.
+pub const JOINS_LATE: Duration = Duration::from_mins(2);
+
 /// What no Linux node needs to join; it leaves twelve of the fifteen minutes that a replacement is given.
 pub const NEVER_JOINED: Duration = Duration::from_mins(3);
 
@@ -130,3 +134,7 @@ pub const LAUNCH_SILENT: Duration = Duration::from_secs(45);
 
 /// Scaling activities are read for the last hours only: what happened before is not seen in them.
 pub const ACTIVITIES_KNOWN: Duration = Duration::from_hours(6);
+
+/// EKS enlarges a group as soon as it has made the new template version, minutes after an update began; whoever changes
+/// its sizes later is somebody else.
+pub const EKS_ENLARGES: Duration = Duration::from_mins(15);

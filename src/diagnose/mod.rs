@@ -26,6 +26,7 @@ mod rank;
 mod refused;
 mod remedy;
 mod requests;
+mod resizes;
 mod scene;
 mod scheduler_words;
 mod targets;

@@ -314,6 +314,25 @@ fn deployment(change: impl FnOnce(&mut Workload)) -> Answer {
     (Ask::Workload { namespace: "shop".to_owned(), owner }, Known::Is(Fact::Workload(Some(known))))
 }
 
+/// The VPC CNI's `DaemonSet`, behind a sidecar, which has one of its two settings already.
+fn network_agent() -> Answer {
+    let owner = Owner { kind: "DaemonSet".to_owned(), name: "aws-node".to_owned() };
+    let env = serde_json::json!([{ "name": "WARM_IP_TARGET", "value": "5" }]);
+    let containers = serde_json::json!([{ "name": "aws-eks-nodeagent" }, { "name": "aws-node", "env": env }]);
+    let (_, mut known) = deployment(|known| known.template = serde_json::json!({ "containers": containers }));
+    if let Known::Is(Fact::Workload(Some(known))) = &mut known {
+        known.replicas = None;
+    }
+    (Ask::Workload { namespace: "kube-system".to_owned(), owner }, known)
+}
+
+/// How it is told to keep fewer addresses, and what takes that back.
+fn fewer_spares() -> (Command, Command) {
+    let set =
+        |values: &str| Command::Kubectl(format!("-n kube-system set env daemonset/aws-node -c aws-node {values}"));
+    (set("WARM_IP_TARGET=2 MINIMUM_IP_TARGET=10"), set("WARM_IP_TARGET=5 MINIMUM_IP_TARGET-"))
+}
+
 fn event(reason: &str, message: &str) -> KubeEvent {
     KubeEvent {
         reason: reason.to_owned(),

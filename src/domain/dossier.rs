@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Attachment, Claim, ClusterNode, EksUpdate, Known, KubeEvent, Lack, LifecycleHook, Namespace, NodeManagerRole,
-    NodeName, NodegroupName, Object, Owner, PdbRef, Pod, PodRef, Quota, Refusal, Subnet, Webhook, Workload, elapsed,
+    AccessEntries, Attachment, Claim, ClusterNode, EksUpdate, Known, KubeEvent, Lack, LifecycleHook, Namespace,
+    NodeManagerRole, NodeName, NodegroupName, Object, Owner, PdbRef, Pod, PodRef, Quota, Refusal, Subnet, Webhook,
+    Workload, elapsed,
 };
 
 /// Something that a diagnosis has to know and that no list brings: asked only about what matters to it.
@@ -131,8 +132,8 @@ pub enum Fact {
     Updates(Vec<EksUpdate>),
     /// To [`Ask::UpdateElsewhere`]; none when none has it.
     Nodegroup(Option<NodegroupName>),
-    /// To [`Ask::AccessEntries`]: ARNs.
-    AccessEntries(Vec<String>),
+    /// To [`Ask::AccessEntries`].
+    AccessEntries(AccessEntries),
 }
 
 /// What was asked, and the answer or why there is none.
@@ -330,8 +331,8 @@ queries! {
     updates() -> Vec<EksUpdate> = Self::Updates => Updates;
     /// Which other node group of the cluster has this update.
     update_elsewhere(id: &str) -> Option<NodegroupName> = Self::UpdateElsewhere(id.to_owned()) => Nodegroup;
-    /// The principals with an access entry.
-    access_entries() -> Vec<String> = Self::AccessEntries => AccessEntries;
+    /// The principals with an access entry, and whether that counts.
+    access_entries() -> AccessEntries = Self::AccessEntries => AccessEntries;
 }
 
 #[cfg(test)]

@@ -223,3 +223,24 @@ pub struct UpdateError {
     /// What it happened to: node names, instance ids.
     pub resources: Vec<String>,
 }
+
+/// Who has an access entry of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessEntries {
+    /// Whether the cluster goes by them.
+    pub mode: AccessMode,
+    /// Principals, by ARN.
+    pub principals: Vec<String>,
+}
+
+/// `accessConfig.authenticationMode`: by which lists a cluster lets a role in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccessMode {
+    /// `API`: access entries alone.
+    Entries,
+    /// `CONFIG_MAP`: `aws-auth` alone.
+    Map,
+    /// `API_AND_CONFIG_MAP`, or one that is not told.
+    Both,
+}

@@ -152,7 +152,7 @@ pub struct Remedy {
     pub what: String,
     /// Whether it changes anything.
     pub kind: RemedyKind,
-    /// The commands.
+    /// The commands; those of a [`RemedyKind::Fix`] one after the other, each only if the one before ended well.
     pub run: Vec<Command>,
     /// Commands that take them back, once the pods have moved.
     #[serde(default)]

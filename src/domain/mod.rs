@@ -32,8 +32,8 @@ pub use budget::{Pdb, PdbRule, PdbStatus, UnhealthyPolicy};
 pub use cause::{Cause, Family, Stand};
 pub use dossier::{Answer, Ask, Dossier, Fact, Oracle, Query};
 pub use facts::{
-    Attachment, Claim, ClusterNode, EksUpdate, KubeEvent, LifecycleHook, Namespace, NodeManagerRole, Quota, Strategy,
-    Subnet, UpdateError, Webhook, Workload,
+    AccessEntries, AccessMode, Attachment, Claim, ClusterNode, EksUpdate, KubeEvent, LifecycleHook, Namespace,
+    NodeManagerRole, Quota, Strategy, Subnet, UpdateError, Webhook, Workload,
 };
 pub use finding::{
     Branch, By, CannotTell, Command, Diagnosis, Finding, Grade, Held, Lacking, Proof, Remedy, RemedyKind, Subject, Sure,

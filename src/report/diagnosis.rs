@@ -98,13 +98,25 @@ impl Findings<'_> {
             "" => remedy.what.clone(),
             risk => format!("{}; risk: {risk}", remedy.what),
         };
-        step::said(&words, self.room()).into_iter().chain(self.commands_of(&remedy.run)).collect()
+        let commands = match remedy.kind {
+            RemedyKind::Fix => self.in_turn(&remedy.run),
+            RemedyKind::Look | RemedyKind::Wait => self.commands_of(&remedy.run),
+        };
+        step::said(&words, self.room()).into_iter().chain(commands).collect()
     }
 
     /// What takes it back, and when: pasted with the rest at once it would put the block back.
     fn back(&self, remedy: &Remedy) -> Vec<String> {
         let when = (!remedy.back.is_empty()).then(|| "# puts it back, once the pods have moved:".to_owned());
         when.into_iter().chain(self.commands_of(&remedy.back)).collect()
+    }
+
+    /// Pasted at once, what ends or deletes something must not run where what comes before it failed.
+    fn in_turn(&self, commands: &[Command]) -> Vec<String> {
+        let mut lines = self.commands_of(commands);
+        let last = lines.len().saturating_sub(1);
+        lines.iter_mut().take(last).for_each(|line| line.push_str(" &&"));
+        lines
     }
 
     fn commands_of(&self, commands: &[Command]) -> Vec<String> {
@@ -282,4 +294,22 @@ fn names_of(diagnosis: &Diagnosis) -> Names {
         }
     }
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixtures;
+
+    #[test]
+    fn commands_of_a_fix_run_only_where_those_before_them_ended_well() {
+        let mut diagnosis = fixtures::diagnosis();
+        let commands = || vec![Command::Kubectl("drain n1".to_owned()), Command::Aws("ec2 terminate".to_owned())];
+        let fix = Remedy::fix("replace it", commands(), "").back(commands());
+        diagnosis.findings[0].remedies = vec![Remedy::look("what is there", commands()), fix];
+        let lines = screen(&diagnosis, "nodegroup/apps", &Commands::new(Vec::new()), Some(80));
+        let printed: Vec<_> = lines.iter().map(|line| line.trim()).filter(|line| line.contains("n1")).collect();
+        assert_eq!(printed, ["kubectl drain n1", "kubectl drain n1 &&", "kubectl drain n1"]);
+        assert!(!lines.iter().any(|line| line.ends_with("terminate &&")), "{lines:#?}");
+    }
 }

@@ -10,8 +10,8 @@ use mngup::{
     adapters::aws::AwsCloud,
     diagnose::{Memory, View, examine},
     domain::{
-        Answer, Ask, Cause, Change, Diagnosis, Dossier, EksUpdate, Fact, Known, Lack, LifecycleHook, NodegroupName,
-        Policy, Snapshot, Subject,
+        AccessEntries, AccessMode, Answer, Ask, Cause, Change, Diagnosis, Dossier, EksUpdate, Fact, Known, Lack,
+        LifecycleHook, NodegroupName, Policy, Snapshot, Subject,
     },
     ports::Cloud,
     sim::asg::FailureReason,
@@ -54,7 +54,8 @@ async fn hooks_subnets_and_access_entries_are_read() {
     let ids = zones.map(|zone| format!("subnet-0{zone}"));
     assert_eq!(told, [(ids[0].as_str(), zones[0], 3), (&ids[1], zones[1], 3), (&ids[2], zones[2], 3)]);
     let entries = look(&cloud, Ask::AccessEntries).await;
-    assert_eq!(entries, Known::Is(Fact::AccessEntries(vec!["arn:aws:iam::111122223333:role/node".into()])));
+    let principals = vec!["arn:aws:iam::111122223333:role/node".into()];
+    assert_eq!(entries, Known::Is(Fact::AccessEntries(AccessEntries { mode: AccessMode::Both, principals })));
 }
 
 #[tokio::test]
@@ -88,6 +89,20 @@ async fn the_newest_update_that_failed_is_found_and_one_of_another_group_is_told
     // What went wrong was done again since, and went well.
     server.has_updated("workers", "Successful", hours(1), Vec::new());
     assert_eq!(latest().await, None);
+}
+
+#[tokio::test]
+async fn by_which_lists_a_cluster_goes_is_read_and_entries_only_where_they_count() {
+    let node = || vec!["arn:aws:iam::111122223333:role/node".to_owned()];
+    for (said, mode, principals) in [
+        ("API", AccessMode::Entries, node()),
+        ("API_AND_CONFIG_MAP", AccessMode::Both, node()),
+        ("CONFIG_MAP", AccessMode::Map, Vec::new()),
+    ] {
+        let server = AwsServer::start(World { authentication_mode: Some(said), ..World::default() });
+        let entries = look(&workers(&server).await, Ask::AccessEntries).await;
+        assert_eq!(entries, Known::Is(Fact::AccessEntries(AccessEntries { mode, principals })), "{said}");
+    }
 }
 
 #[tokio::test]

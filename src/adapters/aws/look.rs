@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_eks::types::{ErrorCode, Update, UpdateParamType, UpdateStatus, UpdateType};
+use aws_sdk_eks::types::{AuthenticationMode, ErrorCode, Update, UpdateParamType, UpdateStatus, UpdateType};
 use futures::{StreamExt, stream};
 
 use super::{actions, cloud::AwsCloud, ec2::SubnetIds, group, parse::moment, redact};
 use crate::{
-    domain::{Answer, Ask, EksUpdate, Fact, Known, Lack, LifecycleHook, NodegroupName, Subnet, UpdateError},
+    domain::{
+        AccessEntries, AccessMode, Answer, Ask, EksUpdate, Fact, Known, Lack, LifecycleHook, NodegroupName, Subnet,
+        UpdateError,
+    },
     ports::PortError,
 };
 
@@ -101,7 +104,32 @@ async fn subnets(cloud: &AwsCloud) -> Result<Vec<Subnet>, PortError> {
     cloud.session.ec2().subnets(&SubnetIds(ids)).await
 }
 
-async fn access_entries(cloud: &AwsCloud) -> Result<Vec<String>, PortError> {
+/// A cluster that goes by `aws-auth` alone refuses to list entries, and has none that count.
+async fn access_entries(cloud: &AwsCloud) -> Result<AccessEntries, PortError> {
+    let mode = access_mode(cloud).await?;
+    let principals = match mode {
+        AccessMode::Entries | AccessMode::Both => principals(cloud).await?,
+        AccessMode::Map => Vec::new(),
+    };
+    Ok(AccessEntries { mode, principals })
+}
+
+async fn access_mode(cloud: &AwsCloud) -> Result<AccessMode, PortError> {
+    let object = format!("cluster/{}", cloud.cluster);
+    let request = cloud.session.eks().describe_cluster().name(cloud.cluster.as_str());
+    let answer = request
+        .send()
+        .await
+        .map_err(|error| cloud.session.failed(actions::DESCRIBE_CLUSTER, &object, &error).into_port())?;
+    let config = answer.cluster().and_then(|cluster| cluster.access_config());
+    Ok(match config.and_then(|config| config.authentication_mode()) {
+        Some(AuthenticationMode::Api) => AccessMode::Entries,
+        Some(AuthenticationMode::ConfigMap) => AccessMode::Map,
+        Some(_) | None => AccessMode::Both,
+    })
+}
+
+async fn principals(cloud: &AwsCloud) -> Result<Vec<String>, PortError> {
     let request = cloud.session.eks().list_access_entries().cluster_name(cloud.cluster.as_str());
     let mut pages = request.into_paginator().items().send();
     let mut arns = Vec::new();

@@ -69,7 +69,7 @@ fn no_sandbox(scene: &Scene<'_>, pod: &Pod, event: &KubeEvent) -> Finding {
     let found = near.iter().fold(found, |found, subnet| {
         found.by(By::Status, format!("{} in {} has {} free addresses", subnet.id, subnet.zone, subnet.free))
     });
-    found.remedies(ways::no_address(scene, &near))
+    found.remedies(ways::no_address(scene, pod, &near))
 }
 
 /// The init container that it waits for; a sidecar that is to stay runs before it, and others after.

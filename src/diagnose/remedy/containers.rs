@@ -8,7 +8,7 @@ use crate::{
         containers::Registry,
         scene::{Scene, behind},
     },
-    domain::{Ask, Command, Container, Object, Owner, Pod, Quantity, Remedy, Subnet, Workload},
+    domain::{Ask, Command, Container, InstanceId, Known, Object, Owner, Pod, Quantity, Remedy, Subnet, Workload},
 };
 
 pub(in crate::diagnose) fn crash_loop(scene: &Scene<'_>, pod: &Pod, container: &Container) -> Vec<Remedy> {
@@ -131,22 +131,33 @@ pub(in crate::diagnose) fn sandbox(pod: &Pod) -> Vec<Remedy> {
 }
 
 /// What each node keeps in reserve is the first to go: aws-node takes more addresses than its pods have.
-pub(in crate::diagnose) fn no_address(scene: &Scene<'_>, subnets: &[&Subnet]) -> Vec<Remedy> {
+pub(in crate::diagnose) fn no_address(scene: &Scene<'_>, pod: &Pod, subnets: &[&Subnet]) -> Vec<Remedy> {
     let wait = Remedy::wait("old nodes give their addresses back as they go");
     let ids: Vec<_> = subnets.iter().map(|subnet| subnet.id.as_str()).collect();
     let query = "--query 'Subnets[].[SubnetId,AvailabilityZone,AvailableIpAddressCount]' --output text";
     let free =
         (!ids.is_empty()).then(|| Command::Aws(format!("ec2 describe-subnets --subnet-ids {} {query}", ids.join(" "))));
-    let logs = kubectl("kube-system", "logs ds/aws-node -c aws-node --tail=50");
-    let look = Remedy::look("whether the subnet or the node has none left", free.into_iter().chain([logs]).collect());
+    let node = pod.node.as_ref().and_then(|node| scene.view.snapshot.node(node));
+    let log = node.and_then(|node| node.instance.as_ref()).map(network_log);
+    let look = Remedy::look("whether the subnet or the node has none left", free.into_iter().chain(log).collect());
     [wait, look].into_iter().chain(fewer_spares(scene)).collect()
 }
 
-/// What aws-node keeps in reserve made less, where it is known how much that is.
+/// The daemon of the VPC CNI writes to a file on its node, and not to its own output.
+pub(super) fn network_log(instance: &InstanceId) -> Command {
+    Command::Aws(format!(
+        "ssm start-session --target {instance} --document-name AWS-StartInteractiveCommand --parameters \
+         command='sudo tail -n 50 /var/log/aws-routed-eni/ipamd.log'"
+    ))
+}
+
+/// Every node of the cluster gives back what it keeps in reserve; what was set before is put back.
 pub(super) fn fewer_spares(scene: &Scene<'_>) -> Option<Remedy> {
     let agent = Owner { kind: "DaemonSet".to_owned(), name: "aws-node".to_owned() };
-    let agent = scene.ask(&Ask::workload("kube-system", &agent)).known()?.as_ref()?;
-    let env = agent.template.pointer("/containers/0/env").and_then(Value::as_array);
+    let Known::Is(Some(agent)) = scene.ask(&Ask::workload("kube-system", &agent)) else { return None };
+    let containers = agent.template.get("containers").and_then(Value::as_array);
+    let daemon = containers.into_iter().flatten().find(|container| container["name"] == "aws-node");
+    let env = daemon.and_then(|daemon| daemon["env"].as_array());
     let before = |name: &str| {
         let set = env.into_iter().flatten().find(|entry| entry["name"] == name);
         match set.and_then(|entry| entry["value"].as_str()) {

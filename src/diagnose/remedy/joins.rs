@@ -3,7 +3,7 @@
 use super::nodes::terminate;
 use crate::{
     diagnose::targets::Goer,
-    domain::{Command, Group, Instance, InstanceId, LifecycleHook, Nodegroup, Remedy, quoted},
+    domain::{AccessMode, Command, Group, Instance, InstanceId, LifecycleHook, Nodegroup, Remedy, quoted},
 };
 
 pub(in crate::diagnose) fn hook_at_launch(group: &Group, id: &InstanceId, hooks: &[&LifecycleHook]) -> Vec<Remedy> {
@@ -50,11 +50,11 @@ fn complete<'a>(
     })
 }
 
-pub(in crate::diagnose) fn no_access(nodegroup: &Nodegroup, role: &str) -> Vec<Remedy> {
+pub(in crate::diagnose) fn no_access(nodegroup: &Nodegroup, role: &str, mode: AccessMode) -> Vec<Remedy> {
     let (cluster, role) = (quoted(nodegroup.cluster.as_str()), quoted(role));
     let windows = nodegroup.ami_type.as_deref().is_some_and(|ami| ami.starts_with("WINDOWS"));
     let kind = if windows { "EC2_WINDOWS" } else { "EC2_LINUX" };
-    let mode = format!("eks describe-cluster --name {cluster} --query cluster.accessConfig.authenticationMode");
+    let known = format!("eks describe-cluster --name {cluster} --query cluster.accessConfig.authenticationMode");
     let entries = format!("eks list-access-entries --cluster-name {cluster}");
     // A cluster that goes by access entries alone has none.
     let listed = "-n kube-system get configmap/aws-auth --ignore-not-found -o jsonpath='{.data.mapRoles}'".to_owned();
@@ -65,16 +65,20 @@ pub(in crate::diagnose) fn no_access(nodegroup: &Nodegroup, role: &str) -> Vec<R
         vec![Command::Aws(create)],
         "every instance with that role may join as a node",
     );
-    vec![
-        Remedy::look(
-            "which of the two lists counts, and what they say",
-            vec![Command::Aws(mode), Command::Aws(entries), Command::Kubectl(listed)],
-        ),
-        create.back(vec![Command::Aws(delete)]),
-    ]
+    let (known, entries, listed) = (Command::Aws(known), Command::Aws(entries), Command::Kubectl(listed));
+    match mode {
+        AccessMode::Both | AccessMode::Entries => vec![
+            Remedy::look("which of the two lists counts, and what they say", vec![known, entries, listed]),
+            create.back(vec![Command::Aws(delete)]),
+        ],
+        // EKS refuses entries there, and the map is a text that only a person can add to.
+        AccessMode::Map => {
+            vec![Remedy::look("what aws-auth says; the role is added to it by hand", vec![known, listed])]
+        }
+    }
 }
 
-pub(in crate::diagnose) fn never_joined(group: &Group, id: &InstanceId) -> Vec<Remedy> {
+pub(in crate::diagnose) fn never_joined(group: &Group, id: &InstanceId, subnets: &[&str]) -> Vec<Remedy> {
     let console = console(id);
     let session = Command::Aws(format!("ssm start-session --target {id}"));
     let network = "'Reservations[].Instances[].[SubnetId,VpcId,PublicIpAddress,SecurityGroups[].GroupId]'";
@@ -84,12 +88,18 @@ pub(in crate::diagnose) fn never_joined(group: &Group, id: &InstanceId) -> Vec<R
         let cluster = quoted(nodegroup.cluster.as_str());
         Command::Aws(format!("eks describe-cluster --name {cluster} --query '{query}'"))
     });
-    let routes = Command::Aws(
-        "ec2 describe-route-tables --query 'RouteTables[].[Associations[].SubnetId,Routes[].[DestinationCidrBlock,\
-         NatGatewayId,GatewayId]]'"
-            .to_owned(),
-    );
-    vec![
+    // A table that no subnet is tied to by name is the main one of its VPC.
+    let routes = (!subnets.is_empty()).then(|| {
+        let query = "'RouteTables[].[Associations[].SubnetId,Routes[].[DestinationCidrBlock,NatGatewayId,GatewayId]]'";
+        let of = format!("Name=association.subnet-id,Values={}", subnets.join(","));
+        let routes = Command::Aws(format!("ec2 describe-route-tables --filters {of} --query {query}"));
+        Remedy::look(
+            "the way out of its subnet: a NAT gateway, a public address, or endpoints; where nothing is printed, the \
+             main route table of its VPC holds",
+            vec![routes],
+        )
+    });
+    let looks = [
         Remedy::look(
             "bootstrap: user data or nodeadm that fails is on the console, and in the logs",
             vec![console, session],
@@ -98,9 +108,9 @@ pub(in crate::diagnose) fn never_joined(group: &Group, id: &InstanceId) -> Vec<R
             "security groups: one of them must let it reach the cluster",
             std::iter::once(network).chain(own).collect(),
         ),
-        Remedy::look("the way out of its subnet: a NAT gateway, a public address, or endpoints", vec![routes]),
-        Remedy::fix("replace it, once that is mended: it never served", vec![terminate(id)], ""),
-    ]
+    ];
+    let replace = Remedy::fix("replace it, once that is mended: it never served", vec![terminate(id)], "");
+    looks.into_iter().chain(routes).chain([replace]).collect()
 }
 
 /// What its bootstrap said.

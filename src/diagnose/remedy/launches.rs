@@ -1,14 +1,22 @@
 //! Ways out where the group launches nothing.
 
-use super::aws::{aws, of_group, of_nodegroup, template, who};
+use super::{
+    aws::{aws, of_group, of_nodegroup, template, who},
+    containers::fewer_spares,
+};
 use crate::{
-    diagnose::launch_words,
-    domain::{AsgName, Cause, Command, Group, Remedy, ScalingActivity, quoted},
+    diagnose::{launch_words, scene::Scene},
+    domain::{AsgName, Cause, Command, Group, Limits, Remedy, ScalingActivity, quoted},
 };
 
 /// By what failed: what shows the fault first, with the ids that the words name, then what mends it.
-pub(in crate::diagnose) fn of(cause: Cause, group: &Group, activities: &[&ScalingActivity]) -> Vec<Remedy> {
-    let failed = Failed::of(group, activities);
+pub(in crate::diagnose) fn of(
+    scene: &Scene<'_>,
+    cause: Cause,
+    group: &Group,
+    activities: &[&ScalingActivity],
+) -> Vec<Remedy> {
+    let failed = Failed::of(scene, group, activities);
     let way = WAYS.iter().find(|(of, _)| *of == cause);
     let own = way.map_or_else(|| failed.in_general(), |(_, way)| way(&failed));
     own.into_iter().chain([what_it_did(Some(&group.asg))]).collect()
@@ -17,19 +25,19 @@ pub(in crate::diagnose) fn of(cause: Cause, group: &Group, activities: &[&Scalin
 /// Causes that have ways out of their own.
 const WAYS: &[(Cause, Way)] = &[
     (Cause::LaunchNoCapacity, |failed| failed.no_capacity()),
-    (Cause::LaunchQuota, |_| quota()),
+    (Cause::LaunchQuota, |failed| failed.quota()),
     (Cause::LaunchNoAddresses, |failed| failed.no_addresses()),
     (Cause::LaunchAmi, |failed| failed.ami()),
     (Cause::LaunchKeyPair, |failed| failed.key_pair()),
     (Cause::LaunchKms, |failed| failed.kms()),
     (Cause::LaunchSpotPrice, |failed| failed.spot_price()),
     (Cause::LaunchSecurityGroup, |failed| failed.security_group()),
-    (Cause::LaunchUnsupported, |failed| failed.unsupported()),
+    (Cause::LaunchUnsupported, |failed| failed.offerings().into_iter().chain(failed.in_general()).collect()),
     (Cause::LaunchDevice, |failed| failed.device()),
     (Cause::LaunchRights, |failed| failed.rights()),
 ];
 
-type Way = fn(&Failed<'_>) -> Vec<Remedy>;
+type Way = fn(&Failed<'_, '_>) -> Vec<Remedy>;
 
 pub(in crate::diagnose) fn suspended(group: &Group) -> Vec<Remedy> {
     let resume = of_group("resume-processes", group, "--scaling-processes Launch");
@@ -79,33 +87,22 @@ pub(in crate::diagnose) fn what_it_did(asg: Option<&AsgName>) -> Remedy {
     Remedy::look("what the group tried", vec![aws(&format!("autoscaling describe-scaling-activities{of} {query}"))])
 }
 
-fn quota() -> Vec<Remedy> {
-    let list = "service-quotas list-service-quotas --service-code ec2 --output text --query \
-                'Quotas[?contains(QuotaName,`Running On-Demand`)||contains(QuotaName,`Spot Instance Requests`)].\
-                [QuotaCode,QuotaName,Value]'";
-    let running = "ec2 describe-instances --filters Name=instance-state-name,Values=running --output text --query \
-                   'Reservations[].Instances[].[InstanceType,InstanceId]'";
-    vec![
-        Remedy::look("the quotas; `aws service-quotas request-service-quota-increase` asks for more", vec![aws(list)]),
-        Remedy::look("what uses them up", vec![aws(running)]),
-    ]
-}
-
 /// Failures of one cause, for the ids in their words.
-struct Failed<'a> {
+struct Failed<'a, 's> {
+    scene: &'a Scene<'s>,
     group: &'a Group,
     text: String,
     subnets: Vec<&'a str>,
 }
 
-impl<'a> Failed<'a> {
-    fn of(group: &'a Group, activities: &[&'a ScalingActivity]) -> Self {
+impl<'a, 's> Failed<'a, 's> {
+    fn of(scene: &'a Scene<'s>, group: &'a Group, activities: &[&'a ScalingActivity]) -> Self {
         let texts = activities.iter().filter_map(|activity| activity.message.as_deref());
         let text = texts.collect::<Vec<_>>().join(" ");
         let mut subnets: Vec<&str> = activities.iter().filter_map(|activity| activity.subnet.as_deref()).collect();
         subnets.sort_unstable();
         subnets.dedup();
-        Self { group, text, subnets }
+        Self { scene, group, text, subnets }
     }
 
     fn id(&self, prefix: &str) -> Option<String> {
@@ -156,7 +153,42 @@ impl<'a> Failed<'a> {
             );
             Remedy::look("network interfaces that nothing uses, and that hold addresses", vec![aws(&line)])
         });
-        free.into_iter().chain(unused).collect()
+        let fixes = self.without_surge().into_iter().chain(fewer_spares(self.scene));
+        free.into_iter().chain(unused).chain(fixes).collect()
+    }
+
+    fn quota(&self) -> Vec<Remedy> {
+        let list = "service-quotas list-service-quotas --service-code ec2 --output text --query \
+                    'Quotas[?contains(QuotaName,`Running On-Demand`)||contains(QuotaName,`Spot Instance Requests`)].\
+                    [QuotaCode,QuotaName,Value]'";
+        let running = "ec2 describe-instances --filters Name=instance-state-name,Values=running --output text --query \
+                       'Reservations[].Instances[].[InstanceType,InstanceId]'";
+        let looks = [
+            Remedy::look(
+                "the quotas; `aws service-quotas request-service-quota-increase` asks for more",
+                vec![aws(list)],
+            ),
+            Remedy::look("what uses them up", vec![aws(running)]),
+        ];
+        looks.into_iter().chain(self.without_surge()).collect()
+    }
+
+    /// Where extra nodes are asked for: each old one makes room for its replacement first.
+    fn without_surge(&self) -> Option<Remedy> {
+        let view = &self.scene.view;
+        let size = self.group.size.desired;
+        let limits = match view.run {
+            Some(run) => run.intent().limits.clone(),
+            None if view.old.is_empty() => return None,
+            None => Limits::resolve(view.policy, self.group, size).ok()?,
+        };
+        if limits.surge == 0 {
+            return None;
+        }
+        let out = if limits.max_unavailable == 0 { " --max-unavailable 1" } else { "" };
+        let upgrade = Command::Upgrade(format!("--max-surge 0{out}"));
+        let what = "no extra nodes: each old one makes room for its replacement first";
+        Some(Remedy::fix(what, vec![upgrade], "less capacity during the run"))
     }
 
     fn ami(&self) -> Vec<Remedy> {
@@ -246,27 +278,9 @@ impl<'a> Failed<'a> {
         decode.into_iter().chain([role]).collect()
     }
 
-    fn unsupported(&self) -> Vec<Remedy> {
-        self.offerings().into_iter().chain(self.dry_run()).collect()
-    }
-
-    /// What may tell more of any failure.
+    /// What may tell more of any failure. A dry run of the same launch needs to know what of it stands in the template: its
+    /// page tells how.
     fn in_general(&self) -> Vec<Remedy> {
-        let data = template(self.group, "LaunchTemplateVersions[].LaunchTemplateData");
-        data.into_iter().chain(self.dry_run()).collect()
-    }
-
-    /// The same launch without an instance; EC2 says what it objects to.
-    fn dry_run(&self) -> Option<Remedy> {
-        let template = self.group.target.template.as_ref()?;
-        let subnet = self.subnets.first().map(|subnet| format!(" --subnet-id {subnet}")).unwrap_or_default();
-        let line = format!(
-            "ec2 run-instances --dry-run --launch-template LaunchTemplateId={},Version={}{subnet}",
-            template.id, template.version
-        );
-        Some(Remedy::look(
-            "the same launch without an instance (DryRunOperation: it would work, for you)",
-            vec![aws(&line)],
-        ))
+        template(self.group, "LaunchTemplateVersions[].LaunchTemplateData").into_iter().collect()
     }
 }

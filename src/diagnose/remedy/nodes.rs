@@ -1,6 +1,9 @@
 //! Ways out for nodes that do not serve, and for Nodes that do not go.
 
-use super::{containers::fewer_spares, kubectl, missing, without_finalizers};
+use super::{
+    containers::{fewer_spares, network_log},
+    kubectl, missing, without_finalizers,
+};
 use crate::{
     diagnose::{nodes::Agent, scene::Scene},
     domain::{Command, InstanceId, Node, NodeName, Pod, Remedy, Subnet, Taint, quoted},
@@ -34,6 +37,9 @@ pub(in crate::diagnose) fn cni(node: &Node, plugins: &[&Pod]) -> Vec<Remedy> {
     let mut look = vec![pods_on(&node.name)];
     let logs = |pod: &&Pod| kubectl(&pod.id.namespace, &format!("logs pod/{} --all-containers --tail=50", pod.id.name));
     look.extend(plugins.iter().map(logs));
+    let is_of_the_vpc = |pod: &&Pod| pod.owner.as_ref().is_some_and(|owner| owner.name == "aws-node");
+    let vpc = plugins.iter().any(is_of_the_vpc).then_some(node.instance.as_ref()).flatten();
+    look.extend(vpc.map(network_log));
     let again = plugins.iter().map(|pod| {
         let delete = kubectl(&pod.id.namespace, &format!("delete pod/{}", pod.id.name));
         Remedy::fix("start the plugin anew there", vec![delete], "")
@@ -53,13 +59,8 @@ pub(in crate::diagnose) fn no_addresses(scene: &Scene<'_>, subnets: &[&Subnet]) 
         let run = vec![Command::Aws(format!("{free} {numbers}")), Command::Aws(format!("{list} {query}"))];
         Remedy::look("how many are free, and interfaces that nobody uses any more", run)
     });
-    let one_by_one = Command::Upgrade("--max-surge 0 --max-unavailable 1".to_owned());
-    let one_by_one = Remedy::fix(
-        "no extra nodes: each old one gives its addresses back first",
-        vec![one_by_one],
-        "one node less during the run",
-    );
-    unused.into_iter().chain(fewer_spares(scene)).chain([one_by_one]).collect()
+    // Of what nodes spare the subnet gets some back; a run without extra nodes helps only those that are to come.
+    unused.into_iter().chain(fewer_spares(scene)).collect()
 }
 
 pub(in crate::diagnose) fn outlives(node: &Node, instance: &InstanceId) -> Vec<Remedy> {

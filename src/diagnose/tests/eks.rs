@@ -186,3 +186,86 @@ fn the_sizes_are_put_back_as_they_were() {
     assert_eq!(remedies[0].run, [line(6, 3)]);
     assert_eq!(remedies[0].back, [line(8, 5)]);
 }
+
+/// A group of these nodes after an update that failed, each of the version that the group launches or of the one before,
+/// which an update enlarged when it began.
+fn after_failure(nodes: &[(&str, bool)], cause: &str) -> Group {
+    let names: Vec<&str> = nodes.iter().map(|(name, _)| *name).collect();
+    let mut group = group(&names);
+    for (name, new) in nodes {
+        let instance = group.instances.get_mut(&InstanceId::new(format!("i-{name}"))).unwrap();
+        instance.template = group.target.template.clone().filter(|_| *new).or_else(|| instance.template.clone());
+    }
+    let launch = |seconds, cause: &str| ScalingActivity {
+        started_at: ago(seconds),
+        status: "Successful".to_owned(),
+        description: "Launching a new EC2 instance: i-n2".to_owned(),
+        cause: cause.to_owned(),
+        ..ScalingActivity::default()
+    };
+    let replaced = "At 2026-11-21T08:50:00Z an instance was started in response to a difference between desired and actual \
+                    capacity, increasing the capacity from 1 to 2.";
+    group.activities = vec![launch(600, replaced), launch(7100, cause)];
+    group
+}
+
+const ENLARGED: &str = "At 2026-11-21T07:01:40Z a user request update of AutoScalingGroup constraints to min: 1, max: 4, \
+                        desired: 2 changing the desired capacity from 1 to 2. At 2026-11-21T07:01:45Z an instance was \
+                        started in response to a difference between desired and actual capacity, increasing the capacity \
+                        from 1 to 2.";
+
+fn left_by(group: Group) -> Cluster {
+    let mut cluster = with(Cluster::new().with_group(group), &update("Failed", "Unknown", &[]));
+    cluster.see(Change::Node(Box::new(node("n1", None))));
+    cluster
+}
+
+#[test]
+fn a_group_is_larger_only_where_the_update_itself_made_it_so() {
+    let size = |cause: &str| {
+        let group = after_failure(&[("n1", false), ("n2", false)], cause);
+        left_by(group).found().into_iter().filter(|line| line.contains("LEFT-SIZE")).collect::<Vec<_>>()
+    };
+    assert_eq!(size(ENLARGED), ["EKS-LEFT-SIZE nodegroup/workers blocks"]);
+    // A node that is replaced, and an autoscaler.
+    let replaced = "At 2026-11-21T07:01:45Z an instance was started in response to a difference between desired and actual \
+                    capacity, increasing the capacity from 1 to 2.";
+    let autoscaler = "At 2026-11-21T07:01:40Z a user request explicitly set group desired capacity changing the desired \
+                      capacity from 1 to 2.";
+    assert_eq!(size(replaced), [""; 0]);
+    assert_eq!(size(autoscaler), [""; 0]);
+    // An autoscaler that went on from there needs what there is.
+    let mut larger = after_failure(&[("n1", false), ("n2", false)], ENLARGED);
+    larger.size.desired = 3;
+    assert!(!left_by(larger).found().iter().any(|line| line.contains("LEFT-SIZE")));
+    // A change of the sizes that failed enlarges nothing.
+    let of_sizes = EksUpdate { kind: "ConfigUpdate".to_owned(), ..update("Failed", "Unknown", &[]) };
+    let group = after_failure(&[("n1", false), ("n2", true)], ENLARGED);
+    let told = with(Cluster::new().with_group(group), &of_sizes).found();
+    assert!(!told.iter().any(|line| line.contains("LEFT") || line.contains("MIXED")), "{told:#?}");
+}
+
+#[test]
+fn what_a_run_of_ours_has_begun_to_replace_is_not_left_by_eks() {
+    let mut cluster = left_by(after_failure(&[("n1", false), ("n2", true)], ENLARGED));
+    assert!(cluster.found().contains(&"EKS-MIXED-VERSIONS nodegroup/workers blocks".to_owned()));
+    let marks = Marks([(key::RUN.to_owned(), "r-1121-0900".to_owned())].into());
+    cluster.see(Change::Node(Box::new(Node { marks, ..node("n1", None) })));
+    let told = cluster.found();
+    assert!(told.contains(&"EKS-MIXED-VERSIONS nodegroup/workers notes".to_owned()), "{told:#?}");
+    assert!(told.contains(&format!("EKS-ISSUE update/{ID} notes")), "it meets by itself what made EKS fail: {told:#?}");
+    assert!(!told.iter().any(|line| line.contains("LEFT-SIZE")), "its surge is its own: {told:#?}");
+}
+
+#[test]
+fn a_failed_update_is_history_once_nothing_is_left_to_replace() {
+    let blocks = |group: Group| left_by(group).examine(&Subject::Group).blocking().count();
+    assert_ne!(blocks(after_failure(&[("n1", false), ("n2", true)], ENLARGED)), 0);
+    assert_eq!(blocks(after_failure(&[("n1", true), ("n2", true)], ENLARGED)), 0);
+    // One is missing.
+    assert_ne!(blocks(after_failure(&[("n1", true)], ENLARGED)), 0);
+    // Who asks about the update is told why it failed.
+    let whole = left_by(after_failure(&[("n1", true), ("n2", true)], ENLARGED));
+    let of_it = told(&whole.examine(&Subject::Update(ID.to_owned())));
+    assert!(of_it.contains(&format!("EKS-ISSUE update/{ID} blocks")), "{of_it:#?}");
+}

@@ -42,7 +42,12 @@ fn hooks(hooks: Vec<LifecycleHook>) -> Answer {
 }
 
 fn entries(roles: &[&str]) -> Answer {
-    (Ask::AccessEntries, Known::Is(Fact::AccessEntries(roles.iter().map(ToString::to_string).collect())))
+    entries_in(AccessMode::Both, roles)
+}
+
+fn entries_in(mode: AccessMode, roles: &[&str]) -> Answer {
+    let principals = roles.iter().map(ToString::to_string).collect();
+    (Ask::AccessEntries, Known::Is(Fact::AccessEntries(AccessEntries { mode, principals })))
 }
 
 fn auth_map(roles: &[&str]) -> Answer {
@@ -75,12 +80,27 @@ fn a_hook_holds_a_termination_for_longer_than_a_drain_behind_it_takes() {
 }
 
 #[test]
-fn an_instance_without_a_node_is_told_after_a_minute_and_blocks_after_three() {
+fn an_instance_without_a_node_is_told_after_two_minutes_and_blocks_after_three() {
     let boots = |seconds| beside("InService", seconds).told(entries(&[ROLE])).told(auth_map(&[]));
-    assert_eq!(boots(30).found(), [] as [&str; 0]);
-    assert_eq!(boots(90).found(), ["INSTANCE-NEVER-JOINED instance/i-3 waits"]);
+    assert_eq!(boots(110).found(), [] as [&str; 0]);
+    assert_eq!(boots(130).found(), ["INSTANCE-NEVER-JOINED instance/i-3 waits"]);
     assert_eq!(boots(200).found(), ["INSTANCE-NEVER-JOINED instance/i-3 blocks"]);
     assert_eq!(boots(200).examine(&Subject::Group).unknown, []);
+}
+
+#[test]
+fn the_routes_of_its_own_subnet_are_looked_at() {
+    let subnet = |id: &str, zone: &str| Subnet { id: id.to_owned(), zone: zone.into(), free: 9, cidr: String::new() };
+    let subnets = Known::Is(Fact::Subnets(vec![subnet("subnet-0a", "a"), subnet("subnet-0b", "b")]));
+    let routes = |cluster: Cluster| {
+        let found = cluster.told(entries(&[ROLE])).told(auth_map(&[])).examine(&Subject::Group);
+        let lines =
+            found.findings[0].remedies.iter().flat_map(|remedy| &remedy.run).map(|command| line(command).to_owned());
+        lines.filter(|line| line.contains("route-tables")).collect::<Vec<_>>()
+    };
+    let [known] = &routes(beside("InService", 200).told((Ask::Subnets, subnets)))[..] else { panic!("one") };
+    assert!(known.contains("--filters Name=association.subnet-id,Values=subnet-0a --query"), "{known}");
+    assert_eq!(routes(beside("InService", 200)), [""; 0], "not those of the whole region");
 }
 
 #[test]
@@ -95,6 +115,33 @@ fn a_role_that_is_in_neither_list_lets_nobody_in() {
     // In the map it stands without its path.
     let listed = refused(200).told(auth_map(&["arn:aws:iam::111122223333:role/eks-node"]));
     assert_eq!(listed.found(), ["INSTANCE-NEVER-JOINED instance/i-3 blocks"]);
+}
+
+#[test]
+fn a_list_that_the_cluster_does_not_go_by_lets_nobody_in() {
+    let plain = "arn:aws:iam::111122223333:role/eks-node";
+    let told = |mode, by_entry: &[&str], by_map: &[&str]| {
+        beside("InService", 200).told(entries_in(mode, by_entry)).told(auth_map(by_map)).examine(&Subject::Group)
+    };
+    let cause = |found: &Diagnosis| found.findings[0].cause;
+    let only_mapped = told(AccessMode::Entries, &[], &[plain]);
+    assert_eq!(cause(&only_mapped), Cause::JoinNoAccess);
+    assert_eq!(fixes(&only_mapped.findings[0]).len(), 1);
+    let only_entered = told(AccessMode::Map, &[ROLE], &[]);
+    assert_eq!(cause(&only_entered), Cause::JoinNoAccess);
+    assert_eq!(fixes(&only_entered.findings[0]), [] as [&Remedy; 0], "EKS refuses an entry there");
+    for (mode, by_entry, by_map) in [
+        (AccessMode::Entries, &[ROLE][..], &[][..]),
+        (AccessMode::Map, &[], &[plain]),
+        (AccessMode::Both, &[ROLE], &[]),
+        (AccessMode::Both, &[], &[plain]),
+    ] {
+        assert_eq!(cause(&told(mode, by_entry, by_map)), Cause::InstanceNeverJoined, "{mode:?}");
+    }
+    // Whoever may not read the map needs not to where it does not count.
+    let lack = Known::Unknown(Lack::Right("get configmap/aws-auth in namespace kube-system".to_owned()));
+    let blind = beside("InService", 200).told(entries_in(AccessMode::Entries, &[])).told((Ask::AwsAuth, lack));
+    assert_eq!(blind.found(), ["JOIN-NO-ACCESS instance/i-3 blocks"]);
 }
 
 #[test]

@@ -85,16 +85,58 @@ fn several_causes_of_one_group_are_told_each() {
 
 #[test]
 fn a_full_subnet_is_shown_with_what_is_free_and_without_the_right_to_see_it_the_words_are_enough() {
-    let text =
-        "There are not enough free addresses in subnet 'subnet-0a' to satisfy the requested number of instances.";
     let subnet = Subnet { id: "subnet-0a".to_owned(), zone: "a".into(), free: 0, cidr: "10.0.0.0/28".to_owned() };
-    let full = || short(vec![launch("Failed", 80, Some(text)), went(90)]);
+    let full = || short(vec![launch("Failed", 80, Some(FULL)), went(90)]);
     let known = full().told((Ask::Subnets, Known::Is(Fact::Subnets(vec![subnet]))));
     let found = known.examine(&Subject::Group);
     assert!(found.findings[0].evidence.iter().any(|proof| proof.says == "addresses that are free: subnet-0a (a) 0"));
     let lack = Lack::Right("ec2:DescribeSubnets".to_owned());
     let unknown = full().told((Ask::Subnets, Known::Unknown(lack)));
     assert_eq!(unknown.found(), ["LAUNCH-NO-ADDRESSES asg/workers blocks"]);
+}
+
+const FULL: &str =
+    "There are not enough free addresses in subnet 'subnet-0a' to satisfy the requested number of instances.";
+
+#[test]
+fn what_was_said_of_each_subnet_in_turn_is_told_once() {
+    let elsewhere = |zone: &str| ScalingActivity {
+        zone: Some(zone.into()),
+        subnet: Some(format!("subnet-0{zone}")),
+        ..launch("Failed", 70, Some(&FULL.replace("subnet-0a", &format!("subnet-0{zone}"))))
+    };
+    let tried = vec![
+        launch("Failed", 60, Some(FULL)),
+        elsewhere("b"),
+        elsewhere("c"),
+        launch("Failed", 80, Some(FULL)),
+        went(90),
+    ];
+    let found = short(tried).examine(&Subject::Group);
+    let said: Vec<_> = found.findings[0].evidence.iter().map(|proof| proof.says.clone()).collect();
+    assert_eq!(said, [format!("{FULL} (zone a, subnet-0a; also zone b, subnet-0b; zone c, subnet-0c)")]);
+}
+
+#[test]
+fn what_takes_the_last_address_or_the_rest_of_a_quota_is_done_without() {
+    let fixes_of = |text: &str, group: &dyn Fn(&mut Group)| {
+        let mut cluster = short(vec![launch("Failed", 80, Some(text)), went(90)]).told(network_agent());
+        let mut changed = cluster.snapshot.group().unwrap().clone();
+        group(&mut changed);
+        cluster.see(Change::Group(Box::new(changed)));
+        let found = cluster.examine(&Subject::Group);
+        fixes(&found.findings[0]).into_iter().map(|fix| (fix.run.clone(), fix.back.clone())).collect::<Vec<_>>()
+    };
+    let (run, back) = fewer_spares();
+    let no_surge = |flags: &str| (vec![Command::Upgrade(flags.to_owned())], Vec::new());
+    let as_it_is = |_: &mut Group| {};
+    assert_eq!(fixes_of(FULL, &as_it_is), [no_surge("--max-surge 0"), (vec![run.clone()], vec![back.clone()])]);
+    let quota = "VcpuLimitExceeded - You have requested more vCPU capacity than your current vCPU limit of 64 allows";
+    assert_eq!(fixes_of(quota, &as_it_is), [no_surge("--max-surge 0")]);
+    // Nodes that are not extra do not become fewer.
+    let minimal = |group: &mut Group| group.nodegroup.as_mut().unwrap().strategy = UpdateStrategy::Minimal;
+    assert_eq!(fixes_of(FULL, &minimal), [(vec![run], vec![back])]);
+    assert_eq!(fixes_of(quota, &minimal), []);
 }
 
 #[test]

@@ -84,6 +84,27 @@ fn no_network_is_for_want_of_addresses_where_the_subnet_has_none() {
 }
 
 #[test]
+fn a_node_without_addresses_is_helped_by_what_others_spare_and_put_back_as_it_was() {
+    let found = with(says(CNI, 60)).told(subnet(0)).told(network_agent()).examine(&Subject::Group);
+    let fixes = fixes(&found.findings[0]);
+    let (run, back) = fewer_spares();
+    assert_eq!(fixes.len(), 1, "a run without extra nodes helps no node that is there: {fixes:#?}");
+    assert_eq!((&fixes[0].run, &fixes[0].back), (&vec![run], &vec![back]));
+}
+
+#[test]
+fn the_log_of_the_network_agent_is_read_where_it_is() {
+    let plugin = not_ready(daemon_pod("kube-system", "aws-node", "n1"), 60, Trouble::default());
+    let mut cluster = in_group(says(CNI, 60)).told(subnet(200)).pods([plugin]);
+    cluster.see(Change::DaemonSet(Box::new(daemon_set("kube-system", "aws-node"))));
+    let found = cluster.examine(&Subject::Group);
+    let looks = found.findings.iter().flat_map(|finding| &finding.remedies).flat_map(|remedy| &remedy.run);
+    let log = "ssm start-session --target i-n1 --document-name AWS-StartInteractiveCommand --parameters command='sudo tail -n \
+               50 /var/log/aws-routed-eni/ipamd.log'";
+    assert!(looks.map(line).any(|line| line == log), "{:#?}", found.findings);
+}
+
+#[test]
 fn below_a_network_that_does_not_come_up_lies_its_plugins_pod() {
     let plugin = not_ready(daemon_pod("kube-system", "aws-node", "n1"), 60, crashing());
     let mut cluster = in_group(says(CNI, 60)).told(subnet(200)).pods([plugin]);

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Answer, Ask, Fact, IntOrPercent, Known, Lack, LifecycleHook, Namespace, NodeName, Owner, PdbRef, Pod, Quota,
-        Strategy, Webhook, Workload,
+        AccessEntries, AccessMode, Answer, Ask, Fact, IntOrPercent, Known, Lack, LifecycleHook, Namespace, NodeName,
+        Owner, PdbRef, Pod, Quota, Strategy, Webhook, Workload,
     },
     sim::{
         asg::{Hook, HookKind, HookResult},
@@ -40,7 +40,10 @@ impl World {
             Ask::TryEviction(pod) => Known::Is(Fact::Eviction(self.clone().would_refuse(pod))),
             Ask::DaemonPods { namespace, name, node } => Known::Is(Fact::Pods(self.daemon_pods(namespace, name, node))),
             Ask::AwsAuth => Known::Is(Fact::AwsAuth(self.roles_in(AccessSpec::AwsAuth))),
-            Ask::AccessEntries => Known::Is(Fact::AccessEntries(self.roles_in(AccessSpec::Entry).unwrap_or_default())),
+            Ask::AccessEntries => {
+                let principals = self.roles_in(AccessSpec::Entry).unwrap_or_default();
+                Known::Is(Fact::AccessEntries(AccessEntries { mode: AccessMode::Both, principals }))
+            }
             Ask::Hooks => Known::Is(Fact::Hooks(self.hooks())),
             Ask::Events(object) => Known::Is(Fact::Events(self.events(object))),
             Ask::AllNodes => Known::Is(Fact::Nodes(self.all_nodes())),

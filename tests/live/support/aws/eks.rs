@@ -112,6 +112,11 @@ pub fn perform(state: &mut State, request: &Request, now: Timestamp) -> Result<A
         }
         "ListAccessEntries" => {
             this_cluster(state, request.get("clusterName"))?;
+            if state.world.authentication_mode == Some("CONFIG_MAP") {
+                let message = "The cluster's authentication mode must be set to one of [API, API_AND_CONFIG_MAP] to perform \
+                               this operation.";
+                return Err(Refused::new(400, "InvalidRequestException", message));
+            }
             json!({ "accessEntries": state.world.access_entries })
         }
         "CreateAccessEntry" => create_access_entry(state, request)?,
@@ -172,7 +177,7 @@ fn describe_cluster(state: &State, request: &Request) -> Result<Value, Refused> 
         "certificateAuthority": endpoint.map(|endpoint| json!({ "data": BASE64_STANDARD.encode(&endpoint.ca_pem) })),
         "status": "ACTIVE",
         "platformVersion": "eks.7",
-        "accessConfig": { "authenticationMode": "API_AND_CONFIG_MAP" },
+        "accessConfig": world.authentication_mode.map(|mode| json!({ "authenticationMode": mode })),
         "health": { "issues": [] },
         "resourcesVpcConfig": {
             "vpcId": "vpc-0f00",

@@ -93,6 +93,8 @@ pub struct World {
     pub keys: Vec<Key>,
     /// Whose roles have an access entry, by ARN.
     pub access_entries: Vec<String>,
+    /// `accessConfig.authenticationMode`; none does not tell it, as of an old cluster.
+    pub authentication_mode: Option<&'static str>,
     /// Free addresses in each subnet; none counts none.
     pub free_addresses: Option<u32>,
     /// Where ids come from.
@@ -173,6 +175,7 @@ impl Default for World {
             node_size: (8, 32, 110),
             keys: vec![Key::of("mngup")],
             access_entries: vec!["arn:aws:iam::111122223333:role/node".into()],
+            authentication_mode: None,
             free_addresses: None,
             seed: 7,
         }
