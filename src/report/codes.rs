@@ -62,9 +62,37 @@ fn roots_in<'a>(diagnosis: &'a Diagnosis, on: &WaitingOn) -> Vec<&'a Finding> {
     let is_it = |root: &&Finding| is_about(on, &root.object);
     let at_it = |root: &&'a Finding| is_it(root) || folded(root).any(|folded| is_about(on, &folded.object));
     let roots: Vec<_> = diagnosis.blocking().filter(at_it).collect();
-    // What refuses an eviction may hang at the webhook, and not at the pod.
-    let holds = |root: &&Finding| matches!(on, WaitingOn::Refused { pod, .. } if root.holds.pods.contains(pod));
+    let holds = |root: &&Finding| held_pods(on).iter().any(|pod| root.holds.pods.contains(pod));
     if roots.is_empty() { diagnosis.blocking().filter(holds).collect() } else { roots }
+}
+
+/// Pods whose cause may hang elsewhere: what refuses an eviction at the webhook, what keeps a pod from ending at its node.
+fn held_pods(on: &WaitingOn) -> &[PodRef] {
+    match on {
+        WaitingOn::Refused { pod, .. } => std::slice::from_ref(pod),
+        WaitingOn::PodsOverdue { pods, .. } | WaitingOn::PodsStopping { pods, .. } => pods,
+        WaitingOn::Budget(_)
+        | WaitingOn::TwoBudgets { .. }
+        | WaitingOn::Unmanaged { .. }
+        | WaitingOn::LandsBack { .. }
+        | WaitingOn::PodList { .. }
+        | WaitingOn::LoadBalancers { .. }
+        | WaitingOn::Volumes { .. }
+        | WaitingOn::InstanceLeaving { .. }
+        | WaitingOn::Launch { .. }
+        | WaitingOn::Join { .. }
+        | WaitingOn::NodeReady { .. }
+        | WaitingOn::DaemonSets { .. }
+        | WaitingOn::ExtendedResources { .. }
+        | WaitingOn::NodeTaint { .. }
+        | WaitingOn::WrongTemplate { .. }
+        | WaitingOn::NodesOut { .. }
+        | WaitingOn::ZoneVolumes { .. }
+        | WaitingOn::GroupBusy { .. }
+        | WaitingOn::NodeInterval { .. }
+        | WaitingOn::Answers { .. }
+        | WaitingOn::Reading => &[],
+    }
 }
 
 /// What was found at what is waited for, be it a root or a symptom of one.
@@ -90,35 +118,12 @@ pub(super) fn with_codes(diagnosis: Option<&Diagnosis>, on: &WaitingOn, words: S
     let mut codes: Vec<_> = own(diagnosis, on).into_iter().chain(roots.iter().map(|root| root.cause)).collect();
     codes.dedup();
     let codes: Vec<_> = codes.into_iter().map(Cause::code).collect();
-    let unnamed =
-        roots.iter().filter(|root| !is_about(on, &root.object) && !words.contains(called(&root.object).as_str()));
+    let unnamed = roots.iter().filter(|root| !is_about(on, &root.object) && !words.contains(&root.object.called()));
     let below = unnamed.map(|root| {
         let why = root.evidence.first().map_or_else(String::new, |proof| format!(" ({})", proof.says));
         names.shorten(&format!("; {} {}{why}", root.cause, root.object))
     });
     format!("{} {words}{}", codes.join(" <- "), below.collect::<String>())
-}
-
-/// The name that other sentences say.
-fn called(object: &Object) -> String {
-    match object {
-        Object::Pod(pod) => pod.name.clone(),
-        Object::Node(node) => node.as_str().split('.').next().unwrap_or_default().to_owned(),
-        Object::Instance(instance) => instance.to_string(),
-        Object::Pdb(_)
-        | Object::Budgets(_)
-        | Object::Workload { .. }
-        | Object::Asg(_)
-        | Object::Nodegroup(_)
-        | Object::Update(_)
-        | Object::Claim { .. }
-        | Object::Namespace(_)
-        | Object::Quota { .. }
-        | Object::Webhook(_)
-        | Object::AdmissionPolicy(_)
-        | Object::ApiServer
-        | Object::Right(_) => object.to_string(),
-    }
 }
 
 #[cfg(test)]
@@ -164,5 +169,17 @@ mod tests {
         let diagnosis = Diagnosis { findings: vec![found], ..diagnosis() };
         let on = WaitingOn::Refused { pod: pod("cart-1"), message: "no".to_owned(), refusal: None };
         assert_eq!(roots(&[&diagnosis], &on).len(), 1);
+    }
+
+    #[test]
+    fn a_pod_that_does_not_end_is_told_with_its_silent_kubelet() {
+        let object = Object::Node("n1".into());
+        let mut found = Finding::new(Cause::KubeletSilent, object, "it does not answer").by(By::Status, "Unknown");
+        found.holds.pods.insert(pod("cart-1"));
+        let diagnosis = Diagnosis { findings: vec![found], ..diagnosis() };
+        let on = WaitingOn::PodsOverdue { pods: vec![pod("cart-1")], finalizers: Vec::new() };
+        let on_another = WaitingOn::PodsOverdue { pods: vec![pod("cart-2")], finalizers: Vec::new() };
+        assert_eq!(self::found(Some(&diagnosis), &on), BTreeSet::from([Cause::KubeletSilent]));
+        assert_eq!(self::found(Some(&diagnosis), &on_another), BTreeSet::new());
     }
 }

@@ -9,6 +9,7 @@ mod d1_containers;
 mod d1_controllers;
 mod d1_nodes;
 mod d1_pending;
+mod d1_places;
 mod d1_pods;
 mod d1_refused;
 mod d_update_two_budgets;

@@ -1,13 +1,13 @@
 //! Ways out for nodes that do not serve, and for Nodes that do not go.
 
-use super::{containers::fewer_spares, kubectl, missing, without};
+use super::{containers::fewer_spares, kubectl, missing, no_finalizers};
 use crate::{
     diagnose::{nodes::Agent, scene::Scene},
-    domain::{Command, InstanceId, Node, Pod, Remedy, Subnet, Taint, quoted},
+    domain::{Command, InstanceId, Node, NodeName, Pod, Remedy, Subnet, Taint, quoted},
 };
 
 pub(in crate::diagnose) fn silent(node: &Node) -> Vec<Remedy> {
-    let mut look = vec![describe(node)];
+    let mut look = vec![describe(&node.name)];
     look.extend(node.instance.as_ref().map(status_checks));
     let look = Remedy::look("what EC2 thinks of its machine", look);
     let risk = "what runs there ends without a goodbye; a fault of the host stays";
@@ -18,20 +18,20 @@ pub(in crate::diagnose) fn silent(node: &Node) -> Vec<Remedy> {
 }
 
 pub(in crate::diagnose) fn not_ready(node: &Node, comes: bool) -> Vec<Remedy> {
-    let look = Remedy::look("what else it says of itself, and its events", vec![describe(node), events(node)]);
+    let look = Remedy::look("what else it says of itself, and its events", vec![describe(&node.name), events(node)]);
     let fix = if comes { replace(node, "none: it never served") } else { empty_and_replace(node) };
     std::iter::once(look).chain(shell_on(node)).chain(fix).collect()
 }
 
 pub(in crate::diagnose) fn runtime(node: &Node) -> Vec<Remedy> {
-    let look = Remedy::look("what else it says of itself, and its events", vec![describe(node), events(node)]);
+    let look = Remedy::look("what else it says of itself, and its events", vec![describe(&node.name), events(node)]);
     let again = reboot(node, "all that runs there ends");
     let other = replace(node, "what runs there ends, past every budget");
     std::iter::once(look).chain(shell_on(node)).chain(again).chain(other).collect()
 }
 
 pub(in crate::diagnose) fn cni(node: &Node, plugins: &[&Pod]) -> Vec<Remedy> {
-    let mut look = vec![pods_on(node)];
+    let mut look = vec![pods_on(&node.name)];
     let logs = |pod: &&Pod| kubectl(&pod.id.namespace, &format!("logs pod/{} --all-containers --tail=50", pod.id.name));
     look.extend(plugins.iter().map(logs));
     let again = plugins.iter().map(|pod| {
@@ -69,7 +69,7 @@ pub(in crate::diagnose) fn outlives(node: &Node, instance: &InstanceId) -> Vec<R
     let look = Remedy::look("whether its machine is gone indeed", vec![state]);
     if node.deleting_since.is_some() && !node.finalizers.is_empty() {
         let whose = vec![Command::Kubectl(format!("get node/{name} -o yaml"))];
-        let take = Command::Kubectl(format!("patch node/{name} --type=json -p '{}'", without(&node.finalizers)));
+        let take = Command::Kubectl(format!("patch node/{name} --type=json -p '{}'", no_finalizers(&node.finalizers)));
         let risk = "what whoever set it would clean up stays, and it cannot be put back";
         return vec![
             look,
@@ -87,7 +87,7 @@ pub(in crate::diagnose) fn outlives(node: &Node, instance: &InstanceId) -> Vec<R
 pub(in crate::diagnose) fn taint_stays(node: &Node, taint: &Taint) -> Vec<Remedy> {
     let Taint { key, value, effect } = taint;
     let name = &node.name;
-    let look = Remedy::look("whether its agent runs there", vec![pods_on(node), describe(node)]);
+    let look = Remedy::look("whether its agent runs there", vec![pods_on(&node.name), describe(&node.name)]);
     let off = Command::Kubectl(format!("taint nodes {name} {key}:{effect}-"));
     let on = if value.is_empty() { key.clone() } else { format!("{key}={value}") };
     let on = Command::Kubectl(format!("taint nodes {name} {on}:{effect}"));
@@ -97,8 +97,7 @@ pub(in crate::diagnose) fn taint_stays(node: &Node, taint: &Taint) -> Vec<Remedy
 
 pub(in crate::diagnose) fn cordoned_new(node: &Node) -> Vec<Remedy> {
     let name = &node.name;
-    let who = "-o jsonpath='{range .metadata.managedFields[*]}{.manager} {.time}{\"\\n\"}{end}'";
-    let mut look = vec![Command::Kubectl(format!("get node/{name} --show-managed-fields {who}"))];
+    let mut look = vec![writers(name)];
     look.extend(node.instance.as_ref().map(status_checks));
     let uncordon = Command::Kubectl(format!("uncordon {name}"));
     let risk = "a controller that cordoned it drains it next, with the pods that just came";
@@ -111,7 +110,7 @@ pub(in crate::diagnose) fn cordoned_new(node: &Node) -> Vec<Remedy> {
 
 pub(in crate::diagnose) fn daemon_sets(node: &Node, agents: &[Agent<'_>], late: bool) -> Vec<Remedy> {
     let describe = |agent: &Agent<'_>| kubectl(&agent.set.namespace, &format!("describe daemonset/{}", agent.set.name));
-    let look = std::iter::once(pods_on(node)).chain(agents.iter().map(describe)).collect();
+    let look = std::iter::once(pods_on(&node.name)).chain(agents.iter().map(describe)).collect();
     let look = Remedy::look("its pod there, or why there is none", look);
     let again = agents.iter().filter_map(|agent| agent.pod).map(|pod| {
         let anew = kubectl(&pod.id.namespace, &format!("delete pod/{}", pod.id.name));
@@ -133,9 +132,8 @@ pub(in crate::diagnose) fn daemon_sets(node: &Node, agents: &[Agent<'_>], late: 
 }
 
 pub(in crate::diagnose) fn resource_missing(scene: &Scene<'_>, node: &Node) -> Vec<Remedy> {
-    let offers = "-o jsonpath='{.status.capacity}{\"\\n\"}{.status.allocatable}'";
-    let offers = Command::Kubectl(format!("get node/{} {offers}", node.name));
-    let look = Remedy::look("what it offers, and whether its device plugin runs there", vec![offers, pods_on(node)]);
+    let run = vec![offers(&node.name), pods_on(&node.name)];
+    let look = Remedy::look("what it offers, and whether its device plugin runs there", run);
     let nodegroup = scene.view.snapshot.group().and_then(|group| group.nodegroup.as_ref()).map(|nodegroup| {
         let (cluster, name) = (quoted(nodegroup.cluster.as_str()), quoted(nodegroup.name.as_str()));
         let describe = format!("eks describe-nodegroup --cluster-name {cluster} --nodegroup-name {name}");
@@ -145,8 +143,8 @@ pub(in crate::diagnose) fn resource_missing(scene: &Scene<'_>, node: &Node) -> V
     std::iter::once(look).chain(nodegroup).chain(replace(node, "none: it never served")).collect()
 }
 
-fn describe(node: &Node) -> Command {
-    Command::Kubectl(format!("describe node/{}", node.name))
+pub(in crate::diagnose) fn describe(node: &NodeName) -> Command {
+    Command::Kubectl(format!("describe node/{node}"))
 }
 
 fn events(node: &Node) -> Command {
@@ -154,8 +152,19 @@ fn events(node: &Node) -> Command {
     Command::Kubectl(format!("get events -A {about}"))
 }
 
-fn pods_on(node: &Node) -> Command {
-    Command::Kubectl(format!("get pods -A -o wide --field-selector spec.nodeName={}", node.name))
+pub(in crate::diagnose) fn pods_on(node: &NodeName) -> Command {
+    Command::Kubectl(format!("get pods -A -o wide --field-selector spec.nodeName={node}"))
+}
+
+/// What it says it has, and what of that pods may have.
+pub(in crate::diagnose) fn offers(node: &NodeName) -> Command {
+    Command::Kubectl(format!("get node/{node} -o jsonpath='{{.status.capacity}}{{\"\\n\"}}{{.status.allocatable}}'"))
+}
+
+/// Who wrote to it, and when.
+pub(in crate::diagnose) fn writers(node: &NodeName) -> Command {
+    let who = "-o jsonpath='{range .metadata.managedFields[*]}{.manager} {.time}{\"\\n\"}{end}'";
+    Command::Kubectl(format!("get node/{node} --show-managed-fields {who}"))
 }
 
 fn status_checks(instance: &InstanceId) -> Command {
