@@ -73,9 +73,37 @@ fn roots_in<'a>(diagnosis: &'a Diagnosis, on: &WaitingOn) -> Vec<&'a Finding> {
     let is_it = |root: &&Finding| is_about(on, &root.object);
     let at_it = |root: &&'a Finding| is_it(root) || folded(root).any(|folded| is_about(on, &folded.object));
     let roots: Vec<_> = diagnosis.blocking().filter(at_it).collect();
-    // What refuses an eviction may hang at the webhook, and not at the pod.
-    let holds = |root: &&Finding| matches!(on, WaitingOn::Refused { pod, .. } if root.holds.pods.contains(pod));
+    let holds = |root: &&Finding| held_pods(on).iter().any(|pod| root.holds.pods.contains(pod));
     if roots.is_empty() { diagnosis.blocking().filter(holds).collect() } else { roots }
+}
+
+/// Pods whose cause may hang elsewhere: what refuses an eviction at the webhook, what keeps a pod from ending at its node.
+fn held_pods(on: &WaitingOn) -> &[PodRef] {
+    match on {
+        WaitingOn::Refused { pod, .. } => std::slice::from_ref(pod),
+        WaitingOn::PodsOverdue { pods, .. } | WaitingOn::PodsStopping { pods, .. } => pods,
+        WaitingOn::Budget(_)
+        | WaitingOn::TwoBudgets { .. }
+        | WaitingOn::Unmanaged { .. }
+        | WaitingOn::LandsBack { .. }
+        | WaitingOn::PodList { .. }
+        | WaitingOn::LoadBalancers { .. }
+        | WaitingOn::Volumes { .. }
+        | WaitingOn::InstanceLeaving { .. }
+        | WaitingOn::Launch { .. }
+        | WaitingOn::Join { .. }
+        | WaitingOn::NodeReady { .. }
+        | WaitingOn::DaemonSets { .. }
+        | WaitingOn::ExtendedResources { .. }
+        | WaitingOn::NodeTaint { .. }
+        | WaitingOn::WrongTemplate { .. }
+        | WaitingOn::NodesOut { .. }
+        | WaitingOn::ZoneVolumes { .. }
+        | WaitingOn::GroupBusy { .. }
+        | WaitingOn::NodeInterval { .. }
+        | WaitingOn::Answers { .. }
+        | WaitingOn::Reading => &[],
+    }
 }
 
 /// What was found at what is waited for, be it a root or a symptom of one.
@@ -152,5 +180,17 @@ mod tests {
         let diagnosis = Diagnosis { findings: vec![found], ..diagnosis() };
         let on = WaitingOn::Refused { pod: pod("cart-1"), message: "no".to_owned(), refusal: None };
         assert_eq!(roots(&[&diagnosis], &on).len(), 1);
+    }
+
+    #[test]
+    fn a_pod_that_does_not_end_is_told_with_its_silent_kubelet() {
+        let object = Object::Node("n1".into());
+        let mut found = Finding::new(Cause::KubeletSilent, object, "it does not answer").by(By::Status, "Unknown");
+        found.holds.pods.insert(pod("cart-1"));
+        let diagnosis = Diagnosis { findings: vec![found], ..diagnosis() };
+        let on = WaitingOn::PodsOverdue { pods: vec![pod("cart-1")], finalizers: Vec::new() };
+        let on_another = WaitingOn::PodsOverdue { pods: vec![pod("cart-2")], finalizers: Vec::new() };
+        assert_eq!(self::found(Some(&diagnosis), &on), BTreeSet::from([Cause::KubeletSilent]));
+        assert_eq!(self::found(Some(&diagnosis), &on_another), BTreeSet::new());
     }
 }

@@ -193,6 +193,7 @@ fn workload() -> Workload {
         current: 75,
         ready: 74,
         strategy: Strategy::Surges,
+        may_be_out: Some(IntOrPercent::Percent(25)),
         revision: Some(2),
         owner: None,
         managed_by: None,
