@@ -4,21 +4,27 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::upgrade::{Prepared, Request};
 use crate::{
-    diagnose::{Memory, View, examine},
-    domain::{Dossier, Finding, Grade, Group, Operator, PodRef, Policy, Stand, Subject, elapsed, short},
+    domain::{Diagnosis, Finding, Grade, Group, Operator, PodRef, Policy, Stand, elapsed, short},
     drain::{Fate, fate},
     engine::event::Member,
     plan::{self, Census, Roles},
     report::{Brief, Commands, NodeBrief},
 };
 
-/// Puts the plan together. Pods are told as far as they were looked at, and nothing is asked beyond that: what would stand
-/// in the way shows in specs and statuses.
+/// Puts the plan together, with what was foreseen of it. Pods are told as far as they were looked at.
 #[must_use]
-pub fn brief(prepared: &Prepared, request: &Request, commands: &Commands, now: jiff::Timestamp) -> Brief {
+pub fn brief(
+    prepared: &Prepared,
+    foreseen: Diagnosis,
+    request: &Request,
+    commands: &Commands,
+    now: jiff::Timestamp,
+) -> Brief {
     let snapshot = &prepared.snapshot;
     let group = snapshot.group();
-    let findings = found(prepared, now);
+    let Diagnosis { mut findings, unknown, .. } = foreseen;
+    // What is so by design stands at each node.
+    findings.retain(|finding| finding.cause.stand() != Stand::Aside);
     let order = order(prepared, now).into_iter();
     Brief {
         raises_max: raises_max(prepared),
@@ -37,27 +43,9 @@ pub fn brief(prepared: &Prepared, request: &Request, commands: &Commands, now: j
         order: order.map(|member| node_brief(prepared, member, &findings, now)).collect(),
         notes: notes(prepared, now),
         findings,
+        unknown,
         commands: commands.clone(),
     }
-}
-
-/// What would stand in the way, but for what is so by design.
-fn found(prepared: &Prepared, now: jiff::Timestamp) -> Vec<Finding> {
-    let (memory, dossier) = (Memory::default(), Dossier::default());
-    let old = prepared.old.iter().filter_map(|old| old.member.node.clone()).collect();
-    let examined = examine(View {
-        now,
-        snapshot: &prepared.snapshot,
-        run: None,
-        memory: &memory,
-        policy: &prepared.policy,
-        subject: &Subject::BeforeUpgrade,
-        old: &old,
-        dossier: &dossier,
-    });
-    let mut findings = examined.diagnosis.findings;
-    findings.retain(|finding| finding.cause.stand() != Stand::Aside);
-    findings
 }
 
 /// The old members in the order in which they would be chosen if nothing changed meanwhile.

@@ -6,6 +6,7 @@ use super::{
     driver::Ports,
     observe::{Observed, hear_changes, look_again, look_at_pods, observe, observe_apart},
     update::{self, NoUpdate},
+    upgrade::Prepared,
     whom,
 };
 use crate::{
@@ -114,11 +115,18 @@ impl<'a, C: Cluster, A: Cloud, K: Clock, L: Lock> Inquiry<'a, C, A, K, L> {
         Ok(Self { ports, whose, snapshot, policy, subject, watch, memory, dossier })
     }
 
+    /// What would hold an upgrade that goes so, by somebody who has seen this already.
+    fn of_an_upgrade(ports: &'a Ports<C, A, K, L>, snapshot: Snapshot, policy: Policy) -> Self {
+        let watch = Watch { pods_on: old(&snapshot, &policy), ..Watch::default() };
+        let (memory, dossier) = (Memory::default(), Dossier::default());
+        Self { ports, whose: Whose::Group, snapshot, policy, subject: Subject::BeforeUpgrade, watch, memory, dossier }
+    }
+
     /// Looks, asks what has to be known for it, and says what was found.
     ///
     /// # Errors
-    /// [`NotDiagnosed`]. What may not be read beyond the group, its nodes and their pods is told as not known.
-    pub async fn examine(&mut self) -> Result<Diagnosis, NotDiagnosed> {
+    /// [`PortError`] where the pods of a node cannot be read. What else may not be read is told as not known.
+    pub async fn examine(&mut self) -> Result<Diagnosis, PortError> {
         let mut examined = self.look();
         for _ in 0..limits::ROUNDS {
             let asks = self.dossier.open(&examined.asks, self.ports.clock.now());
@@ -143,7 +151,7 @@ impl<'a, C: Cluster, A: Cloud, K: Clock, L: Lock> Inquiry<'a, C, A, K, L> {
         if let Subject::Pod(id) = &self.subject {
             whom::follow(self.ports, &mut self.snapshot, &mut self.watch, &id.clone()).await?;
         }
-        self.examine().await
+        Ok(self.examine().await?)
     }
 
     fn look(&mut self) -> Examined {
@@ -162,6 +170,21 @@ impl<'a, C: Cluster, A: Cloud, K: Clock, L: Lock> Inquiry<'a, C, A, K, L> {
     }
 }
 
+/// Looks at the pods of all nodes that an upgrade would replace, and says what would hold it, as a diagnosis before it does.
+///
+/// # Errors
+/// [`PortError`] where those pods cannot be read.
+pub async fn foresee<C: Cluster, A: Cloud, K: Clock, L: Lock>(
+    ports: &Ports<C, A, K, L>,
+    prepared: &mut Prepared,
+) -> Result<Diagnosis, PortError> {
+    let mut inquiry = Inquiry::of_an_upgrade(ports, prepared.snapshot.clone(), prepared.policy.clone());
+    look_at_pods(ports, &mut inquiry.snapshot, &inquiry.watch).await?;
+    let foreseen = inquiry.examine().await?;
+    prepared.snapshot = inquiry.snapshot;
+    Ok(foreseen)
+}
+
 /// Asks, and notes what is not told: without the pods of a node there is no answer, without anything else less of one.
 async fn answer<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     ports: &Ports<C, A, K, L>,
@@ -169,7 +192,7 @@ async fn answer<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     watch: &mut Watch,
     asks: BTreeSet<Ask>,
     dossier: &mut Dossier,
-) -> Result<(), NotDiagnosed> {
+) -> Result<(), PortError> {
     let of = |oracle| -> BTreeSet<Ask> { asks.iter().filter(|ask| ask.oracle() == oracle).cloned().collect() };
     let (cluster, cloud) = (of(Oracle::Cluster), of(Oracle::Cloud));
     let (cluster, cloud, watched) = tokio::join!(
@@ -189,7 +212,7 @@ async fn watch_more<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     snapshot: &mut Snapshot,
     watch: &mut Watch,
     asks: BTreeSet<Ask>,
-) -> Result<Vec<Answer>, NotDiagnosed> {
+) -> Result<Vec<Answer>, PortError> {
     let mut needed = false;
     for ask in &asks {
         if let Ask::PodsOn(node) = ask {
@@ -205,7 +228,7 @@ async fn watch_more<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     }
     match look_at_pods(ports, snapshot, watch).await {
         Ok(()) => Ok(Vec::new()),
-        Err(error) if needed => Err(error.into()),
+        Err(error) if needed => Err(error),
         Err(error) => {
             let lack = Lack::Server(error.to_string());
             Ok(asks.into_iter().map(|ask| (ask, Known::Unknown(lack.clone()))).collect())

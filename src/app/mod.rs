@@ -16,7 +16,7 @@ mod whom;
 
 pub use abort::{BegunAbort, Undoable, begin_abort, undoable};
 pub use brief::brief;
-pub use diagnose::{Inquiry, NotDiagnosed, Question, Whose};
+pub use diagnose::{Inquiry, NotDiagnosed, Question, Whose, foresee};
 pub use driver::{DriveError, Ports, Stop};
 pub use observe::{Observed, observe};
 pub use status::{Status, status};

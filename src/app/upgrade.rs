@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::{
     driver::{Desk, DriveError, Ports, Stop, drive, unless_stopped},
     lease::{give_back, regain, while_renewing},
-    observe::{Observed, look_at_pods, look_on, observe},
+    observe::{Observed, look_on, observe},
 };
 use crate::{
     domain::{
@@ -19,7 +19,7 @@ use crate::{
         event::{Event, OldNode, RunOutcome},
     },
     plan::{self, Objection},
-    ports::{Clock, Cloud, Cluster, Journal, Lock, PortError, Watch},
+    ports::{Clock, Cloud, Cluster, Journal, Lock, PortError},
     report::Reporter,
 };
 
@@ -110,8 +110,7 @@ pub enum Refused {
     Port(#[from] PortError),
 }
 
-/// Looks at everything a run needs to know, the pods of all old nodes included, and objects to what speaks against it.
-/// Writes nothing.
+/// Looks at the group and its nodes, and objects to what speaks against a run. Writes nothing.
 ///
 /// # Errors
 /// [`Refused`].
@@ -119,11 +118,8 @@ pub async fn prepare<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     ports: &Ports<C, A, K, L>,
     request: &Request,
 ) -> Result<Prepared, Refused> {
-    let Observed { mut snapshot, intent } = observe(ports).await?;
-    let prepared = judge(&snapshot, intent, request, Since::Before)?;
-    let pods_on = prepared.old.iter().filter_map(|old| old.member.node.clone()).collect();
-    look_at_pods(ports, &mut snapshot, &Watch { pods_on, ..Watch::default() }).await?;
-    Ok(Prepared { snapshot, ..prepared })
+    let Observed { snapshot, intent } = observe(ports).await?;
+    judge(&snapshot, intent, request, Since::Before)
 }
 
 /// When a run is judged.

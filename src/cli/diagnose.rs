@@ -73,7 +73,7 @@ async fn answered<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     // Before anything is said: whoever reads it may end it at once.
     let stop = telling.args.watch.then(stop::listen);
     let mut inquiry = Inquiry::begin(ports, whose, question).await.map_err(failed)?;
-    let mut found = inquiry.examine().await.map_err(failed)?;
+    let mut found = inquiry.examine().await?;
     telling.tell(&found)?;
     let Some(mut stop) = stop else { return Ok(code(&found)) };
     let mut trouble = String::new();

@@ -35,13 +35,14 @@ pub(super) async fn go<C: Cluster, A: Cloud, K: Clock, L: Lock>(
         ports.lock.look().await.map_err(|error| CliError::lock(error, ports.clock.now(), &commands.status()))?;
     }
     let refused = |refused| refusal(refused, &asked, &request.commands, request.dry_run);
-    let prepared = app::prepare(ports, &asked).await.map_err(refused)?;
+    let mut prepared = app::prepare(ports, &asked).await.map_err(refused)?;
+    let foreseen = app::foresee(ports, &mut prepared).await?;
     let now = ports.clock.now();
-    if prepared.old.is_empty() && prepared.resumes.is_none() {
-        return nothing_to_do(&prepared, &asked, request, now);
-    }
     let commands = &commands.clone().scaled_by(prepared.auto_scaling_group());
-    let brief = app::brief(&prepared, &asked, commands, now);
+    let brief = app::brief(&prepared, foreseen, &asked, commands, now);
+    if prepared.old.is_empty() && prepared.resumes.is_none() {
+        return nothing_to_do(&prepared, &brief, &asked, request, now);
+    }
     if request.dry_run {
         return only_shown(&brief, request, screen);
     }
@@ -107,15 +108,15 @@ fn only_shown(brief: &Brief, request: &UpgradeRequest, screen: &Screen) -> Resul
 /// asked for, and else the document or the records of a run that is done.
 fn nothing_to_do(
     prepared: &Prepared,
+    plan: &Brief,
     asked: &app::Request,
     request: &UpgradeRequest,
     now: jiff::Timestamp,
 ) -> Result<ExitCode, CliError> {
-    let plan = || app::brief(prepared, asked, &request.commands, now);
     match (request.output, request.dry_run) {
         (Form::Human, _) => say_why(prepared, asked, request)?,
-        (Form::Json, true) => answer_json(&plan())?,
-        (Form::Jsonl, true) => answer_json_line(&plan())?,
+        (Form::Json, true) => answer_json(plan)?,
+        (Form::Jsonl, true) => answer_json_line(plan)?,
         (Form::Json, false) => {
             let document = |stdout| JsonDocument::new(stdout).of(asked.cluster.clone(), asked.group.clone());
             say_done(document, prepared, now)?;
@@ -367,9 +368,10 @@ mod tests {
             lock: Arc::new(sim.lock(ann())),
         };
         let asked = asked();
-        let prepared = app::prepare(&ports, &asked).await.unwrap();
+        let mut prepared = app::prepare(&ports, &asked).await.unwrap();
+        let foreseen = app::foresee(&ports, &mut prepared).await.unwrap();
         let commands = Commands::new(Vec::new());
-        let plan = app::brief(&prepared, &asked, &commands, ports.clock.now()).lines(usize::MAX);
+        let plan = app::brief(&prepared, foreseen, &asked, &commands, ports.clock.now()).lines(usize::MAX);
         assert!(plan.contains(&"no right to list persistentvolumes".to_owned()), "{plan:?}");
 
         let (leave, mut stop) = tokio::sync::mpsc::channel(1);

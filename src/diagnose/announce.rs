@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 
 use crate::{
-    domain::{Cause, Diagnosis, Finding, News, NodeName, Notice, Object, elapsed},
+    domain::{About, Cause, Diagnosis, Finding, News, NodeName, Notice, elapsed},
     engine::event::Event,
 };
 
@@ -30,11 +30,9 @@ pub struct Announcer {
     lately: VecDeque<Timestamp>,
 }
 
-/// Budgets before nodes: there are fewer of them, and they are where people look.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
-    is_node: bool,
-    about: Object,
+    about: About,
     cause: Cause,
 }
 
@@ -77,7 +75,7 @@ impl Announcer {
 
     fn say(&mut self, key: Key, news: News, now: Timestamp) -> Notice {
         self.lately.push_back(now);
-        let Key { about, cause, .. } = key.clone();
+        let Key { about, cause } = key.clone();
         match news {
             News::Blocked => {
                 let says = self.holds.get(&key).cloned().unwrap_or_default();
@@ -97,7 +95,11 @@ impl Announcer {
 
     fn forget(&mut self, node: &NodeName) {
         for (key, said) in &mut self.said {
-            if !key.is_node || key.about == Object::Node(node.clone()) {
+            let is_it = match &key.about {
+                About::Pdb(_) => true,
+                About::Node(known) => known == node,
+            };
+            if is_it {
                 said.stands = false;
             }
         }
@@ -109,35 +111,14 @@ fn holds(diagnosis: &Diagnosis) -> BTreeMap<Key, String> {
     let mut holds = BTreeMap::new();
     for finding in diagnosis.blocking() {
         let says = sentence(finding);
-        let nodes = finding.holds.nodes.iter().map(|node| (true, Object::Node(node.clone())));
-        let budgets = std::iter::once(finding).chain(&finding.under).flat_map(budgets).map(|budget| (false, budget));
-        for (is_node, about) in nodes.chain(budgets) {
-            holds.insert(Key { is_node, about, cause: finding.cause }, says.clone());
+        let nodes = finding.holds.nodes.iter().cloned().map(About::Node);
+        let told = std::iter::once(finding).chain(&finding.under);
+        let budgets = told.flat_map(|finding| finding.object.budgets()).cloned().map(About::Pdb);
+        for about in nodes.chain(budgets) {
+            holds.insert(Key { about, cause: finding.cause }, says.clone());
         }
     }
     holds
-}
-
-/// The budgets that a finding is about.
-fn budgets(finding: &Finding) -> Vec<Object> {
-    match &finding.object {
-        Object::Pdb(pdb) => vec![Object::Pdb(pdb.clone())],
-        Object::Budgets(pdbs) => pdbs.iter().cloned().map(Object::Pdb).collect(),
-        Object::Node(_)
-        | Object::Pod(_)
-        | Object::Workload { .. }
-        | Object::Instance(_)
-        | Object::Asg(_)
-        | Object::Nodegroup(_)
-        | Object::Update(_)
-        | Object::Claim { .. }
-        | Object::Namespace(_)
-        | Object::Quota { .. }
-        | Object::Webhook(_)
-        | Object::AdmissionPolicy(_)
-        | Object::ApiServer
-        | Object::Right(_) => Vec::new(),
-    }
 }
 
 /// `PDB-NEVER-ALLOWS: pdb/shop/cart can never allow an eviction: minAvailable …; see: mngup explain PDB-NEVER-ALLOWS`
@@ -161,7 +142,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        domain::{By, InstanceId, Member, PdbRef, Subject},
+        domain::{By, InstanceId, Member, Object, PdbRef, Subject},
         engine::event::Stuck,
     };
 
@@ -247,7 +228,10 @@ mod tests {
         let mut announcer = Announcer::default();
         announcer.note(&diagnosed(vec![never(30)]));
         let first = announcer.due(at(0));
-        assert_eq!((first.len(), &first[0].about), (20, &pdb("cart")));
+        assert_eq!(
+            (first.len(), &first[0].about),
+            (20, &About::Pdb(PdbRef { namespace: "shop".to_owned(), name: "cart".to_owned() }))
+        );
         assert_eq!(announcer.due(at(59)), []);
         assert_eq!(announcer.due(at(60)).len(), 11);
         let all: BTreeSet<_> = announcer.said.keys().map(|key| key.about.to_string()).collect();

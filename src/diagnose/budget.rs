@@ -1,6 +1,9 @@
 //! What `PodDisruptionBudgets` refuse, and why.
 
-use super::{Rule, Verdicts, containers, limits, remedy, scene::Scene};
+use super::{
+    Rule, Verdicts, containers, limits, remedy,
+    scene::{Scene, behind},
+};
 use crate::domain::{
     By, CannotTell, Cause, Finding, Grade, IntOrPercent, Known, Object, Pdb, PdbRef, PdbRule, Pod, Sure,
     UnhealthyPolicy, later,
@@ -86,20 +89,32 @@ fn exhausted(scene: &Scene<'_>, pdb: &Pdb, verdicts: &mut Verdicts) -> Finding {
     let object = Object::Pdb(pdb.id.clone());
     let quiet = scene.unexplained_since(pdb).is_some_and(|since| scene.since(since) >= limits::QUIET_BUDGET);
     let (may, out) = (pdb.status.expected - pdb.status.desired, pdb.status.expected - pdb.status.current);
-    let (who, moves) = match scene.counted(&pdb.id) {
-        Known::Is(pods) => (out_words(pods), is_moving(scene, pdb, pods)),
+    let (who, moves, absent) = match scene.counted(&pdb.id) {
+        // What is made anew is missing for a moment.
+        Known::Is(pods) => (out_words(pods), is_moving(scene, pdb, pods), absent(pdb, pods).filter(|_| quiet)),
         Known::Unknown(lacking) => {
             verdicts.unknown.push(CannotTell { cause: Cause::PdbExhausted, object: object.clone(), lacking });
             // Who uses it up is not known: that somebody must act cannot be said.
-            (String::new(), true)
+            (String::new(), true, None)
         }
     };
     let out = if out == 1 { "1 is".to_owned() } else { format!("{} are", out.max(0)) };
-    Finding::new(Cause::PdbExhausted, object, format!("{} allows no eviction now", pdb.id))
+    let found = Finding::new(Cause::PdbExhausted, object, format!("{} allows no eviction now", pdb.id))
         .graded(if quiet && !moves { blocks(scene) } else { Grade::Waits })
         .by(By::Arithmetic, format!("{may} of {} may be out and {out}{who}", pdb.status.expected))
-        .since(pdb.status.blocked_since)
-        .remedies(remedy::exhausted(pdb))
+        .since(pdb.status.blocked_since);
+    let Some((there, maker)) = absent else { return found.remedies(remedy::exhausted(pdb, None)) };
+    let says = format!("it counts on {} pods and there are {there}: {maker} is to make more", pdb.status.expected);
+    found.by(By::Absence, says).remedies(remedy::exhausted(pdb, Some(&maker)))
+}
+
+/// How many pods there are where that is fewer than it counts on, and who is to make them, if it is one.
+fn absent(pdb: &Pdb, pods: &[Pod]) -> Option<(usize, Object)> {
+    let there = pods.iter().filter(|pod| pod.deletion.is_none() && !pod.is_finished()).count();
+    let mut makers = pods.iter().filter(|pod| pod.owner.is_some()).map(behind);
+    let maker = makers.next()?;
+    let fewer = usize::try_from(pdb.status.expected).is_ok_and(|expected| there < expected);
+    (fewer && makers.all(|other| other == maker)).then_some((there, maker))
 }
 
 /// Whether it will allow one again by itself: a pod is on its way out, or more are Ready than its status counts.

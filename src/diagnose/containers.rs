@@ -10,7 +10,7 @@ use jiff::Timestamp;
 pub(super) use image::Registry;
 
 use super::{Rule, Verdicts, limits, pending, remedy::containers as ways, scene::Scene, volumes};
-use crate::domain::{By, Cause, Container, Finding, Grade, Known, Node, Object, Pod, PodPhase, elapsed};
+use crate::domain::{By, Cause, Container, Finding, Grade, Node, Object, Pod, PodPhase, elapsed};
 
 pub(super) const RULE: Rule = Rule {
     causes: &[
@@ -142,10 +142,7 @@ fn starting(scene: &Scene<'_>, pod: &Pod) -> Finding {
 
 /// How long the slowest of its siblings took to become Ready, where none lost it since.
 fn slowest_sibling(scene: &Scene<'_>, pod: &Pod) -> Option<Duration> {
-    let counted = scene.blocked.keys().find_map(|pdb| match scene.counted(pdb) {
-        Known::Is(pods) if pods.iter().any(|other| other.id.uid == pod.id.uid) => Some(pods),
-        Known::Is(_) | Known::Unknown(_) => None,
-    })?;
+    let counted = scene.counted_by(pod).first().and_then(|pdb| scene.counted(pdb).known())?;
     let siblings = counted.iter().filter(|other| other.ready && other.owner == pod.owner);
     siblings.filter_map(|other| Some(elapsed(other.created_at, other.ready_since?))).max()
 }

@@ -143,7 +143,9 @@ impl Left<'_, '_> {
         let says = format!("{} of {} are left as the update had them", count(nodes.len(), "node"), self.object());
         let why =
             format!("{cordoned} unschedulable, {excluded} out of load balancers, and no run of mngup marked them");
-        let finding = self.finding(Cause::EksLeftCordoned, says).by(By::Status, why).sure(Sure::Likely);
+        // New ones stay as they are whoever replaces the old, and use up the nodes that may be out.
+        let grade = if nodes.iter().all(|node| self.is_old(node)) { self.of_the_past() } else { Grade::Blocks };
+        let finding = self.finding(Cause::EksLeftCordoned, says, By::Status, why).graded(grade).sure(Sure::Likely);
         let mut finding = finding.remedies(remedy::left_cordoned(&nodes));
         finding.holds = Held { nodes: names().collect(), ..Held::default() };
         Some(finding)
@@ -168,7 +170,8 @@ impl Left<'_, '_> {
         }
         let says = format!("{} is larger than before the update: {desired} instead of {former}", self.object());
         let why = format!("the group's activities tell of {former} when the update began; it wants {desired} now");
-        let finding = self.finding(Cause::EksLeftSize, says).by(By::Activity, why).sure(Sure::Likely);
+        let finding = self.finding(Cause::EksLeftSize, says, By::Activity, why).graded(self.of_the_past());
+        let finding = finding.sure(Sure::Likely);
         let old: Vec<&Node> = self.members().filter(|node| self.is_old(node)).collect();
         Some(finding.remedies(remedy::left_size(self.group, self.nodegroup, former, &old)))
     }
@@ -179,7 +182,12 @@ impl Left<'_, '_> {
         if old.is_empty() || new.is_empty() {
             return None;
         }
-        let says = format!("{} has nodes of both versions, and nobody goes on", self.object());
+        let says = match self.scene.view.subject {
+            Subject::BeforeUpgrade => format!("{} has nodes of both versions; an upgrade goes on", self.object()),
+            Subject::Group | Subject::Run | Subject::Nodes(_) | Subject::Pod(_) | Subject::Update(_) => {
+                format!("{} has nodes of both versions, and nobody goes on", self.object())
+            }
+        };
         let kubelets = |nodes: &[&Node]| {
             let mut known: Vec<_> = nodes.iter().map(|node| node.kubelet_version.as_str()).collect();
             known.sort_unstable();
@@ -193,14 +201,22 @@ impl Left<'_, '_> {
             new.len(),
             kubelets(&new)
         );
-        let mut finding = self.finding(Cause::EksMixedVersions, says).by(By::Status, why);
+        let mut finding = self.finding(Cause::EksMixedVersions, says, By::Status, why).graded(self.of_the_past());
         finding.holds = Held { nodes: old.iter().map(|node| node.name.clone()).collect(), ..Held::default() };
         Some(finding.remedies(remedy::mixed_versions()))
     }
 
-    fn finding(&self, cause: Cause, says: String) -> Finding {
+    fn finding(&self, cause: Cause, says: String, by: By, why: String) -> Finding {
         let update = format!("update {} ({}) is {}", self.update.id, self.update.kind, self.update.status);
-        Finding::new(cause, self.object(), says).graded(Grade::Blocks).by(By::Eks, update).since(self.update.created_at)
+        Finding::new(cause, self.object(), says).by(by, why).by(By::Eks, update).since(self.update.created_at)
+    }
+
+    /// What is left of the past is no obstacle to an upgrade that is to come, which replaces what is old.
+    fn of_the_past(&self) -> Grade {
+        match self.scene.view.subject {
+            Subject::BeforeUpgrade => Grade::Notes,
+            Subject::Group | Subject::Run | Subject::Nodes(_) | Subject::Pod(_) | Subject::Update(_) => Grade::Blocks,
+        }
     }
 
     fn object(&self) -> Object {

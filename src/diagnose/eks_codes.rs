@@ -103,24 +103,29 @@ pub(super) fn said<'a>(scene: &Scene<'a>) -> Vec<Said<'a>> {
         let resources = issue.resources.as_slice();
         Said { update: None, code, message, resources, meaning, grade: grade(scene, meaning), since: None }
     });
+    // An upgrade that is to come goes its own way: what made the update fail it meets by itself, if it is still there.
+    let of_errors = match scene.view.subject {
+        Subject::BeforeUpgrade => Grade::Notes,
+        Subject::Group | Subject::Run | Subject::Nodes(_) | Subject::Pod(_) | Subject::Update(_) => Grade::Blocks,
+    };
     let errors = update(scene).known().flatten().into_iter().flat_map(|update| {
         update.errors.iter().map(move |error| {
             let meaning = meaning(&error.code, &error.message);
             let (code, message) = (error.code.as_str(), error.message.as_str());
             let (resources, since) = (error.resources.as_slice(), update.created_at);
-            Said { update: Some(update), code, message, resources, meaning, grade: Grade::Blocks, since }
+            Said { update: Some(update), code, message, resources, meaning, grade: of_errors, since }
         })
     });
     issues.chain(errors).collect()
 }
 
-/// The update that is asked about; of a whole group the newest that failed or is under way.
+/// The update that is asked about; of a whole group, and before an upgrade of it, the newest that failed or is under way.
 pub(super) fn update<'a>(scene: &Scene<'a>) -> Known<Option<&'a EksUpdate>> {
     let managed = scene.view.snapshot.group().is_some_and(|group| group.nodegroup.is_some());
     match scene.view.subject {
         Subject::Update(id) => scene.ask(&Ask::update(Some(id))).map(Option::as_ref),
-        Subject::Group if managed => scene.ask(&Ask::update(None)).map(Option::as_ref),
-        Subject::Group | Subject::Run | Subject::Nodes(_) | Subject::Pod(_) | Subject::BeforeUpgrade => Known::Is(None),
+        Subject::Group | Subject::BeforeUpgrade if managed => scene.ask(&Ask::update(None)).map(Option::as_ref),
+        Subject::Group | Subject::BeforeUpgrade | Subject::Run | Subject::Nodes(_) | Subject::Pod(_) => Known::Is(None),
     }
 }
 

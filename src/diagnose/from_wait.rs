@@ -1,9 +1,13 @@
 //! What a wait alone tells: for journals that were written before runs told their diagnosis, and for what no rule found.
 
-use super::launch_words;
+use super::{
+    launch_words,
+    remedy::{self, joins, kubectl, launches, leaving, nodes},
+};
 use crate::{
     domain::{
-        AsgName, By, Cause, Command, Finding, InstanceId, NodeName, Object, Owner, PdbRef, PodRef, Remedy, Sure, quoted,
+        AsgName, By, Cause, Command, Finding, InstanceId, NodeName, Object, Owner, PdbRef, PdbRule, PodRef, Remedy,
+        Sure,
     },
     engine::waiting::{BudgetView, WaitingOn},
 };
@@ -26,12 +30,12 @@ pub fn from_wait(on: &WaitingOn, asg: Option<&AsgName>) -> Option<Finding> {
         WaitingOn::DaemonSets { node, missing } => Some(
             at_node(Cause::NodeDaemonset, node, format!("pods of DaemonSets on node/{node} are not Ready"))
                 .by(By::Status, format!("not Ready there: {}", missing.join(", ")))
-                .remedies(look("those pods", format!("get pods -A --field-selector spec.nodeName={node}"))),
+                .remedies(look("those pods", nodes::pods_on(node))),
         ),
         WaitingOn::ExtendedResources { node, missing } => Some(
             at_node(Cause::NodeResourceMissing, node, format!("node/{node} does not offer {}", missing.join(", ")))
                 .by(By::Status, "it is Ready, and the node that it replaces had them")
-                .remedies(look("what it offers", format!("get node/{node} -o jsonpath='{{.status.allocatable}}'"))),
+                .remedies(look("what it offers", nodes::offers(node))),
         ),
         WaitingOn::NodeTaint { node, taint } => Some(tainted(node, taint)),
         WaitingOn::WrongTemplate { instance, has } => Some(
@@ -58,10 +62,6 @@ pub fn from_wait(on: &WaitingOn, asg: Option<&AsgName>) -> Option<Finding> {
 
 /// By the words of the refusal, which is all that the wait keeps of it.
 fn refused(pod: &PodRef, message: &str) -> Finding {
-    let describe = Remedy::look(
-        "what Kubernetes says of the pod",
-        vec![kubectl(&pod.namespace, &format!("describe pod/{}", pod.name))],
-    );
     let cause = if message.contains("failed calling webhook") {
         Cause::WebhookDown
     } else if message.contains("admission webhook") {
@@ -75,13 +75,11 @@ fn refused(pod: &PodRef, message: &str) -> Finding {
     };
     Finding::new(cause, Object::Pod(pod.clone()), format!("the server refuses to evict {pod}"))
         .by(By::Refusal, message)
-        .remedies(vec![describe])
+        .remedies(look("what Kubernetes says of the pod", remedy::describe(pod)))
 }
 
 fn launch(failure: Option<&str>, asg: Option<&AsgName>) -> Finding {
-    let of = asg.map_or_else(String::new, |asg| format!(" --auto-scaling-group-name {}", quoted(asg.as_str())));
-    let tried = Command::Aws(format!("autoscaling describe-scaling-activities{of} --max-items 5"));
-    let tried = Remedy::look("what was tried, and what AWS said", vec![tried]);
+    let tried = launches::what_it_did(asg);
     let object = Object::Asg(asg.cloned().unwrap_or_else(|| AsgName::new("the group's")));
     let Some(failure) = failure else {
         return Finding::new(Cause::LaunchSilent, object, "the group launched no instance")
@@ -100,16 +98,17 @@ fn launch(failure: Option<&str>, asg: Option<&AsgName>) -> Finding {
 }
 
 fn join(instance: &str, lifecycle: &str) -> Finding {
-    let object = Object::Instance(InstanceId::new(instance));
+    let id = InstanceId::new(instance);
+    let console = joins::console(&id);
+    let object = Object::Instance(id);
     if lifecycle == "Pending:Wait" {
         return Finding::new(Cause::HookHoldsLaunch, object, format!("a lifecycle hook holds {instance}"))
             .by(By::Status, format!("it is {lifecycle}"));
     }
-    let console = format!("ec2 get-console-output --instance-id {instance} --latest --output text");
     Finding::new(Cause::InstanceNeverJoined, object, format!("{instance} was launched and has not joined the cluster"))
         .sure(Sure::Possible)
         .by(By::Status, format!("it is {lifecycle}, and no Node has its id"))
-        .remedies(vec![Remedy::look("what its bootstrap says", vec![Command::Aws(console)])])
+        .remedies(look("what its bootstrap says", console))
 }
 
 fn not_ready(node: &NodeName, reason: &str) -> Finding {
@@ -123,11 +122,11 @@ fn not_ready(node: &NodeName, reason: &str) -> Finding {
     let why = if reason.is_empty() { "its kubelet says nothing" } else { reason };
     at_node(cause, node, format!("node/{node} has joined and is not Ready"))
         .by(By::Status, why)
-        .remedies(look("what it says of itself", format!("describe node/{node}")))
+        .remedies(look("what it says of itself", nodes::describe(node)))
 }
 
 fn tainted(node: &NodeName, taint: &str) -> Finding {
-    let describe = look("who put it there", format!("get node/{node} -o yaml --show-managed-fields"));
+    let describe = look("who put it there", nodes::writers(node));
     let found = if taint == "cordoned" {
         at_node(Cause::NodeCordonedNew, node, format!("the new node/{node} is cordoned"))
     } else {
@@ -140,22 +139,21 @@ fn at_node(cause: Cause, node: &NodeName, says: String) -> Finding {
     Finding::new(cause, Object::Node(node.clone()), says)
 }
 
-fn look(what: &str, run: String) -> Vec<Remedy> {
-    vec![Remedy::look(what, vec![Command::Kubectl(run)])]
+fn look(what: &str, run: Command) -> Vec<Remedy> {
+    vec![Remedy::look(what, vec![run])]
 }
 
 fn budget(view: &BudgetView) -> Finding {
     let BudgetView { pdb, rule, expected, desired, current, never, stale, unready, .. } = view;
     let object = Object::Pdb(pdb.clone());
-    let look =
-        Remedy::look("what the controller says", vec![kubectl(&pdb.namespace, &format!("describe pdb/{}", pdb.name))]);
+    let look = remedy::controller(pdb);
     if *never {
         let ready = if *current == 1 { "1 is Ready".to_owned() } else { format!("{current} are Ready") };
         let pods = if *expected == 1 { "pod" } else { "pods" };
         let why = format!("{rule} of {expected} {pods} = {desired} must stay; {ready}; 0 may leave, now and always");
         return Finding::new(Cause::PdbNeverAllows, object, format!("{pdb} can never allow an eviction"))
             .by(By::Arithmetic, why)
-            .remedies(vec![relax(view).unwrap_or(look)]);
+            .remedies(vec![rule_of(rule).map_or(look, |rule| remedy::relax(pdb, rule, *expected))]);
     }
     if *stale {
         return Finding::new(Cause::PdbStatusBehind, object, format!("the last change of {pdb} was not looked at yet"))
@@ -180,43 +178,30 @@ fn budget(view: &BudgetView) -> Finding {
     found.remedies(vec![look])
 }
 
-/// Lets one pod go, and puts back what was.
-fn relax(view: &BudgetView) -> Option<Remedy> {
-    let (field, was) = view.rule.split_once(' ')?;
-    let patch = |value: &str| {
-        let BudgetView { pdb: PdbRef { namespace, name }, .. } = view;
-        kubectl(namespace, &format!("patch pdb/{name} --type=merge -p '{{\"spec\":{{\"{field}\":{value}}}}}'"))
-    };
-    let enough = match field {
-        "maxUnavailable" => "1".to_owned(),
-        _ => (view.expected - 1).max(0).to_string(),
-    };
-    let back = if was.ends_with('%') { format!("\"{was}\"") } else { was.to_owned() };
-    let relax = Remedy::fix("let one pod leave at a time", vec![patch(&enough)], "one pod less for a while");
-    Some(relax.back(vec![patch(&back)]))
+/// A rule as a wait tells it: `minAvailable 100%`.
+fn rule_of(text: &str) -> Option<PdbRule> {
+    let (field, value) = text.split_once(' ')?;
+    let value = value.parse().ok()?;
+    match field {
+        "minAvailable" => Some(PdbRule::MinAvailable(value)),
+        "maxUnavailable" => Some(PdbRule::MaxUnavailable(value)),
+        _ => None,
+    }
 }
 
 fn two_budgets(pdbs: &[PdbRef]) -> Finding {
     let names: Vec<_> = pdbs.iter().map(ToString::to_string).collect();
-    let delete = pdbs.iter().map(|pdb| {
-        let delete = kubectl(&pdb.namespace, &format!("delete pdb/{}", pdb.name));
-        Remedy::fix("leave the pods to the other", vec![delete], "pods that only it counts lose it")
-    });
+    let all: Vec<_> = pdbs.iter().collect();
     let says = format!("{} count the same pods", names.join(" and "));
     Finding::new(Cause::TwoBudgets, Object::Budgets(pdbs.to_vec()), says)
         .by(By::Spec, "the eviction API refuses a pod that more than one budget counts, now and always")
-        .remedies(delete.collect())
+        .remedies(pdbs.iter().map(|pdb| remedy::without(pdb, &all, false)).collect())
 }
 
 fn unmanaged(pod: &PodRef) -> Finding {
-    let delete = kubectl(&pod.namespace, &format!("delete pod/{}", pod.name));
-    let allow = Command::Upgrade("--delete-unmanaged".to_owned());
     Finding::new(Cause::BarePod, Object::Pod(pod.clone()), format!("{pod} has no controller"))
         .by(By::Spec, "nobody would bring it back, and --delete-unmanaged was not given")
-        .remedies(vec![
-            Remedy::fix("delete it", vec![delete], "it does not come back"),
-            Remedy::fix("allow that for all such pods", vec![allow], "none of them comes back"),
-        ])
+        .remedies(remedy::bare_pod(pod))
 }
 
 fn lands_back(pod: &PodRef, times: u32, toleration: &str, owner: Option<&Owner>) -> Finding {
@@ -227,8 +212,7 @@ fn lands_back(pod: &PodRef, times: u32, toleration: &str, owner: Option<&Owner>)
         let edit = vec![kubectl(ns, &format!("edit {owner}"))];
         (Object::Workload { namespace: ns.clone(), owner: owner.clone() }, Remedy::fix(what, edit, risk))
     } else {
-        let look = vec![kubectl(ns, &format!("get pod/{} -o yaml", pod.name))];
-        (Object::Pod(pod.clone()), Remedy::look("who makes it: metadata.ownerReferences", look))
+        (Object::Pod(pod.clone()), leaving::who_makes(pod))
     };
     let times = if times == 1 { "once".to_owned() } else { format!("{times} times") };
     Finding::new(Cause::LandsBack, object.clone(), format!("pods of {object} come back onto the cordoned node"))
@@ -239,8 +223,6 @@ fn lands_back(pod: &PodRef, times: u32, toleration: &str, owner: Option<&Owner>)
 
 fn overdue(pod: &PodRef, finalizers: &[String]) -> Finding {
     let object = Object::Pod(pod.clone());
-    let look = vec![kubectl(&pod.namespace, &format!("get pod/{} -o yaml", pod.name))];
-    let look = Remedy::look("what holds it is in metadata.finalizers and status", look);
     let found = if finalizers.is_empty() {
         Finding::new(Cause::StuckTerminating, object, format!("{pod} should be gone and is not"))
             .by(By::Status, "past its deletion, and the kubelet has not let go of it")
@@ -248,16 +230,13 @@ fn overdue(pod: &PodRef, finalizers: &[String]) -> Finding {
         Finding::new(Cause::Finalizer, object, format!("{pod} is held by {}", finalizers.join(", ")))
             .by(By::Status, "past its deletion, and somebody else must let go of it first")
     };
-    found.remedies(vec![look])
-}
-
-fn kubectl(namespace: &str, rest: &str) -> Command {
-    Command::Kubectl(format!("-n {namespace} {rest}"))
+    found.remedies(look("what holds it is in metadata.finalizers and status", remedy::whole(pod)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::IntOrPercent;
 
     fn code(on: &WaitingOn) -> Option<&'static str> {
         from_wait(on, None).map(|finding| finding.cause.code())
@@ -276,6 +255,19 @@ mod tests {
         assert_eq!(code("namespace shop is being terminated"), Some("NAMESPACE-TERMINATING"));
         assert_eq!(code("pods \"cart-1\" is forbidden: User \"ann\" cannot create"), Some("RIGHTS-EVICT"));
         assert_eq!(code("teapot"), Some("UNEXPLAINED"));
+    }
+
+    #[test]
+    fn budgets_are_changed_in_the_same_way_as_by_a_diagnosis() {
+        let pdb = |name: &str| PdbRef { namespace: "shop".to_owned(), name: name.to_owned() };
+        let on = WaitingOn::TwoBudgets { pdbs: vec![pdb("cart"), pdb("tier")], pod: pod() };
+        let found = from_wait(&on, None).unwrap();
+        let run = format!("{:?}", found.remedies[0].run);
+        // Nobody counts the pods of the one that is left until it is changed.
+        assert!(run.contains("delete pdb/cart") && run.contains("annotate pdb/tier mngup.dev/counted=anew"), "{run}");
+        assert_eq!(rule_of("minAvailable 100%"), Some(PdbRule::MinAvailable(IntOrPercent::Percent(100))));
+        assert_eq!(rule_of("maxUnavailable 0"), Some(PdbRule::MaxUnavailable(IntOrPercent::Int(0))));
+        assert_eq!(rule_of("never"), None);
     }
 
     #[test]

@@ -3,8 +3,9 @@
 mod aws;
 mod group;
 mod pending;
+mod walk;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 
 use super::{
     missing::missing,
@@ -30,10 +31,19 @@ pub(super) struct Vertex {
     pub(super) role: Role,
 }
 
+pub(super) use walk::{Walker, Way};
+
+/// A vertex's place in its graph: names are long, and walks pass each of them often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Spot(usize);
+
 /// Who waits for whom.
 #[derive(Debug, Default)]
 pub(super) struct Graph {
-    edges: BTreeMap<Vertex, BTreeSet<Vertex>>,
+    spots: BTreeMap<Vertex, Spot>,
+    vertices: Vec<Vertex>,
+    below: Vec<Vec<Spot>>,
+    above: Vec<Vec<Spot>>,
     /// Where the waiting begins.
     pub(super) sources: Vec<Source>,
 }
@@ -42,7 +52,7 @@ pub(super) struct Graph {
 /// replacement is to come, an instance that is to go.
 #[derive(Clone, Debug)]
 pub(super) struct Source {
-    pub(super) from: Vertex,
+    pub(super) from: Spot,
     pub(super) node: Option<NodeName>,
     pub(super) pod: Option<PodRef>,
     pub(super) instance: Option<InstanceId>,
@@ -59,12 +69,10 @@ pub(super) fn of(scene: &Scene<'_>) -> Graph {
     pending::pending(scene, &mut graph);
     pending::volumes(scene, &mut graph);
     aws::aws(scene, &mut graph);
-    graph.sources.extend(scene.placeless().map(|pod| Source {
-        from: Vertex::serves(Object::Pod(pod.id.clone())),
-        node: None,
-        pod: Some(pod.id.clone()),
-        instance: None,
-    }));
+    if let Some(pod) = scene.placeless() {
+        let from = Vertex::serves(Object::Pod(pod.id.clone()));
+        graph.begin(Some(from), |source| Source { pod: Some(pod.id.clone()), ..source });
+    }
     graph
 }
 
@@ -80,7 +88,7 @@ fn leaving(scene: &Scene<'_>, graph: &mut Graph) {
             graph.edge(pod.clone(), Vertex::serves(Object::Pod(leaver.pod.id.clone())));
         }
         let (node, pod_id) = (Some(leaver.node.name.clone()), Some(leaver.pod.id.clone()));
-        graph.sources.push(Source { from: pod, node, pod: pod_id, instance: None });
+        graph.begin(Some(pod), |source| Source { node, pod: pod_id, ..source });
     }
 }
 
@@ -151,31 +159,51 @@ impl Vertex {
 }
 
 impl Graph {
+    /// The place of this vertex, made where there was none.
+    fn place(&mut self, vertex: Vertex) -> Spot {
+        if let Some(spot) = self.spots.get(&vertex) {
+            return *spot;
+        }
+        let spot = Spot(self.vertices.len());
+        self.vertices.push(vertex.clone());
+        self.spots.insert(vertex, spot);
+        self.below.push(Vec::new());
+        self.above.push(Vec::new());
+        spot
+    }
+
     fn edge(&mut self, from: Vertex, to: Vertex) {
-        self.edges.entry(from).or_default().insert(to);
+        let (from, to) = (self.place(from), self.place(to));
+        // Of the two ends the one with fewer neighbours knows sooner whether they met before: a thousand pods wait for one group.
+        let (above, below) = (&self.above[to.0], &self.below[from.0]);
+        let known = if below.len() <= above.len() { below.contains(&to) } else { above.contains(&from) };
+        if !known {
+            self.below[from.0].push(to);
+            self.above[to.0].push(from);
+        }
     }
 
     /// Waiting begins here, and holds what is filled in.
     fn begin(&mut self, from: Option<Vertex>, hold: impl FnOnce(Source) -> Source) {
         let source = |from| Source { from, node: None, pod: None, instance: None };
-        self.sources.extend(from.map(source).map(hold));
+        let spot = from.map(|from| self.place(from));
+        self.sources.extend(spot.map(source).map(hold));
     }
 
-    /// What this waits for.
-    pub(super) fn below(&self, vertex: &Vertex) -> impl Iterator<Item = &Vertex> {
-        self.edges.get(vertex).into_iter().flatten()
+    /// Where this is, if anything waits there or is waited for.
+    pub(super) fn spot(&self, vertex: &Vertex) -> Option<Spot> {
+        self.spots.get(vertex).copied()
     }
 
-    /// All that can be reached from there, itself first; nothing beyond those where the walk stops.
-    pub(super) fn reach<'a>(&'a self, from: &'a Vertex, stops: impl Fn(&Vertex) -> bool) -> BTreeSet<&'a Vertex> {
-        let mut seen = BTreeSet::from([from]);
-        let mut queue = VecDeque::from([from]);
-        while let Some(vertex) = queue.pop_front() {
-            if stops(vertex) {
-                continue;
-            }
-            queue.extend(self.below(vertex).filter(|below| seen.insert(below)));
-        }
-        seen
+    /// What is there.
+    pub(super) fn vertex(&self, spot: Spot) -> &Vertex {
+        &self.vertices[spot.0]
+    }
+
+    /// What this waits for, in the order of what it is.
+    pub(super) fn below(&self, spot: Spot) -> Vec<Spot> {
+        let mut below = self.below[spot.0].clone();
+        below.sort_by_key(|spot| self.vertex(*spot));
+        below
     }
 }

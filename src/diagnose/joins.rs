@@ -144,7 +144,7 @@ enum Access<'a> {
     Unknown(Lack),
 }
 
-fn access<'a>(scene: &Scene<'a>, nodegroup: Option<&'a Nodegroup>) -> Access<'a> {
+fn access<'a>(scene: &Scene<'_>, nodegroup: Option<&'a Nodegroup>) -> Access<'a> {
     let Some((nodegroup, role)) = nodegroup.and_then(|nodegroup| Some((nodegroup, nodegroup.role.as_deref()?))) else {
         return Access::Unknown(Lack::NotOffered("the role of nodes without a node group is not read".to_owned()));
     };

@@ -1,6 +1,8 @@
 //! What keeps pods that are to leave, budgets aside.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::Timestamp;
 
 use super::{
     Rule, Verdicts, limits, remedy,
@@ -8,7 +10,8 @@ use super::{
 };
 use crate::{
     domain::{
-        By, Cause, Deletion, Finding, Grade, NodeName, Object, Pod, Readiness, Subject, Sure, Toleration, later, short,
+        By, Cause, Deletion, Finding, Grade, NodeName, Object, Pod, Readiness, Subject, Sure, Toleration, elapsed,
+        later, short,
     },
     drain::{Fate, Stays, grace_for},
     engine::{Flight, phase::NodePhase},
@@ -59,7 +62,7 @@ fn bare_pod(pod: &Pod) -> Finding {
             "no ownerReference of a controller: nobody would bring it back, and --delete-unmanaged was not given",
         )
         .since(Some(pod.created_at))
-        .remedies(remedy::bare_pod(pod))
+        .remedies(remedy::bare_pod(&pod.id))
 }
 
 fn on_its_way(scene: &Scene<'_>, pod: &Pod, deletion: Deletion, leaver: Option<Leaver<'_>>) -> Option<Finding> {
@@ -90,8 +93,9 @@ fn on_its_way(scene: &Scene<'_>, pod: &Pod, deletion: Deletion, leaver: Option<L
 /// One that stops in its own time, where that is more than its node has.
 fn stops_late(scene: &Scene<'_>, pod: &Pod, deletion: Deletion, flight: Option<&Flight>) -> Option<Finding> {
     let patience = scene.view.policy.drain_timeout;
-    let too_late = match flight.map(|flight| &flight.phase) {
-        Some(NodePhase::Draining { deadline }) => deletion.due > *deadline,
+    // Of what its node waits, that which is left when it is told to stop.
+    let has = match flight.map(|flight| &flight.phase) {
+        Some(NodePhase::Draining { deadline }) => elapsed(asked_at(deletion), *deadline),
         Some(
             NodePhase::Cordoning
             | NodePhase::Settling { .. }
@@ -100,24 +104,30 @@ fn stops_late(scene: &Scene<'_>, pod: &Pod, deletion: Deletion, flight: Option<&
             | NodePhase::Releasing
             | NodePhase::Quarantined,
         )
-        | None => u64::from(deletion.grace_seconds) > patience.as_secs(),
+        | None => patience,
     };
+    let too_late = u64::from(deletion.grace_seconds) > has.as_secs();
     let grade = match (too_late, flight) {
         (false, _) => return None,
         (true, Some(_)) if !scene.view.policy.force && has_had_time(scene, deletion) => Grade::Blocks,
         (true, _) => Grade::Waits,
     };
-    let grace = short(std::time::Duration::from_secs(deletion.grace_seconds.into()));
+    let grace = short(Duration::from_secs(deletion.grace_seconds.into()));
     let says = format!("{} may take {grace} to stop", pod.id);
     let why = format!("it is due at {}, and a node waits {} for its pods", deletion.due, short(patience));
     let finding = Finding::new(Cause::LongGrace, Object::Pod(pod.id.clone()), says).graded(grade).by(By::Status, why);
-    Some(finding.remedies(remedy::long_grace(pod, deletion.grace_seconds)))
+    let at_most = has.saturating_sub(limits::OVERDUE);
+    Some(finding.remedies(remedy::long_grace_under_way(pod, deletion.grace_seconds, at_most)))
 }
 
 /// Whether it would have stopped by now if it were one of those that stop early, which most do.
 fn has_had_time(scene: &Scene<'_>, deletion: Deletion) -> bool {
-    let asked_at = deletion.due - std::time::Duration::from_secs(deletion.grace_seconds.into());
-    scene.since(asked_at) >= limits::STOPS_EARLY
+    scene.since(asked_at(deletion)) >= limits::STOPS_EARLY
+}
+
+/// When it was told to stop.
+fn asked_at(deletion: Deletion) -> Timestamp {
+    deletion.due - Duration::from_secs(deletion.grace_seconds.into())
 }
 
 /// One that was not told yet and may take longer than its node would wait. Most stop early: nobody can tell.
@@ -130,12 +140,12 @@ fn long_grace_ahead(scene: &Scene<'_>, pod: &Pod) -> Option<Finding> {
     if u64::from(grace) <= patience.as_secs() {
         return None;
     }
-    let span = short(std::time::Duration::from_secs(grace.into()));
+    let span = short(Duration::from_secs(grace.into()));
     let says = format!("{} may take {span} to stop", pod.id);
     let why = format!("terminationGracePeriodSeconds {grace}, and a node waits {} for its pods", short(patience));
     let finding = Finding::new(Cause::LongGrace, Object::Pod(pod.id.clone()), says);
     let finding = finding.graded(Grade::Waits).sure(Sure::Possible).by(By::Spec, why);
-    Some(finding.remedies(remedy::long_grace(pod, grace)))
+    Some(finding.remedies(remedy::long_grace_ahead(pod, grace)))
 }
 
 /// Pods that came back, or would, by what a person changes to keep them off.

@@ -252,7 +252,7 @@ struct Agent<'a> {
     is_broken: bool,
 }
 
-fn daemons<'a>(scene: &Scene<'a>, node: &'a Node, verdicts: &mut Verdicts) -> Vec<Agent<'a>> {
+fn daemons<'a>(scene: &Scene<'a>, node: &Node, verdicts: &mut Verdicts) -> Vec<Agent<'a>> {
     let mut agents = Vec::new();
     for set in scene.view.snapshot.daemon_sets_for(node) {
         match scene.daemon_pods(set, node) {

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use super::{
     Rule, Verdicts, limits,
-    placing::{Placing, Stranded, TooLarge, Why, placing},
+    placing::{Placing, Stranded, TooLarge, Why},
     remedy::pending as remedy,
     requests,
     scene::{Scene, behind},
 };
 use crate::domain::{
-    Ask, By, CannotTell, Cause, Finding, Grade, Known, NodeName, Object, PdbRule, Pod, PodPhase, Requirement, Selector,
+    Ask, By, CannotTell, Cause, Finding, Grade, NodeName, Object, PdbRule, Pod, PodPhase, Requirement, Selector,
     SelectorOperator, Sure, Taint,
 };
 
@@ -31,19 +31,13 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn find(scene: &Scene<'_>, verdicts: &mut Verdicts) {
-    for pod in unplaced(scene) {
-        let placing = placing(scene, pod);
+    for (pod, placing) in scene.placings() {
         for (cause, lacking) in &placing.lacking {
             let object = Object::Pod(pod.id.clone());
             verdicts.unknown.push(CannotTell { cause: *cause, object, lacking: lacking.clone() });
         }
-        verdicts.found.extend(judge(scene, pod, &placing));
+        verdicts.found.extend(judge(scene, pod, placing));
     }
-}
-
-/// Pods that others wait for, without a node.
-pub(super) fn unplaced<'s, 'a>(scene: &'s Scene<'a>) -> impl Iterator<Item = &'a Pod> + use<'s, 'a> {
-    scene.unhealthy.values().copied().filter(|pod| is_unplaced(pod))
 }
 
 /// Whether it is to get a node and has none.
@@ -63,7 +57,7 @@ fn judge(scene: &Scene<'_>, pod: &Pod, placing: &Placing<'_>) -> Option<Finding>
         Why::Apart { short } => apart(scene, pod, placing, *short),
         Why::Affinity(lacking) => affinity(scene, pod, placing, lacking),
         Why::Tainted(taints) => tainted(pod, placing, taints),
-        Why::Unclear => unclear(pod),
+        Why::Unclear => unclear(scene, pod, placing),
     };
     let words = placing.said.as_ref().map(|said| format!("the scheduler says: {}", said.words));
     let found = words.into_iter().fold(found, |found, words| found.by(By::Status, words));
@@ -207,7 +201,7 @@ fn apart(scene: &Scene<'_>, pod: &Pod, placing: &Placing<'_>, short: Option<(u32
         ),
         None => found,
     };
-    found.remedies(remedy::apart(pod, placing.template, fewer(scene, pod, placing)))
+    found.remedies(remedy::apart(pod, placing.workload, fewer(scene, pod, placing)))
 }
 
 fn affinity(scene: &Scene<'_>, pod: &Pod, placing: &Placing<'_>, lacking: &[Requirement]) -> Finding {
@@ -234,7 +228,7 @@ fn tainted(pod: &Pod, placing: &Placing<'_>, taints: &BTreeMap<NodeName, Vec<&Ta
         .remedies(remedy::tainted(pod, placing.template, taints))
 }
 
-fn unclear(pod: &Pod) -> Finding {
+fn unclear(scene: &Scene<'_>, pod: &Pod, placing: &Placing<'_>) -> Finding {
     let unscheduled = pod.trouble.as_ref().and_then(|trouble| trouble.unscheduled.as_ref());
     let message = unscheduled.and_then(|it| it.message.as_deref()).filter(|message| !message.is_empty());
     let words = message.or(unscheduled.map(|it| it.reason.as_str())).unwrap_or_default();
@@ -245,16 +239,14 @@ fn unclear(pod: &Pod) -> Finding {
     } else {
         found.by(By::Status, format!("the scheduler says: {words}"))
     };
-    found.remedies(remedy::unclear(pod, words))
+    found.remedies(remedy::unclear(pod, words, fewer(scene, pod, placing)))
 }
 
 /// One replica less lets a budget that counts how many may be out allow again; one that counts how many must stay does not.
 fn fewer(scene: &Scene<'_>, pod: &Pod, placing: &Placing<'_>) -> Option<(Object, u32)> {
     let replicas = placing.workload?.replicas.filter(|replicas| *replicas > 1)?;
-    let counts_it =
-        |pdb| matches!(scene.counted(pdb), Known::Is(pods) if pods.iter().any(|other| other.id.uid == pod.id.uid));
-    let mut over = scene.blocked.iter().filter(|(id, _)| counts_it(id));
-    let helps = over.all(|(_, (pdb, _))| matches!(pdb.rule, PdbRule::MaxUnavailable(_)));
+    let mut over = scene.counted_by(pod).iter().filter_map(|pdb| scene.blocked.get(pdb));
+    let helps = over.all(|(pdb, _)| matches!(pdb.rule, PdbRule::MaxUnavailable(_)));
     let workload = behind(pod);
     let scales = matches!(&workload, Object::Workload { owner, .. } if matches!(owner.kind.as_str(), "Deployment" | "StatefulSet"));
     (helps && scales).then_some((workload, replicas))

@@ -1,7 +1,7 @@
 //! Why a pod has no node: what the scheduler says, what the pod asks for, and what the nodes offer.
 
 use std::{
-    cell::RefCell,
+    cell::{OnceCell, RefCell},
     collections::{BTreeMap, BTreeSet},
 };
 
@@ -111,7 +111,7 @@ pub(super) struct TooLarge {
 pub(super) fn placing<'a>(scene: &Scene<'a>, pod: &'a Pod) -> Placing<'a> {
     let unscheduled = pod.trouble.as_ref().and_then(|trouble| trouble.unscheduled.as_ref());
     let workload = pod.workload().map(|owner| scene.ask(&Ask::workload(&pod.id.namespace, &owner)));
-    let seeker = Seeker { scene, pod, workload, lacking: RefCell::default() };
+    let seeker = Seeker { scene, pod, workload, demands: OnceCell::new(), lacking: RefCell::default() };
     let said = unscheduled.and_then(|unscheduled| scheduler_words::parse(unscheduled.message.as_deref()?));
     let why = match (unscheduled, &said) {
         (None, _) => Why::NotLookedAt,
@@ -149,6 +149,7 @@ struct Seeker<'s, 'a> {
     scene: &'s Scene<'a>,
     pod: &'a Pod,
     workload: Option<Known<&'a Option<Workload>>>,
+    demands: OnceCell<Option<Demands>>,
     lacking: RefCell<Vec<(Cause, Lack)>>,
 }
 
@@ -280,10 +281,9 @@ impl<'a> Seeker<'_, 'a> {
         if said.remaining().any(|reason| matches!(reason, Reason::PodAffinity)) {
             return Why::Affinity(Vec::new());
         }
-        let (Some(template), Some(nodes)) = (self.template(), self.nodes().known()) else {
+        let (Some(demands), Some(nodes)) = (self.demands(), self.nodes().known()) else {
             return Why::Affinity(Vec::new());
         };
-        let demands = Demands::of(template);
         let open: Vec<_> = nodes.iter().filter(|node| is_open(node)).collect();
         let lacking = demands.unmet(&open);
         let out: Vec<_> = nodes.iter().filter(|node| !is_open(node) && self.may_go_to(node)).collect();
@@ -308,9 +308,13 @@ impl<'a> Seeker<'_, 'a> {
         if out.is_empty() && !tainted.is_empty() { Why::Tainted(tainted) } else { Why::AllOut(names(&out)) }
     }
 
-    fn may_go_to(&self, node: &ClusterNode) -> bool {
-        let meets = self.template().is_none_or(|template| Demands::of(template).are_met_by(node));
-        meets && self.untolerated(node).is_empty()
+    fn may_go_to(&self, node: &'a ClusterNode) -> bool {
+        self.demands().is_none_or(|demands| demands.are_met_by(node)) && self.untolerated(node).is_empty()
+    }
+
+    /// Taken out of its template once: it is compared with thousands of nodes.
+    fn demands(&self) -> Option<&Demands> {
+        self.demands.get_or_init(|| self.template().map(Demands::of)).as_ref()
     }
 
     /// Taints that keep it off the node, beside those of the node's own condition.
@@ -377,14 +381,14 @@ impl Demands {
 
     fn are_met_by(&self, node: &ClusterNode) -> bool {
         let term = self.terms.is_empty() || self.terms.iter().any(|term| term.matches(&node.labels));
-        term && self.all.iter().all(|demand| holds(demand, node))
+        term && self.all.iter().all(|demand| demand.holds(&node.labels))
     }
 
     /// Demands that none of these nodes meets; all of them where each is met somewhere, and not together.
     fn unmet(&self, nodes: &[&ClusterNode]) -> Vec<Requirement> {
         let every: Vec<_> =
             self.all.iter().chain(self.terms.iter().flat_map(|term| &term.requirements)).cloned().collect();
-        let nowhere = |demand: &&Requirement| !nodes.iter().any(|node| holds(demand, node));
+        let nowhere = |demand: &&Requirement| !nodes.iter().any(|node| demand.holds(&node.labels));
         let unmet: Vec<_> = every.iter().filter(nowhere).cloned().collect();
         if unmet.is_empty() { every } else { unmet }
     }
@@ -403,10 +407,6 @@ fn requirement(expression: &Value) -> Option<Requirement> {
     let values = expression["values"].as_array().into_iter().flatten();
     let values = values.filter_map(|value| Some(value.as_str()?.to_owned())).collect();
     Some(Requirement { key: expression["key"].as_str()?.to_owned(), operator, values })
-}
-
-fn holds(demand: &Requirement, node: &ClusterNode) -> bool {
-    Selector { requirements: vec![demand.clone()], absent: false }.matches(&node.labels)
 }
 
 /// Whether it is about where a node is, in which the nodes of one group differ.

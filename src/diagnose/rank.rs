@@ -6,78 +6,100 @@ use std::{
 };
 
 use super::{
-    graph::{Graph, Source, Vertex},
+    graph::{Graph, Source, Spot, Vertex, Walker, Way},
     scene::Scene,
 };
 use crate::domain::{By, Cause, Finding, Grade, Held, Lacking, Object, Stand};
 
 /// Where each finding stands.
+#[derive(Clone, Default)]
 struct Standing {
     holds: Held,
     /// Whether somebody waits for it at all.
     reached: bool,
     /// Whether somebody reaches it without passing a cause that stands by itself.
     direct: bool,
-}
-
-impl Standing {
-    fn hold(&mut self, source: &Source) {
-        self.reached = true;
-        self.holds.nodes.extend(source.node.clone());
-        self.holds.pods.extend(source.pod.clone());
-        self.holds.instances.extend(source.instance.clone());
-    }
+    /// Findings strictly below it.
+    below: BTreeSet<usize>,
+    /// Findings that it is strictly below of.
+    above: BTreeSet<usize>,
 }
 
 /// Folds symptoms under their roots, each with whom it holds.
 pub(super) fn rank(scene: &Scene<'_>, graph: &Graph, mut found: Vec<Finding>) -> Vec<Finding> {
     found.sort_by_key(|finding| (finding.cause, finding.object.clone()));
-    let mut at: BTreeMap<Vertex, Vec<usize>> = BTreeMap::new();
-    for (index, finding) in found.iter().enumerate() {
-        at.entry(Vertex::of(finding)).or_default().push(index);
-    }
-    let standing = stand(graph, &found, &at);
-    let below: Vec<BTreeSet<usize>> = found.iter().map(|finding| below(graph, &at, finding)).collect();
-    for (finding, standing) in found.iter_mut().zip(&standing) {
-        finding.holds.nodes.extend(standing.holds.nodes.iter().cloned());
-        finding.holds.pods.extend(standing.holds.pods.iter().cloned());
-        finding.holds.instances.extend(standing.holds.instances.iter().cloned());
+    let mut standing = vec![Standing::default(); found.len()];
+    let at = places(graph, &found);
+    hold(graph, &at, &mut standing);
+    order(graph, &at, &mut standing);
+    find_direct(graph, &found, &at, &mut standing);
+    for (finding, standing) in found.iter_mut().zip(&mut standing) {
+        let Held { nodes, pods, instances, group: _ } = &mut standing.holds;
+        finding.holds.nodes.append(nodes);
+        finding.holds.pods.append(pods);
+        finding.holds.instances.append(instances);
     }
     note_nodes(scene, &mut found);
     note_group(scene, &mut found);
-    fold(found, &standing, &below)
+    fold(found, &standing)
 }
 
-/// Whom each finding holds, and whether directly.
-fn stand(graph: &Graph, found: &[Finding], at: &BTreeMap<Vertex, Vec<usize>>) -> Vec<Standing> {
-    let mut standing: Vec<_> =
-        found.iter().map(|_| Standing { holds: Held::default(), reached: false, direct: false }).collect();
-    let stops = |vertex: &Vertex| {
-        let here = at.get(vertex).into_iter().flatten();
-        here.copied().any(|index| found[index].grade == Grade::Blocks && found[index].cause.stand() == Stand::Root)
-    };
-    for source in &graph.sources {
-        for index in graph.reach(&source.from, |_| false).into_iter().filter_map(|vertex| at.get(vertex)).flatten() {
-            standing[*index].hold(source);
-        }
-        for index in graph.reach(&source.from, stops).into_iter().filter_map(|vertex| at.get(vertex)).flatten() {
-            standing[*index].direct = true;
+/// The findings that hang at each spot; nobody waits for what hangs at none.
+fn places(graph: &Graph, found: &[Finding]) -> BTreeMap<Spot, Vec<usize>> {
+    let mut at: BTreeMap<Spot, Vec<usize>> = BTreeMap::new();
+    for (index, finding) in found.iter().enumerate() {
+        if let Some(spot) = graph.spot(&Vertex::of(finding)) {
+            at.entry(spot).or_default().push(index);
         }
     }
-    standing
+    at
 }
 
-/// Findings strictly below this one.
-fn below(graph: &Graph, at: &BTreeMap<Vertex, Vec<usize>>, finding: &Finding) -> BTreeSet<usize> {
-    let own = Vertex::of(finding);
-    let reached = graph.reach(&own, |_| false);
-    reached
-        .into_iter()
-        .filter(|vertex| **vertex != own)
-        .filter_map(|vertex| at.get(vertex))
-        .flatten()
-        .copied()
-        .collect()
+/// Whom each finding holds: whatever waits for it and is a source of waiting.
+fn hold(graph: &Graph, at: &BTreeMap<Spot, Vec<usize>>, standing: &mut [Standing]) {
+    let mut begins: BTreeMap<Spot, Vec<&Source>> = BTreeMap::new();
+    for source in &graph.sources {
+        begins.entry(source.from).or_default().push(source);
+    }
+    let mut walker = Walker::new(graph);
+    for (spot, here) in at {
+        let waiting = walker.reach([*spot], Way::Up, |_| false);
+        let sources: Vec<_> = waiting.iter().filter_map(|spot| begins.get(spot)).flatten().collect();
+        for index in here {
+            let Standing { holds, reached, .. } = &mut standing[*index];
+            *reached = !sources.is_empty();
+            holds.nodes.extend(sources.iter().filter_map(|source| source.node.clone()));
+            holds.pods.extend(sources.iter().filter_map(|source| source.pod.clone()));
+            holds.instances.extend(sources.iter().filter_map(|source| source.instance.clone()));
+        }
+    }
+}
+
+/// Which findings lie below which.
+fn order(graph: &Graph, at: &BTreeMap<Spot, Vec<usize>>, standing: &mut [Standing]) {
+    let mut walker = Walker::new(graph);
+    for (spot, here) in at {
+        let reached = walker.reach([*spot], Way::Down, |_| false);
+        let below = reached.iter().filter(|reached| *reached != spot).filter_map(|spot| at.get(spot)).flatten();
+        for lower in below {
+            standing[*lower].above.extend(here);
+            for index in here {
+                standing[*index].below.insert(*lower);
+            }
+        }
+    }
+}
+
+/// Which findings somebody reaches without passing a cause that stands by itself.
+fn find_direct(graph: &Graph, found: &[Finding], at: &BTreeMap<Spot, Vec<usize>>, standing: &mut [Standing]) {
+    let stops = |spot: Spot| {
+        let mut here = at.get(&spot).into_iter().flatten().map(|index| &found[*index]);
+        here.any(|finding| finding.grade == Grade::Blocks && finding.cause.stand() == Stand::Root)
+    };
+    let sources = graph.sources.iter().map(|source| source.from);
+    for index in Walker::new(graph).reach(sources, Way::Down, stops).iter().filter_map(|spot| at.get(spot)).flatten() {
+        standing[*index].direct = true;
+    }
 }
 
 /// What is worth knowing of a node holds nobody, and belongs to it all the same.
@@ -101,10 +123,10 @@ fn note_group(scene: &Scene<'_>, found: &mut [Finding]) {
     }
 }
 
-fn fold(mut found: Vec<Finding>, standing: &[Standing], below: &[BTreeSet<usize>]) -> Vec<Finding> {
-    let heads = heads(&found, standing, below);
+fn fold(mut found: Vec<Finding>, standing: &[Standing]) -> Vec<Finding> {
+    let heads = heads(&found, standing);
     // Where each goes.
-    let homes: Vec<Home> = (0..found.len()).map(|index| home(index, &found, standing, below, &heads)).collect();
+    let homes: Vec<Home> = (0..found.len()).map(|index| home(index, &found, standing, &heads)).collect();
     for (index, head) in heads.iter().enumerate() {
         if let Head::OfRing(others) = head {
             let objects: Vec<_> = others.iter().map(|other| found[*other].object.to_string()).collect();
@@ -161,7 +183,7 @@ enum Head {
     None,
 }
 
-fn heads(found: &[Finding], standing: &[Standing], below: &[BTreeSet<usize>]) -> Vec<Head> {
+fn heads(found: &[Finding], standing: &[Standing]) -> Vec<Head> {
     let is_symptom = |index: usize| found[index].cause.stand() == Stand::Symptom;
     let explains = |index: &usize| {
         let grade = found[*index].grade;
@@ -171,14 +193,15 @@ fn heads(found: &[Finding], standing: &[Standing], below: &[BTreeSet<usize>]) ->
         if !is_symptom(index) {
             return Head::Root;
         }
-        if below[index].iter().any(explains) {
+        let below = &standing[index].below;
+        if below.iter().any(explains) {
             return Head::None;
         }
-        let symptoms: Vec<usize> = below[index].iter().copied().filter(|below| is_symptom(*below)).collect();
+        let symptoms: Vec<usize> = below.iter().copied().filter(|below| is_symptom(*below)).collect();
         if symptoms.is_empty() {
             return Head::Last;
         }
-        if symptoms.iter().any(|other| !below[*other].contains(&index)) {
+        if symptoms.iter().any(|other| !standing[*other].below.contains(&index)) {
             return Head::None;
         }
         // Of those in a ring, that for which others are named least: room that is lacking, before budgets that are used up
@@ -200,15 +223,13 @@ enum Home {
     Because(usize),
 }
 
-fn home(index: usize, found: &[Finding], standing: &[Standing], below: &[BTreeSet<usize>], heads: &[Head]) -> Home {
+fn home(index: usize, found: &[Finding], standing: &[Standing], heads: &[Head]) -> Home {
     let is_symptom = |index: usize| matches!(heads[index], Head::None);
     if standing[index].reached && !standing[index].direct {
         let blocks = |above: &usize| found[*above].grade == Grade::Blocks && matches!(heads[*above], Head::Root);
-        let above = (0..found.len()).filter(|above| below[*above].contains(&index)).find(|above| {
-            // One that itself lies below another only would be told there, and this with it would be lost.
-            blocks(above) && standing[*above].direct
-        });
-        if let Some(above) = above {
+        // One that itself lies below another only would be told there, and this with it would be lost.
+        let mut above = standing[index].above.iter().copied();
+        if let Some(above) = above.find(|above| blocks(above) && standing[*above].direct) {
             return Home::Because(above);
         }
     }
@@ -217,7 +238,7 @@ fn home(index: usize, found: &[Finding], standing: &[Standing], below: &[BTreeSe
     }
     let of_grade = |grade: Grade| -> Vec<usize> {
         let own = |below: &usize| !is_symptom(*below) && found[*below].grade == grade && standing[*below].direct;
-        below[index].iter().copied().filter(own).collect()
+        standing[index].below.iter().copied().filter(own).collect()
     };
     for grade in [Grade::Blocks, Grade::Waits] {
         let roots = of_grade(grade);

@@ -1,6 +1,5 @@
 //! Ways out as commands to paste, the least drastic first, each with what it risks.
 
-mod amount;
 mod aws;
 pub(super) mod containers;
 pub(super) mod eks;
@@ -14,26 +13,33 @@ pub(super) mod pending;
 pub(super) mod refused;
 pub(super) mod volumes;
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use self::containers::put_back;
 use super::scene::Scene;
 use crate::domain::{
-    Ask, Command, IntOrPercent, Known, Lack, NodeName, Owner, Pdb, PdbRef, PdbRule, Pod, Remedy, Rounding, Strategy,
-    UnhealthyPolicy, later, short,
+    Ask, Command, IntOrPercent, Known, Lack, NodeName, Object, Owner, Pdb, PdbRef, PdbRule, Pod, PodRef, Remedy,
+    Rounding, Strategy, UnhealthyPolicy, short,
 };
 
 pub(super) fn never_allows(scene: &Scene<'_>, pdb: &Pdb, pods: &[&Pod]) -> Vec<Remedy> {
-    let (field, was) = rule_field(pdb.rule);
-    let enough = match pdb.rule {
-        PdbRule::MaxUnavailable(_) => json!(1),
-        PdbRule::MinAvailable(_) => json!((pdb.status.expected - 1).max(0)),
-    };
-    let risk = if pdb.status.expected == 1 { "no pod at all for a while" } else { "one pod less for a while" };
-    let relax = vec![patch(&pdb.id, &json!({ "spec": { field: enough } }))];
-    let relax = Remedy::fix("let one pod leave at a time", relax, risk);
-    let relax = relax.back(vec![patch(&pdb.id, &json!({ "spec": { field: was } }))]);
+    let relax = relax(&pdb.id, pdb.rule, pdb.status.expected);
     restart(scene, pods).into_iter().chain(one_more(scene, pdb, pods)).chain([relax, force()]).collect()
+}
+
+/// Lets one of so many pods go, and puts back what was.
+pub(super) fn relax(pdb: &PdbRef, rule: PdbRule, expected: i32) -> Remedy {
+    let (field, was) = rule_field(rule);
+    let enough = match rule {
+        PdbRule::MaxUnavailable(_) => json!(1),
+        PdbRule::MinAvailable(_) => json!((expected - 1).max(0)),
+    };
+    let risk = if expected == 1 { "no pod at all for a while" } else { "one pod less for a while" };
+    let relax = vec![patch(pdb, &json!({ "spec": { field: enough } }))];
+    let relax = Remedy::fix("let one pod leave at a time", relax, risk);
+    relax.back(vec![patch(pdb, &json!({ "spec": { field: was } }))])
 }
 
 /// Only a Deployment that surges has its new pods Ready before the old ones go; most do.
@@ -65,9 +71,17 @@ fn one_more(scene: &Scene<'_>, pdb: &Pdb, pods: &[&Pod]) -> Option<Remedy> {
     Some(Remedy::fix("one more replica, so that one may leave", scale(replicas + 1), risk).back(scale(replicas)))
 }
 
-pub(super) fn exhausted(pdb: &Pdb) -> Vec<Remedy> {
+pub(super) fn exhausted(pdb: &Pdb, maker: Option<&Object>) -> Vec<Remedy> {
     let list = kubectl(&pdb.id.namespace, &format!("get pods -l '{}' -o wide", pdb.selector.to_query()));
-    vec![Remedy::look("the pods that it counts", vec![list])]
+    let pods = Remedy::look("the pods that it counts", vec![list]);
+    let maker = match maker {
+        Some(Object::Workload { namespace, owner }) => {
+            let describe = kubectl(namespace, &format!("describe {owner}"));
+            Some(Remedy::look("why there are not more of them, and whether its controller runs", vec![describe]))
+        }
+        Some(_) | None => None,
+    };
+    [pods].into_iter().chain(maker).collect()
 }
 
 pub(super) fn unhealthy_blocks(pdb: &Pdb, pod: &Pod) -> Vec<Remedy> {
@@ -90,10 +104,7 @@ pub(super) fn unhealthy_blocks(pdb: &Pdb, pod: &Pod) -> Vec<Remedy> {
 }
 
 pub(super) fn sync_failed(pdb: &Pdb, ready: Option<usize>) -> Vec<Remedy> {
-    let look = Remedy::look(
-        "what the controller says",
-        vec![kubectl(&pdb.id.namespace, &format!("describe pdb/{}", pdb.id.name))],
-    );
+    let look = controller(&pdb.id);
     let Some(ready) = ready else { return vec![look] };
     let (field, was) = rule_field(pdb.rule);
     // Written twice, the key would be set; a budget may have one of the two only.
@@ -112,41 +123,47 @@ pub(super) fn sync_failed(pdb: &Pdb, ready: Option<usize>) -> Vec<Remedy> {
     vec![look, count.back(vec![patch(&pdb.id, &json!({ "spec": back }))])]
 }
 
+pub(super) fn controller(pdb: &PdbRef) -> Remedy {
+    let describe = kubectl(&pdb.namespace, &format!("describe pdb/{}", pdb.name));
+    Remedy::look("what the controller says", vec![describe])
+}
+
 /// One of them goes, what another demands anyway first.
 pub(super) fn two_budgets(pdbs: &[&Pdb]) -> Vec<Remedy> {
     let implied = |pdb: &Pdb| pdbs.iter().any(|other| implies(other, pdb));
     let mut order = pdbs.to_vec();
     order.sort_by_key(|pdb| (!implied(pdb), pdb.id.clone()));
-    let delete = order.iter().map(|pdb| {
-        let PdbRef { namespace, name } = &pdb.id;
-        let others: Vec<_> =
-            pdbs.iter().filter(|other| other.id != pdb.id).map(|other| other.id.name.as_str()).collect();
-        let others = others.join(" and ");
-        let away = [
-            kubectl(namespace, &format!("get pdb/{name} -o yaml > {name}.yaml")),
-            kubectl(namespace, &format!("delete pdb/{name}")),
-        ];
-        // Of several the disruption controller keeps count for one alone (`getPdbForPod`), and when that goes it looks at
-        // none of the others until one is changed, or a pod of it.
-        let counted = pdbs.iter().filter(|other| other.id != pdb.id).flat_map(|other| {
-            let PdbRef { namespace, name } = &other.id;
-            ["=anew", "-"].map(|value| kubectl(namespace, &format!("annotate pdb/{name} mngup.dev/counted{value}")))
-        });
-        let run = away.into_iter().chain(counted).collect();
-        let (what, risk) = if implied(pdb) {
-            (
-                format!("leave the pods to {others}, which asks for as much of the same pods"),
-                "whoever made it may make it again",
-            )
-        } else {
-            (
-                format!("leave the pods to {others}"),
-                "pods that only it counts lose it, or what it asks for beyond the other",
-            )
-        };
-        Remedy::fix(what, run, risk).back(vec![kubectl(namespace, &format!("apply -f {name}.yaml"))])
+    let ids: Vec<_> = pdbs.iter().map(|pdb| &pdb.id).collect();
+    order.iter().map(|pdb| without(&pdb.id, &ids, implied(pdb))).collect()
+}
+
+/// This one of several that count the same pods goes, which one of the others may imply.
+pub(super) fn without(pdb: &PdbRef, all: &[&PdbRef], implied: bool) -> Remedy {
+    let PdbRef { namespace, name } = pdb;
+    let others: Vec<&PdbRef> = all.iter().copied().filter(|other| *other != pdb).collect();
+    let away = [
+        kubectl(namespace, &format!("get pdb/{name} -o yaml > {name}.yaml")),
+        kubectl(namespace, &format!("delete pdb/{name}")),
+    ];
+    // Of several the disruption controller keeps count for one alone (`getPdbForPod`), and when that goes it looks at
+    // none of the others until one is changed, or a pod of it.
+    let counted = others.iter().flat_map(|PdbRef { namespace, name }| {
+        ["=anew", "-"].map(|value| kubectl(namespace, &format!("annotate pdb/{name} mngup.dev/counted{value}")))
     });
-    delete.collect()
+    let run = away.into_iter().chain(counted).collect();
+    let others = others.iter().map(|other| other.name.as_str()).collect::<Vec<_>>().join(" and ");
+    let (what, risk) = if implied {
+        (
+            format!("leave the pods to {others}, which asks for as much of the same pods"),
+            "whoever made it may make it again",
+        )
+    } else {
+        (
+            format!("leave the pods to {others}"),
+            "pods that only it counts lose it, or what it asks for beyond the other",
+        )
+    };
+    Remedy::fix(what, run, risk).back(vec![kubectl(namespace, &format!("apply -f {name}.yaml"))])
 }
 
 /// Whether whoever keeps to the first keeps to the other too: the same pods, and no fewer that must stay.
@@ -175,30 +192,41 @@ pub(super) fn status_behind(pdb: &Pdb) -> Vec<Remedy> {
     ]
 }
 
-pub(super) fn bare_pod(pod: &Pod) -> Vec<Remedy> {
+pub(super) fn bare_pod(pod: &PodRef) -> Vec<Remedy> {
     let upgrade = Command::Upgrade("--delete-unmanaged".to_owned());
     vec![
-        delete(pod, "it does not come back"),
+        delete_called(pod, "it does not come back"),
         Remedy::fix("allow that for all such pods", vec![upgrade], "none of them comes back"),
     ]
 }
 
-pub(super) fn long_grace(pod: &Pod, grace: u32) -> Vec<Remedy> {
-    let longer = later(jiff::Timestamp::UNIX_EPOCH, std::time::Duration::from_secs(grace.into()));
-    let minutes = u64::try_from(longer.as_second()).unwrap_or(u64::MAX).div_ceil(60) + 5;
-    let span = short(std::time::Duration::from_mins(minutes));
-    let wait = Command::Upgrade(format!("--drain-timeout {span}"));
+/// A grace that has begun can be made shorter, counted from its beginning, and never longer
+/// (`k8s.io/apiserver/pkg/registry/rest/delete.go`).
+pub(super) fn long_grace_under_way(pod: &Pod, grace: u32, at_most: Duration) -> Vec<Remedy> {
+    let seconds = at_most.as_secs().max(1);
+    let shorten =
+        kubectl(&pod.id.namespace, &format!("delete pod/{} --grace-period={seconds} --wait=false", pod.id.name));
+    let what = format!("give it {} in all, so that its node need not wait longer", short(Duration::from_secs(seconds)));
+    let risk = "what it has not finished by then is cut off; it cannot be given more time again";
+    vec![as_long(grace), Remedy::fix(what, vec![shorten], risk)]
+}
+
+pub(super) fn long_grace_ahead(pod: &Pod, grace: u32) -> Vec<Remedy> {
     let cut = Command::Upgrade("--max-grace-period 10m".to_owned());
-    vec![
-        Remedy::fix("wait for it", vec![wait], ""),
-        Remedy::fix("give every pod ten minutes at most", vec![cut], format!("cuts the work of {} short", pod.id.name)),
-    ]
+    let risk = format!("cuts the work of {} short", pod.id.name);
+    vec![as_long(grace), Remedy::fix("give every pod ten minutes at most", vec![cut], risk)]
+}
+
+/// A node that waits as long as a pod may take.
+fn as_long(grace: u32) -> Remedy {
+    let span = short(Duration::from_mins(u64::from(grace).div_ceil(60) + 5));
+    Remedy::fix("wait for it", vec![Command::Upgrade(format!("--drain-timeout {span}"))], "")
 }
 
 pub(super) fn stuck_terminating(pod: &Pod) -> Vec<Remedy> {
     let (ns, name) = (&pod.id.namespace, &pod.id.name);
     let node = pod.node.as_ref().map(|node| Command::Kubectl(format!("describe node/{node}")));
-    let look = [Some(kubectl(ns, &format!("describe pod/{name}"))), node].into_iter().flatten().collect();
+    let look = [Some(describe(&pod.id)), node].into_iter().flatten().collect();
     let risk = if pod.owner.as_ref().is_some_and(|owner| owner.kind == "StatefulSet") {
         "its containers may still run while its successor, which has the same name and volumes, starts"
     } else {
@@ -215,9 +243,8 @@ pub(super) fn finalizer(pod: &Pod) -> Vec<Remedy> {
         { "op": "remove", "path": "/metadata/finalizers" },
     ]);
     let remove = kubectl(ns, &format!("patch pod/{name} --type=json -p '{remove}'"));
-    let look = kubectl(ns, &format!("get pod/{name} -o yaml"));
     vec![
-        Remedy::look("whether the controller that set it runs at all", vec![look]),
+        Remedy::look("whether the controller that set it runs at all", vec![whole(&pod.id)]),
         Remedy::fix("take it away", vec![remove], "what it waits for is never cleaned up"),
     ]
 }
@@ -233,14 +260,26 @@ fn surge(nodes: u32) -> Remedy {
 }
 
 pub(super) fn unexplained(node: &NodeName, pods: &[&Pod]) -> Vec<Remedy> {
-    let describe = pods.iter().take(1).map(|pod| kubectl(&pod.id.namespace, &format!("describe pod/{}", pod.id.name)));
+    let describe = pods.iter().take(1).map(|pod| describe(&pod.id));
     let node = Command::Kubectl(format!("describe node/{node}"));
     vec![Remedy::look("what Kubernetes itself says of them", describe.chain([node]).collect())]
 }
 
 fn delete(pod: &Pod, risk: &str) -> Remedy {
-    let delete = kubectl(&pod.id.namespace, &format!("delete pod/{}", pod.id.name));
-    Remedy::fix("delete it", vec![delete], risk)
+    delete_called(&pod.id, risk)
+}
+
+fn delete_called(pod: &PodRef, risk: &str) -> Remedy {
+    Remedy::fix("delete it", vec![kubectl(&pod.namespace, &format!("delete pod/{}", pod.name))], risk)
+}
+
+/// All that the server knows of a pod.
+pub(super) fn whole(pod: &PodRef) -> Command {
+    kubectl(&pod.namespace, &format!("get pod/{} -o yaml", pod.name))
+}
+
+pub(super) fn describe(pod: &PodRef) -> Command {
+    kubectl(&pod.namespace, &format!("describe pod/{}", pod.name))
 }
 
 fn force() -> Remedy {
@@ -270,6 +309,6 @@ fn patch(pdb: &PdbRef, patch: &serde_json::Value) -> Command {
     kubectl(&pdb.namespace, &format!("patch pdb/{} --type=merge -p '{patch}'", pdb.name))
 }
 
-fn kubectl(namespace: &str, rest: &str) -> Command {
+pub(super) fn kubectl(namespace: &str, rest: &str) -> Command {
     Command::Kubectl(format!("-n {namespace} {rest}"))
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::domain::{Quantity, Rounding};
+
 /// What its pods ask for in all: `cpu` in thousandths, the others in whole units (k8s.io/component-helpers
 /// `resource.PodRequests`).
 pub(super) fn of(template: &Value) -> BTreeMap<String, i64> {
@@ -74,36 +76,10 @@ fn raise(most: &mut BTreeMap<String, i64>, other: &BTreeMap<String, i64>) {
     }
 }
 
-/// A quantity of Kubernetes (apimachinery `pkg/api/resource`), rounded up as the scheduler does.
+/// Rounded up, as the scheduler does.
 fn amount(resource: &str, quantity: &Value) -> Option<i64> {
     let text = quantity.as_str().map_or_else(|| quantity.to_string(), str::to_owned);
-    let text = text.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '-' && c != '+').unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let number: f64 = number.parse().ok()?;
-    let factor = match unit {
-        "" => 1.0,
-        "n" => 1e-9,
-        "u" => 1e-6,
-        "m" => 1e-3,
-        "k" => 1e3,
-        "M" => 1e6,
-        "G" => 1e9,
-        "T" => 1e12,
-        "P" => 1e15,
-        "Ki" => 1024.0,
-        "Mi" => 1_048_576.0,
-        "Gi" => 1_073_741_824.0,
-        "Ti" => 1_099_511_627_776.0,
-        "Pi" => 1_125_899_906_842_624.0,
-        // `1e3`: the only other form.
-        exponent => 10_f64.powi(exponent.strip_prefix(['e', 'E'])?.parse().ok()?),
-    };
-    let units = if resource == "cpu" { number * factor * 1000.0 } else { number * factor };
-    // What is a whole number in decimal may lie a hair above it in binary.
-    #[expect(clippy::cast_possible_truncation, reason = "no node has more than an i64 of anything; a float saturates")]
-    let whole = (units - 1e-6).ceil() as i64;
-    Some(whole)
+    Quantity::parse(&text)?.of(resource, Rounding::Up)
 }
 
 #[cfg(test)]
@@ -129,17 +105,8 @@ mod tests {
     }
 
     #[test]
-    fn quantities_are_read_in_every_form() {
-        let cpu = [("2", 2000), ("0.1", 100), ("100m", 100), ("1500m", 1500), ("1n", 1)];
-        for (text, thousandths) in cpu {
-            assert_eq!(amount("cpu", &json!(text)), Some(thousandths), "{text}");
-        }
-        let memory = [("128974848", 128_974_848), ("129e6", 129_000_000), ("129M", 129_000_000), ("123Mi", 123 << 20)];
-        for (text, bytes) in memory {
-            assert_eq!(amount("memory", &json!(text)), Some(bytes), "{text}");
-        }
-        assert_eq!(amount("nvidia.com/gpu", &json!(1)), Some(1));
-        assert_eq!(amount("cpu", &json!("much")), None);
+    fn what_is_no_text_is_an_amount_too() {
+        assert_eq!((amount("nvidia.com/gpu", &json!(1)), amount("cpu", &json!("much"))), (Some(1), None));
         assert_eq!((written("cpu", 1500), written("memory", 3 << 30)), ("1500m".to_owned(), "3072Mi".to_owned()));
     }
 

@@ -1,14 +1,17 @@
 //! What rules look at: the pods that are to leave, the budgets that hold them, and the pods that use those up.
 
 use std::{
-    cell::RefCell,
+    cell::{OnceCell, RefCell},
     collections::{BTreeMap, BTreeSet},
 };
 
 use jiff::Timestamp;
 
-use super::limits;
-use super::targets::{Comer, Goer, Owed, Targets, targets};
+use super::{
+    limits, pending,
+    placing::{Placing, placing},
+    targets::{Comer, Goer, Owed, Targets, targets},
+};
 use crate::{
     domain::{
         Ask, DaemonSetRef, Dossier, Instance, InstanceId, Known, KubeEvent, Lifecycle, Node, NodeName, Object, Pdb,
@@ -136,8 +139,13 @@ pub(super) struct Scene<'a> {
     pub(super) doubled: BTreeMap<Vec<PdbRef>, Vec<&'a Pod>>,
     /// Pods that others wait for and that are not Ready, by uid.
     pub(super) unhealthy: BTreeMap<&'a Uid, &'a Pod>,
+    /// Budgets that block, by the pods that they count and that are not Ready.
+    counted_by: BTreeMap<&'a Uid, Vec<PdbRef>>,
     /// What had to be known while it was looked at: whoever answers that and looks again sees more.
     asked: RefCell<BTreeSet<Ask>>,
+    /// Each of these is looked up by many rules for many pods, and costs a look at all nodes.
+    placings: OnceCell<Vec<(&'a Pod, Placing<'a>)>>,
+    expects_nodes: OnceCell<bool>,
 }
 
 impl<'a> Scene<'a> {
@@ -174,7 +182,10 @@ impl<'a> Scene<'a> {
             blocked: BTreeMap::new(),
             doubled: BTreeMap::new(),
             unhealthy: BTreeMap::new(),
+            counted_by: BTreeMap::new(),
             asked: RefCell::new(asked),
+            placings: OnceCell::new(),
+            expects_nodes: OnceCell::new(),
         };
         scene.ask_budgets();
         scene.look_at_the_unhealthy();
@@ -209,10 +220,15 @@ impl<'a> Scene<'a> {
 
     fn look_at_the_unhealthy(&mut self) {
         let snapshot = self.view.snapshot;
-        let counted = self.blocked.keys().filter_map(|pdb| snapshot.pods_of_pdb(pdb)).flatten();
+        let counted = self.blocked.keys().filter_map(|pdb| Some((pdb, snapshot.pods_of_pdb(pdb)?)));
+        let counted = counted.flat_map(|(pdb, pods)| pods.iter().map(move |pod| (pdb, pod)));
+        let counted: Vec<_> = counted.filter(|(_, pod)| is_unhealthy(pod)).collect();
+        for (pdb, pod) in &counted {
+            self.counted_by.entry(&pod.id.uid).or_default().push((*pdb).clone());
+        }
+        let counted = counted.into_iter().map(|(_, pod)| pod);
         let asked_about = self.leavers.iter().map(|leaver| leaver.pod).filter(|_| self.is_about_a_pod());
-        let unhealthy =
-            counted.chain(asked_about).chain(self.placeless()).filter(|pod| !pod.ready && !pod.is_finished());
+        let unhealthy = counted.chain(asked_about).chain(self.placeless()).filter(|pod| is_unhealthy(pod));
         let nodes = self.comers.iter().filter_map(|comer| comer.node);
         let daemons: Vec<_> = nodes.flat_map(|node| self.daemons_that_lack(node)).collect();
         self.unhealthy = unhealthy.chain(daemons).map(|pod| (&pod.id.uid, pod)).collect();
@@ -265,6 +281,11 @@ impl<'a> Scene<'a> {
         watched.map_or_else(|| self.ask(&Ask::pods_of(pdb)).map(Vec::as_slice), Known::Is)
     }
 
+    /// Budgets that block and count this pod, which is not Ready.
+    pub(super) fn counted_by(&self, pod: &Pod) -> &[PdbRef] {
+        self.counted_by.get(&pod.id.uid).map_or(&[], Vec::as_slice)
+    }
+
     /// Events about this very pod that are young enough to explain what is so now, the youngest last.
     pub(super) fn events_of(&self, pod: &Pod) -> Known<Vec<&'a KubeEvent>> {
         let is_young = |event: &&KubeEvent| event.last.is_none_or(|last| self.since(last) <= limits::EVENT_AGE);
@@ -298,8 +319,20 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// Pods that others wait for, without a node, and why.
+    pub(super) fn placings(&self) -> &[(&'a Pod, Placing<'a>)] {
+        self.placings.get_or_init(|| {
+            let unplaced = self.unhealthy.values().copied().filter(|pod| pending::is_unplaced(pod));
+            unplaced.map(|pod| (pod, placing(self, pod))).collect()
+        })
+    }
+
     /// Whether nodes are on their way that may take what no node takes now.
     pub(super) fn expects_nodes(&self) -> bool {
+        *self.expects_nodes.get_or_init(|| self.is_to_have_nodes())
+    }
+
+    fn is_to_have_nodes(&self) -> bool {
         let coming = |instance: &Instance| {
             let node = self.view.snapshot.node_of(&instance.id);
             match &instance.lifecycle {
@@ -329,11 +362,9 @@ impl<'a> Scene<'a> {
             .chain(self.doubled.values().flatten())
             .map(|pod| &pod.id.uid)
             .collect();
-        let is_kept = |node: &Node| {
-            let mut pods = self.leavers.iter().filter(|leaver| leaver.node.name == node.name);
-            pods.any(|leaver| kept.contains(&leaver.pod.id.uid))
-        };
-        self.nodes.iter().any(|node| node.unschedulable && !is_kept(node))
+        let kept = self.leavers.iter().filter(|leaver| kept.contains(&leaver.pod.id.uid));
+        let kept: BTreeSet<_> = kept.map(|leaver| &leaver.node.name).collect();
+        self.nodes.iter().any(|node| node.unschedulable && !kept.contains(&node.name))
     }
 
     /// All that had to be known so far.
@@ -353,6 +384,11 @@ pub(super) fn behind(pod: &Pod) -> Object {
         Some(owner) => Object::Workload { namespace: pod.id.namespace.clone(), owner },
         None => Object::Pod(pod.id.clone()),
     }
+}
+
+/// Whether it should serve and does not.
+fn is_unhealthy(pod: &Pod) -> bool {
+    !pod.ready && !pod.is_finished()
 }
 
 /// Whether a budget lets nobody go who has to ask it.

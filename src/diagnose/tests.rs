@@ -301,6 +301,7 @@ fn deployment(change: impl FnOnce(&mut Workload)) -> Answer {
         current: 3,
         ready: 3,
         strategy: Strategy::Surges,
+        may_be_out: Some(IntOrPercent::Percent(25)),
         revision: Some(1),
         owner: None,
         managed_by: None,

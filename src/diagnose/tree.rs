@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    graph::{Graph, Vertex},
+    graph::{Graph, Spot, Vertex, Walker, Way},
     scene::Scene,
 };
 use crate::domain::{Branch, Cause, Finding, Object, Stand};
@@ -13,54 +13,54 @@ const SHOWN: usize = 5;
 
 /// The tree below each node that is looked at, without what nothing was found below of.
 pub(super) fn tree(scene: &Scene<'_>, graph: &Graph, findings: &[Finding]) -> Vec<Branch> {
-    let mut causes: BTreeMap<Vertex, BTreeSet<Cause>> = BTreeMap::new();
-    let folded = |root: &Finding| root.under.iter().chain(&root.because).cloned().collect::<Vec<_>>();
-    for finding in findings.iter().flat_map(|root| folded(root).into_iter().chain([root.clone()])) {
-        // What holds nothing is told beside the tree.
-        if finding.cause.stand() != Stand::Aside {
-            causes.entry(Vertex::of(&finding)).or_default().insert(finding.cause);
+    let mut causes: BTreeMap<Spot, BTreeSet<Cause>> = BTreeMap::new();
+    let told = findings.iter().flat_map(|root| root.under.iter().chain(&root.because).chain([root]));
+    // What holds nothing is told beside the tree.
+    for finding in told.filter(|finding| finding.cause.stand() != Stand::Aside) {
+        if let Some(spot) = graph.spot(&Vertex::of(finding)) {
+            causes.entry(spot).or_default().insert(finding.cause);
         }
     }
-    let mut grower = Grower { graph, causes, seen: BTreeSet::new() };
-    let mut roots: Vec<_> = scene.nodes.iter().map(|node| Vertex::leaves(Object::Node(node.name.clone()))).collect();
-    // Pods hang below their nodes.
-    for source in graph.sources.iter().filter(|source| source.pod.is_none()) {
-        if !roots.contains(&source.from) {
-            roots.push(source.from.clone());
-        }
-    }
-    roots.extend(scene.placeless().map(|pod| Vertex::serves(Object::Pod(pod.id.clone()))));
-    roots.iter().filter_map(|root| grower.grow(root)).collect()
+    let mut leads_there = Walker::new(graph);
+    leads_there.reach(causes.keys().copied(), Way::Up, |_| false);
+    let mut grower = Grower { graph, causes, leads_there, seen: BTreeSet::new() };
+    roots(scene, graph).into_iter().filter_map(|root| grower.grow(root)).collect()
+}
+
+/// Where people begin to look: at the nodes, then at whatever else waits; pods hang below their nodes.
+fn roots(scene: &Scene<'_>, graph: &Graph) -> Vec<Spot> {
+    let nodes = scene.nodes.iter().filter_map(|node| graph.spot(&Vertex::leaves(Object::Node(node.name.clone()))));
+    let others = graph.sources.iter().filter(|source| source.pod.is_none()).map(|source| source.from);
+    let pods = scene.placeless().and_then(|pod| graph.spot(&Vertex::serves(Object::Pod(pod.id.clone()))));
+    let mut known = BTreeSet::new();
+    nodes.chain(others).chain(pods).filter(|root| known.insert(*root)).collect()
 }
 
 struct Grower<'a> {
     graph: &'a Graph,
-    causes: BTreeMap<Vertex, BTreeSet<Cause>>,
-    seen: BTreeSet<Vertex>,
+    causes: BTreeMap<Spot, BTreeSet<Cause>>,
+    /// Has come by wherever a cause is found below.
+    leads_there: Walker<'a>,
+    seen: BTreeSet<Spot>,
 }
 
 impl Grower<'_> {
-    fn grow(&mut self, vertex: &Vertex) -> Option<Branch> {
-        if !self.leads_anywhere(vertex) {
+    fn grow(&mut self, spot: Spot) -> Option<Branch> {
+        if !self.leads_there.passed(spot) {
             return None;
         }
-        let causes = self.causes.get(vertex).into_iter().flatten().copied().collect();
+        let causes = self.causes.get(&spot).into_iter().flatten().copied().collect();
         let (mut below, mut more) = (Vec::new(), 0);
-        let seen_above = !self.seen.insert(vertex.clone());
+        let seen_above = !self.seen.insert(spot);
         if !seen_above {
-            let graph = self.graph;
-            for next in graph.below(vertex) {
+            for next in self.graph.below(spot) {
                 if below.len() < SHOWN {
                     below.extend(self.grow(next));
-                } else if self.leads_anywhere(next) {
+                } else if self.leads_there.passed(next) {
                     more += 1;
                 }
             }
         }
-        Some(Branch { object: vertex.object.clone(), causes, below, more, seen_above })
-    }
-
-    fn leads_anywhere(&self, vertex: &Vertex) -> bool {
-        self.graph.reach(vertex, |_| false).into_iter().any(|reached| self.causes.contains_key(reached))
+        Some(Branch { object: self.graph.vertex(spot).object.clone(), causes, below, more, seen_above })
     }
 }

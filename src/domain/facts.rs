@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{NodeName, Owner, Taint, Uid, Zone};
+use super::{IntOrPercent, NodeName, Owner, Taint, Uid, Zone};
 
 /// A Kubernetes Event about an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +39,8 @@ pub struct Workload {
     pub ready: u32,
     /// How its pods are exchanged when its template changes.
     pub strategy: Strategy,
+    /// How many of a Deployment's pods may be out while they are exchanged one after the other: `maxUnavailable`.
+    pub may_be_out: Option<IntOrPercent>,
     /// Its revision, where it keeps count: going back is possible from the second on.
     pub revision: Option<u64>,
     /// Its own controller, as for a `ReplicaSet` of a Deployment or a `StatefulSet` of an operator.

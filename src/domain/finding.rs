@@ -80,7 +80,7 @@ pub enum By {
     Spec,
     /// Numbers of it, reckoned.
     Arithmetic,
-    /// What this run saw happen.
+    /// What was seen to happen, or tried.
     Seen,
     /// An Event about an object.
     Event,
@@ -102,7 +102,7 @@ impl By {
             Self::Status => "status",
             Self::Spec => "spec",
             Self::Arithmetic => "arithmetic",
-            Self::Seen => "seen by this run",
+            Self::Seen => "seen",
             Self::Event => "event",
             Self::Refusal => "the server's refusal",
             Self::Activity => "scaling activity",

@@ -59,6 +59,87 @@ pub enum Object {
     ApiServer,
 }
 
+/// Where the API server keeps Events about what is in no namespace, and about namespaces themselves.
+const EVENTS_OF_THE_CLUSTER: &str = "default";
+
+impl Object {
+    /// Its namespace, or itself where it is one.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        match self {
+            Self::Pod(pod) => Some(&pod.namespace),
+            Self::Pdb(pdb) => Some(&pdb.namespace),
+            Self::Budgets(pdbs) => pdbs.first().map(|pdb| pdb.namespace.as_str()),
+            Self::Workload { namespace, .. } | Self::Claim { namespace, .. } | Self::Quota { namespace, .. } => {
+                Some(namespace)
+            }
+            Self::Namespace(name) => Some(name),
+            Self::Node(_)
+            | Self::Instance(_)
+            | Self::Asg(_)
+            | Self::Nodegroup(_)
+            | Self::Update(_)
+            | Self::Webhook(_)
+            | Self::AdmissionPolicy(_)
+            | Self::Right(_)
+            | Self::ApiServer => None,
+        }
+    }
+
+    /// The budget that it is, or those.
+    #[must_use]
+    pub fn budgets(&self) -> &[PdbRef] {
+        if let Self::Budgets(pdbs) = self {
+            return pdbs;
+        }
+        if let Self::Pdb(pdb) = self { std::slice::from_ref(pdb) } else { &[] }
+    }
+
+    /// Its kind and its name, as an object of Kubernetes that has one of each.
+    #[must_use]
+    pub fn kind_and_name(&self) -> Option<(&str, &str)> {
+        Some(match self {
+            Self::Node(node) => ("Node", node.as_str()),
+            Self::Pod(pod) => ("Pod", &pod.name),
+            Self::Pdb(pdb) => ("PodDisruptionBudget", &pdb.name),
+            Self::Workload { owner, .. } => (&owner.kind, &owner.name),
+            Self::Claim { name, .. } => ("PersistentVolumeClaim", name),
+            Self::Namespace(name) => ("Namespace", name),
+            Self::Quota { name, .. } => ("ResourceQuota", name),
+            Self::AdmissionPolicy(name) => ("ValidatingAdmissionPolicy", name),
+            Self::Budgets(_)
+            | Self::Instance(_)
+            | Self::Asg(_)
+            | Self::Nodegroup(_)
+            | Self::Update(_)
+            | Self::Webhook(_)
+            | Self::Right(_)
+            | Self::ApiServer => return None,
+        })
+    }
+
+    /// The namespace in which Events about it are, where it is something that Kubernetes keeps any about.
+    #[must_use]
+    pub fn events_in(&self) -> Option<&str> {
+        let (kind, _) = self.kind_and_name()?;
+        let of_its_own = self.namespace().filter(|_| kind != "Namespace");
+        Some(of_its_own.unwrap_or(EVENTS_OF_THE_CLUSTER))
+    }
+
+    /// The name by which sentences that say what it is call it: `cart-1`, `ip-10-0-1-7`.
+    #[must_use]
+    pub fn called(&self) -> String {
+        if let Self::Instance(instance) = self {
+            return instance.to_string();
+        }
+        match self.kind_and_name() {
+            Some(("Pod", name)) => name.to_owned(),
+            Some(("Node", name)) => name.split('.').next().unwrap_or_default().to_owned(),
+            Some(_) | None => self.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::commands::Commands;
 use crate::{
-    domain::{ClusterName, Finding, Grade, GroupName, Limits, PodRef, Policy},
+    domain::{CannotTell, ClusterName, Finding, Grade, GroupName, Limits, PodRef, Policy},
     engine::event::{Member, OldNode},
 };
 
@@ -39,6 +39,8 @@ pub struct Brief {
     pub order: Vec<NodeBrief>,
     /// What would stand in the way, as `mngup diagnose --before-upgrade` finds it, the worst first.
     pub findings: Vec<Finding>,
+    /// What could not be told, and what lacks for it.
+    pub unknown: Vec<CannotTell>,
     /// What else is worth knowing, one sentence each.
     pub notes: Vec<String>,
     /// How to reach the group again.

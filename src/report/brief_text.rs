@@ -2,7 +2,7 @@
 
 use super::{
     brief::{Brief, NodeBrief},
-    diagnosis::Findings,
+    diagnosis::{self, Findings},
     fit,
     names::Names,
     told, wording,
@@ -144,18 +144,19 @@ impl Brief {
         format!("{out} + {extra}{most}{max}; eviction timeout {timeout}; {delay} before terminate")
     }
 
-    /// What will be in the way, worst first, in a sentence each.
+    /// What will be in the way, worst first, what is worth knowing, and what nobody can tell, in a sentence each.
     fn obstacles(&self, names: &Names) -> Vec<String> {
-        let found = self.findings.iter().filter_map(|finding| {
+        let found = self.findings.iter().map(|finding| {
             let why = finding.evidence.first().map_or_else(String::new, |proof| format!(": {}", proof.says));
             let ends = match finding.grade {
                 Grade::Blocks => "",
                 Grade::Waits => " (takes its time)",
-                Grade::Notes => return None,
+                Grade::Notes => " (good to know)",
             };
-            Some(format!("{} {}{why}{ends}", finding.cause, finding.says))
+            format!("{} {}{why}{ends}", finding.cause, finding.says)
         });
-        found.chain(self.notes.iter().cloned()).map(|line| names.shorten(&line)).collect()
+        let unknown = diagnosis::unknown(&self.unknown).into_iter().map(|lack| format!("cannot tell {lack}"));
+        found.chain(self.notes.iter().cloned()).chain(unknown).map(|line| names.shorten(&line)).collect()
     }
 
     fn node(&self, turn: usize, node: &NodeBrief, names: &Names) -> Vec<String> {
@@ -256,6 +257,7 @@ mod tests {
             policy: intent.policy,
             order,
             findings: vec![guard()],
+            unknown: Vec::new(),
             notes: vec!["the kubelet of ip-10-0-1-2 is older than its launch template says".to_owned()],
             commands: prod(),
         }

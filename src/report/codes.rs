@@ -90,35 +90,12 @@ pub(super) fn with_codes(diagnosis: Option<&Diagnosis>, on: &WaitingOn, words: S
     let mut codes: Vec<_> = own(diagnosis, on).into_iter().chain(roots.iter().map(|root| root.cause)).collect();
     codes.dedup();
     let codes: Vec<_> = codes.into_iter().map(Cause::code).collect();
-    let unnamed =
-        roots.iter().filter(|root| !is_about(on, &root.object) && !words.contains(called(&root.object).as_str()));
+    let unnamed = roots.iter().filter(|root| !is_about(on, &root.object) && !words.contains(&root.object.called()));
     let below = unnamed.map(|root| {
         let why = root.evidence.first().map_or_else(String::new, |proof| format!(" ({})", proof.says));
         names.shorten(&format!("; {} {}{why}", root.cause, root.object))
     });
     format!("{} {words}{}", codes.join(" <- "), below.collect::<String>())
-}
-
-/// The name that other sentences say.
-fn called(object: &Object) -> String {
-    match object {
-        Object::Pod(pod) => pod.name.clone(),
-        Object::Node(node) => node.as_str().split('.').next().unwrap_or_default().to_owned(),
-        Object::Instance(instance) => instance.to_string(),
-        Object::Pdb(_)
-        | Object::Budgets(_)
-        | Object::Workload { .. }
-        | Object::Asg(_)
-        | Object::Nodegroup(_)
-        | Object::Update(_)
-        | Object::Claim { .. }
-        | Object::Namespace(_)
-        | Object::Quota { .. }
-        | Object::Webhook(_)
-        | Object::AdmissionPolicy(_)
-        | Object::ApiServer
-        | Object::Right(_) => object.to_string(),
-    }
 }
 
 #[cfg(test)]

@@ -170,7 +170,7 @@ pub fn screen(diagnosis: &Diagnosis, group: &str, commands: &Commands, width: Op
         .flat_map(|(grade, why)| diagnosis.of_grade(grade).map(move |finding| (finding, why)));
     let also: Vec<_> = also.map(|(finding, why)| format!("{} ({why})", findings.in_short(finding))).collect();
     lines.extend(aside("also", &also, width));
-    lines.extend(aside("cannot tell", &unknown(diagnosis), width));
+    lines.extend(aside("cannot tell", &unknown(&diagnosis.unknown), width));
     let in_place = match diagnosis.subject {
         Subject::Nodes(_) | Subject::Pod(_) | Subject::Group | Subject::Update(_) => true,
         // Of a whole group, and of what has not happened yet, it would be long and say nothing new.
@@ -199,9 +199,9 @@ fn aside(head: &str, texts: &[String], width: Option<usize>) -> Vec<String> {
 }
 
 /// What could not be told, by what lacks for it.
-fn unknown(diagnosis: &Diagnosis) -> Vec<String> {
+pub(super) fn unknown(unknown: &[CannotTell]) -> Vec<String> {
     let mut by_lack: Vec<(String, Vec<String>)> = Vec::new();
-    for CannotTell { cause, object, lacking } in &diagnosis.unknown {
+    for CannotTell { cause, object, lacking } in unknown {
         let (lacking, what) = (lacking.to_string(), format!("{cause} of {object}"));
         match by_lack.iter_mut().find(|(known, _)| *known == lacking) {
             Some((_, all)) if all.contains(&what) => {}
@@ -240,7 +240,7 @@ pub fn markdown(diagnosis: &Diagnosis, group: &str, commands: &Commands) -> Stri
     }
     let rest = diagnosis.findings.iter().filter(|finding| finding.grade != Grade::Blocks);
     lines.extend(rest.map(|finding| format!("- {}", findings.in_short(finding))));
-    lines.extend(unknown(diagnosis).into_iter().map(|lack| format!("- cannot tell {lack}")));
+    lines.extend(unknown(&diagnosis.unknown).into_iter().map(|lack| format!("- cannot tell {lack}")));
     while lines.last().is_some_and(String::is_empty) {
         lines.pop();
     }

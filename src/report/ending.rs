@@ -268,8 +268,8 @@ mod tests {
         2>          EC2 instance failed. (scaling activity)
         2>   look   # how many addresses are free there
         2>          aws ec2 describe-subnets --subnet-ids subnet-0a1b --query 'Subnets[].AvailableIpAddressCount'
-        2>   look   # what was tried, and what AWS said
-        2>          aws autoscaling describe-scaling-activities --auto-scaling-group-name eks-apps-8ac7 --max-items 5
+        2>   look   # what the group tried
+        2>          aws autoscaling describe-scaling-activities --auto-scaling-group-name eks-apps-8ac7 --max-items 10 --query 'Activities[].[StartTime,StatusCode,StatusMessage,Details]' --output text
         2>   more   mngup explain LAUNCH-NO-ADDRESSES
         2>
         2> 0 of 3 old nodes are replaced; ip-10-0-1-1 is gone and not replaced

@@ -19,6 +19,15 @@ use crate::{
 
 const TIMES: usize = 20;
 
+/// How one pod of each budget that blocks is not Ready.
+#[derive(Clone, Copy)]
+enum Trouble {
+    /// It crashes, its image cannot be pulled, or its probe fails.
+    Breaks,
+    /// No node has room for it.
+    HasNoRoom,
+}
+
 /// Measures and prints the table.
 pub fn run() {
     println!("## diagnose\n");
@@ -26,14 +35,22 @@ pub fn run() {
         "{NODES} nodes, {PODS_A_NODE} pods a node, all known, one percent of the nodes cordoned; {TIMES} times each.\n"
     );
     let mut cluster = Cluster::new();
-    cluster.add_all_pods();
+    // In this order: with each choice the cluster is copied for the sake of another measurement.
     cluster.roll();
-    spoil(&mut cluster);
+    cluster.add_all_pods();
     let mut rows = vec![row(["subject", "median", "min", "max", "causes", "pods held", "questions"])];
-    for (what, subject) in
-        [("a run", Subject::Run), ("the group", Subject::Group), ("before an upgrade", Subject::BeforeUpgrade)]
-    {
-        rows.push(measured(&cluster, what, &subject));
+    for (what, blocking, trouble, subject) in [
+        ("a run, 200 pods held by pods that break", 200, Trouble::Breaks, Subject::Run),
+        ("a run, 200 pods held for want of room", 200, Trouble::HasNoRoom, Subject::Run),
+        ("a run, every pod held", usize::MAX, Trouble::Breaks, Subject::Run),
+        ("a run, every pod held for want of room", usize::MAX, Trouble::HasNoRoom, Subject::Run),
+        ("the group, every pod of cordoned nodes held", usize::MAX, Trouble::Breaks, Subject::Group),
+        ("before an upgrade, every pod of every node held", usize::MAX, Trouble::Breaks, Subject::BeforeUpgrade),
+    ] {
+        spoil(&mut cluster, blocking, trouble);
+        let measured = measured(&cluster, what, &subject);
+        eprintln!("{}", measured.join(", "));
+        rows.push(measured);
     }
     markdown::print(&rows);
 }
@@ -52,7 +69,7 @@ fn measured(cluster: &Cluster, what: &str, subject: &Subject) -> Vec<String> {
     for _ in 0..limits::ROUNDS {
         asks = look(&dossier).asks;
         for ask in dossier.open(&asks, cluster.now) {
-            dossier.apply(cluster.now, answer(ask));
+            dossier.apply(cluster.now, answer(cluster, ask));
         }
     }
     let mut times: Vec<Duration> = (0..TIMES)
@@ -78,26 +95,38 @@ fn measured(cluster: &Cluster, what: &str, subject: &Subject) -> Vec<String> {
     ]
 }
 
-/// One pod of each budget is not Ready, each for another reason, and the budgets' pods are known.
-fn spoil(cluster: &mut Cluster) {
-    let mut by_app: BTreeMap<(String, String), Vec<Pod>> = BTreeMap::new();
+/// So many budgets of pods in flight block, one pod of each is not Ready, and the pods of all budgets are known.
+fn spoil(cluster: &mut Cluster, blocking: usize, trouble: Trouble) {
+    let app = |pod: &Pod| PdbRef { namespace: pod.id.namespace.clone(), name: pod.labels["app"].clone() };
+    let mut by_app: BTreeMap<PdbRef, Vec<Pod>> = BTreeMap::new();
     for name in cluster.snapshot.nodes().keys() {
         for pod in cluster.snapshot.pods_on(name).filter(|pod| !pod.is_daemon()) {
-            let app = (pod.id.namespace.clone(), pod.labels["app"].clone());
-            by_app.entry(app).or_default().push(pod.clone());
+            by_app.entry(app(pod)).or_default().push(pod.clone());
         }
     }
-    for (index, ((namespace, name), mut pods)) in by_app.into_iter().enumerate() {
-        if let Some(pod) = pods.last_mut() {
+    let mut apps: Vec<_> = cluster.pods_in_flight().iter().map(app).collect();
+    apps.truncate(blocking);
+    let blocks: BTreeSet<PdbRef> =
+        if blocking == usize::MAX { by_app.keys().cloned().collect() } else { apps.into_iter().collect() };
+    for (index, (id, mut pods)) in by_app.into_iter().enumerate() {
+        let mut pdb = cluster.snapshot.pdb(&id).expect("each app has a budget").clone();
+        pdb.status.allowed = i32::from(!blocks.contains(&id));
+        if let Some(pod) = pods.last_mut().filter(|_| blocks.contains(&id)) {
             pod.ready = false;
             pod.ready_since = Some(later(Timestamp::UNIX_EPOCH, Duration::from_secs(1)));
-            pod.trouble = Some(Box::new(trouble(index)));
+            match trouble {
+                Trouble::Breaks => pod.trouble = Some(Box::new(breaks(index))),
+                Trouble::HasNoRoom => {
+                    (pod.phase, pod.node, pod.trouble) = (PodPhase::Pending, None, Some(Box::new(has_no_room())));
+                }
+            }
         }
-        cluster.snapshot.apply(Change::PdbPods(PdbRef { namespace, name }, pods));
+        cluster.snapshot.apply(Change::Pdb(Box::new(pdb)));
+        cluster.snapshot.apply(Change::PdbPods(id, pods));
     }
 }
 
-fn trouble(index: usize) -> Trouble {
+fn breaks(index: usize) -> mngup::domain::Trouble {
     let waiting = |reason: &str| ContainerState::Waiting { reason: reason.to_owned(), message: None };
     let state = [waiting("CrashLoopBackOff"), waiting("ImagePullBackOff"), ContainerState::Running];
     let container = Container {
@@ -109,12 +138,29 @@ fn trouble(index: usize) -> Trouble {
         restarts: 9,
         ready: false,
     };
-    Trouble { containers: vec![container], ..Trouble::default() }
+    mngup::domain::Trouble { containers: vec![container], ..Default::default() }
+}
+
+fn has_no_room() -> mngup::domain::Trouble {
+    let (out, full) = (NODES / 100, NODES - NODES / 100);
+    let message = format!("0/{NODES} nodes are available: {out} node(s) were unschedulable, {full} Insufficient cpu.");
+    let unscheduled = Unscheduled { reason: "Unschedulable".to_owned(), message: Some(message) };
+    mngup::domain::Trouble { unscheduled: Some(unscheduled), ..Default::default() }
 }
 
 /// Something to read for each question; what nobody asks is not made up.
-fn answer(ask: Ask) -> Answer {
-    let event = KubeEvent {
+fn answer(cluster: &Cluster, ask: Ask) -> Answer {
+    let known = match &ask {
+        Ask::Events(_) => Known::Is(Fact::Events(vec![event()])),
+        Ask::AllNodes => Known::Is(Fact::Nodes(cluster.snapshot.nodes().values().map(seen_by_all).collect())),
+        Ask::Workload { .. } => Known::Is(Fact::Workload(Some(workload()))),
+        _ => Known::Unknown(Lack::NotOffered("a puppet does not know".to_owned())),
+    };
+    (ask, known)
+}
+
+fn event() -> KubeEvent {
+    KubeEvent {
         reason: "Unhealthy".to_owned(),
         message: "Readiness probe failed: HTTP probe failed with statuscode: 503".to_owned(),
         warning: true,
@@ -123,11 +169,33 @@ fn answer(ask: Ask) -> Answer {
         last: None,
         reporter: "kubelet".to_owned(),
         about: None,
-    };
-    let known = if let Ask::Events(_) = &ask {
-        Known::Is(Fact::Events(vec![event]))
-    } else {
-        Known::Unknown(Lack::NotOffered("a puppet does not know".to_owned()))
-    };
-    (ask, known)
+    }
+}
+
+fn seen_by_all(node: &Node) -> ClusterNode {
+    ClusterNode {
+        name: node.name.clone(),
+        labels: node.labels.clone(),
+        taints: node.taints.clone(),
+        unschedulable: node.unschedulable,
+        ready: true,
+        allocatable: [("cpu".to_owned(), 2_000)].into(),
+    }
+}
+
+fn workload() -> Workload {
+    let template = serde_json::json!({
+        "nodeSelector": { "kubernetes.io/arch": "amd64" },
+        "containers": [{ "name": "app", "resources": { "requests": { "cpu": "1" } } }],
+    });
+    Workload {
+        replicas: Some(75),
+        current: 75,
+        ready: 74,
+        strategy: Strategy::Surges,
+        revision: Some(2),
+        owner: None,
+        managed_by: None,
+        template,
+    }
 }

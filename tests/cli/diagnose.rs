@@ -161,7 +161,7 @@ fn a_terminal_of_80_columns_holds_it() {
       why    they tolerate the taint of a cordoned node (operator: Exists, without a
              key) (spec)
              pod/storage/disk-controller-86c105b9-n2ks8 was made after the cordon
-             and runs there (seen by this run)
+             and runs there (seen)
       look   # in a real cluster:
              # where it gets its tolerations from
              kubectl -n storage get deployment/disk-controller -o yaml

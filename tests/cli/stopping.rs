@@ -17,11 +17,29 @@ struct Run {
     stdout: BufReader<std::process::ChildStdout>,
 }
 
+/// How a shell starts what ends with its terminal, also where these tests themselves run under `nohup`.
+const USUAL: &str = "trap - HUP; exec \"$0\" \"$@\"";
+
+/// `nohup`.
+const IGNORED: &str = "trap '' HUP; exec \"$0\" \"$@\"";
+
+/// Of GNU: a shell cannot take back what it was told to ignore from the beginning.
+const DEFAULT_SIGNAL: &[&str] = if cfg!(target_os = "linux") { &["env", "--default-signal=HUP"] } else { &[] };
+
 impl Run {
-    fn begun(prepare: impl FnOnce(Command) -> Command) -> Self {
+    fn begun() -> Self {
+        Self::started_by(USUAL)
+    }
+
+    fn started_by(script: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let line = "upgrade --sandbox --sandbox-speed 400 --journal run.jsonl";
-        let mut command = prepare(started(home.path(), line));
+        let mngup = started(home.path(), line);
+        let words = DEFAULT_SIGNAL.iter().chain(&["sh", "-c", script]).copied().collect::<Vec<_>>();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).arg(mngup.get_program()).args(mngup.get_args());
+        command.env_clear().envs(mngup.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(mngup.get_current_dir().unwrap());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -49,7 +67,7 @@ impl Run {
 #[test]
 fn a_terminal_that_hangs_up_is_as_good_as_the_first_ctrl_c() {
     for signal in ["HUP", "INT", "TERM"] {
-        let mut run = Run::begun(|command| command);
+        let mut run = Run::begun();
         run.signal(signal);
         let mut rest = String::new();
         run.stdout.read_to_string(&mut rest).unwrap();
@@ -61,7 +79,7 @@ fn a_terminal_that_hangs_up_is_as_good_as_the_first_ctrl_c() {
 
 #[test]
 fn a_run_whose_terminal_is_gone_comes_to_its_end_all_the_same() {
-    let mut run = Run::begun(|command| command);
+    let mut run = Run::begun();
     drop(run.child.stderr.take());
     let Run { home, mut child, stdout } = run;
     drop(stdout);
@@ -77,7 +95,7 @@ fn a_run_whose_terminal_is_gone_comes_to_its_end_all_the_same() {
 
 #[test]
 fn a_second_ctrl_c_leaves_at_once() {
-    let mut run = Run::begun(|command| command);
+    let mut run = Run::begun();
     run.signal("INT");
     let mut line = String::new();
     while !run.journal().contains("stop-requested") {
@@ -90,13 +108,7 @@ fn a_second_ctrl_c_leaves_at_once() {
 
 #[test]
 fn under_nohup_a_run_outlives_its_terminal() {
-    let mut run = Run::begun(|command| {
-        let mut shell = Command::new("sh");
-        shell.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(command.get_program()).args(command.get_args());
-        shell.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        shell.current_dir(command.get_current_dir().unwrap());
-        shell
-    });
+    let mut run = Run::started_by(IGNORED);
     run.signal("HUP");
     let mut rest = String::new();
     run.stdout.read_to_string(&mut rest).unwrap();

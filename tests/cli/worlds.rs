@@ -197,53 +197,6 @@ fn speeds() {
     }
 }
 
-/// A world that comes with mngup.
-fn world(name: &str) -> String {
-    format!("{}/plans/sandbox/{name}.yaml", env!("CARGO_MANIFEST_DIR"))
-}
-
-#[test]
-fn a_dry_run_that_sees_pods_that_never_leave_says_what_to_fix_first_and_tells_programs_too() {
-    let home = tempfile::tempdir().unwrap();
-    let words = ["upgrade", "--sandbox", &world("never-allows"), "--dry-run"];
-    let screen = mngup_words(home.path(), &words, &[]);
-    let fix = screen.split("fix that first:\n\n").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap();
-    assert_snapshot!(fix.replace(env!("CARGO_MANIFEST_DIR"), "DIR"), @r#"
-    PDB-NEVER-ALLOWS  pdb/shop/legacy-api can never allow an eviction
-      holds  2 pods on ip-10-0-1-253, ip-10-0-3-83: pod/shop/legacy-api-86c105b9-8jdrp, pod/shop/legacy-api-86c105b9-z7wgs
-      why    minAvailable 100% of 2 pods = 2 must stay; 2 are Ready; 0 may leave, now and always (arithmetic)
-      fix    # in a real cluster:
-             # let one pod leave at a time; risk: one pod less for a while
-             kubectl -n shop patch pdb/legacy-api --type=merge -p '{"spec":{"minAvailable":1}}'
-      back   # puts it back, once the pods have moved:
-             kubectl -n shop patch pdb/legacy-api --type=merge -p '{"spec":{"minAvailable":"100%"}}'
-      or     # delete what is left when the drain timeout ends; risk: past every budget of the group's pods
-             mngup upgrade --sandbox DIR/plans/sandbox/never-allows.yaml --force
-      more   mngup explain PDB-NEVER-ALLOWS
-    "#);
-    assert!(screen.contains("2> Next, once that is fixed: mngup upgrade --sandbox "), "{screen}");
-    let document = mngup_words(home.path(), &[&words[..], &["-o", "json"]].concat(), &[]);
-    let document = document.split("2> ").next().unwrap();
-    let document: serde_json::Value = serde_json::from_str(document).unwrap();
-    let blocks: Vec<_> =
-        document["order"].as_array().unwrap().iter().filter_map(|node| node["blocks"].as_array()).collect();
-    assert!(blocks.iter().any(|blocks| !blocks.is_empty()), "{document}");
-    let finding = &document["findings"][0];
-    assert_eq!(
-        (&finding["cause"], &finding["object"]["pdb"]["name"]),
-        (&"PDB-NEVER-ALLOWS".into(), &"legacy-api".into())
-    );
-    // It is the very finding that a diagnosis tells.
-    let words = ["diagnose", "--sandbox", &world("never-allows"), "--before-upgrade", "-o", "json"];
-    let found = mngup_words(home.path(), &words, &[]);
-    let found: serde_json::Value =
-        serde_json::from_str(found.split("2> ").next().unwrap().split("\n[").next().unwrap()).unwrap();
-    // A plan asks nothing beyond what is listed, so that a diagnosis may know more ways out.
-    for key in ["cause", "object", "grade", "holds", "evidence", "says"] {
-        assert_eq!(found["findings"][0][key], finding[key], "{key}");
-    }
-}
-
 #[test]
 fn a_mistyped_node_is_not_answered_with_another_machine() {
     let home = tempfile::tempdir().unwrap();

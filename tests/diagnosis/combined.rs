@@ -7,7 +7,7 @@ use std::{
 };
 
 use mngup::{
-    domain::{Cause, Diagnosis, Family, Finding, IntOrPercent, Object, Policy, Undrainable, later},
+    domain::{Cause, Diagnosis, Family, Finding, IntOrPercent, Policy, Undrainable, later},
     forecast::Rehearsal,
     sim::{Rng, World, WorldSpec},
 };
@@ -86,7 +86,7 @@ fn play(seed: u64, alone: &[Alone]) -> Option<String> {
     let expected: BTreeMap<&str, &BTreeSet<Cause>> =
         chosen.iter().map(|(index, namespace)| (namespace.as_str(), &alone[*index].roots)).collect();
     let all: BTreeSet<Cause> = expected.values().copied().flatten().copied().collect();
-    let is_expected = |finding: &Finding| match namespace(&finding.object) {
+    let is_expected = |finding: &Finding| match finding.object.namespace() {
         Some(namespace) => expected.get(namespace).is_some_and(|roots| roots.contains(&finding.cause)),
         None => all.contains(&finding.cause),
     };
@@ -120,26 +120,4 @@ fn together<'a>(worlds: impl Iterator<Item = &'a WorldSpec>) -> WorldSpec {
         all.quotas.extend(world.quotas);
         all
     })
-}
-
-/// Where it is, if it is in a namespace.
-fn namespace(object: &Object) -> Option<&str> {
-    match object {
-        Object::Pod(pod) => Some(&pod.namespace),
-        Object::Pdb(pdb) => Some(&pdb.namespace),
-        Object::Budgets(pdbs) => pdbs.first().map(|pdb| pdb.namespace.as_str()),
-        Object::Workload { namespace, .. } | Object::Claim { namespace, .. } | Object::Quota { namespace, .. } => {
-            Some(namespace)
-        }
-        Object::Namespace(name) => Some(name),
-        Object::Node(_)
-        | Object::Instance(_)
-        | Object::Asg(_)
-        | Object::Nodegroup(_)
-        | Object::Update(_)
-        | Object::Webhook(_)
-        | Object::AdmissionPolicy(_)
-        | Object::ApiServer
-        | Object::Right(_) => None,
-    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mngup::{
-    app::{Inquiry, Ports, Question, Whose},
+    app::{Inquiry, NotDiagnosed, Ports, Question, Whose},
     domain::{Cause, Diagnosis, Operator},
     sim::{Sim, World, WorldSpec},
 };
@@ -21,7 +21,7 @@ pub fn look(spec: &WorldSpec, question: &Question) -> Diagnosis {
         lock: Arc::new(sim.lock(operator)),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let look = async { Inquiry::begin(&ports, Whose::Group, question).await?.examine().await };
+    let look = async { Ok::<_, NotDiagnosed>(Inquiry::begin(&ports, Whose::Group, question).await?.examine().await?) };
     runtime.block_on(look).expect("a world can be looked at")
 }
 

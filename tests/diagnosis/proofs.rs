@@ -166,8 +166,7 @@ pub fn proof(cause: Cause) -> Proof {
         }
         Cause::PdbStaleDisrupted => {
             let sticks = FaultKind::DisruptedSticks { budget: "default/cart".to_owned() };
-            let proof = Proof::new(faulty(cart(out(1)), vec![(1, sticks)]), "pdb/default/cart", world(cart(out(1))));
-            Proof { by_nature: Duration::from_secs(130), ..proof }
+            Proof::new(faulty(cart(out(1)), vec![(1, sticks)]), "pdb/default/cart", world(cart(out(1))))
         }
         Cause::PdbStatusBehind => {
             let behind = |lag| {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mngup::{
-    domain::{Cause, Change, Gap, News, Notice, Object, PdbRef},
+    domain::{About, Cause, Change, Gap, News, Notice, PdbRef},
     ports::Cluster,
 };
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ fn cart() -> PdbRef {
     PdbRef { namespace: "shop".to_owned(), name: "cart".to_owned() }
 }
 
-fn notice(about: Object, news: News, count: u32) -> Notice {
+fn notice(about: About, news: News, count: u32) -> Notice {
     let says = "PDB-NEVER-ALLOWS: pdb/shop/cart can never allow an eviction".to_owned();
     let (first, at) = ("2026-01-01T00:00:00.25Z".parse().unwrap(), "2026-01-01T00:05:00.75Z".parse().unwrap());
     Notice { about, cause: Cause::PdbNeverAllows, news, says, count, first, at }
@@ -43,10 +43,7 @@ async fn an_event_stands_on_the_node_and_on_the_budget_as_kubectl_looks_for_it()
     let cluster = server.cluster();
     until(&cluster, |change| *change == Change::Listed(Gap::Pdbs)).await;
     cluster
-        .announce(&[
-            notice(Object::Pdb(cart()), News::Blocked, 2),
-            notice(Object::Node("n1".into()), News::Unblocked, 1),
-        ])
+        .announce(&[notice(About::Pdb(cart()), News::Blocked, 2), notice(About::Node("n1".into()), News::Unblocked, 1)])
         .await;
     let sent = events(&server);
     let [budget, node] = &sent[..] else { panic!("{sent:?}") };
@@ -80,7 +77,7 @@ async fn an_event_stands_on_the_node_and_on_the_budget_as_kubectl_looks_for_it()
 async fn the_same_is_one_object_and_another_is_another() {
     let server = Server::start(|seen| Reply::Json(200, seen.json())).await;
     let cluster = server.cluster();
-    let (one, other) = (|| Object::Node("n1".into()), Object::Node("n2".into()));
+    let (one, other) = (|| About::Node("n1".into()), About::Node("n2".into()));
     let notices = [
         notice(one(), News::Blocked, 1),
         notice(one(), News::Blocked, 2),
@@ -98,7 +95,7 @@ async fn without_the_right_to_write_events_it_is_tried_once_and_never_again() {
     let server = Server::start(|_| Reply::Json(403, status(403, "Forbidden", "no", Value::Null))).await;
     let cluster = server.cluster();
     let notices =
-        [notice(Object::Node("n1".into()), News::Blocked, 1), notice(Object::Node("n2".into()), News::Blocked, 1)];
+        [notice(About::Node("n1".into()), News::Blocked, 1), notice(About::Node("n2".into()), News::Blocked, 1)];
     cluster.announce(&notices).await;
     cluster.announce(&notices).await;
     assert_eq!(events(&server).len(), 1);
@@ -108,7 +105,7 @@ async fn without_the_right_to_write_events_it_is_tried_once_and_never_again() {
 async fn an_event_that_is_lost_keeps_nobody_from_the_next() {
     let server = Server::start(|_| Reply::Json(500, status(500, "InternalError", "no", Value::Null))).await;
     let notices =
-        [notice(Object::Node("n1".into()), News::Blocked, 1), notice(Object::Node("n2".into()), News::Blocked, 1)];
+        [notice(About::Node("n1".into()), News::Blocked, 1), notice(About::Node("n2".into()), News::Blocked, 1)];
     server.cluster().announce(&notices).await;
     assert_eq!(events(&server).len(), 2);
 }

@@ -10,7 +10,7 @@ use crate::support::{Bed, BedOptions};
 
 /// Each cause as often as it has fixes.
 const CAUSES: [Copies; 7] = [
-    Copies { code: "POD-CRASH-LOOP", namespaces: &["crash"], objects: &["deployment/app"] },
+    Copies { code: "POD-CRASH-LOOP", namespaces: &["crash-memory", "crash-undo"], objects: &["deployment/app"] },
     Copies { code: "POD-IMAGE-PULL", namespaces: &["image"], objects: &["deployment/app"] },
     Copies { code: "POD-NOT-READY", namespaces: &["probe-delete", "probe-undo"], objects: &["deployment/app"] },
     Copies { code: "BARE-POD", namespaces: &["bare"], objects: &["pdb/app"] },
@@ -26,10 +26,12 @@ fn pods_are_named_and_what_is_printed_lets_the_run_go_on() {
     bed.plane.apply(&outsider());
     let one_may_be_out = || pdb("app", "maxUnavailable: 1");
     // The second revision breaks its first pod, and its rollout stops there.
-    let rollouts = [("crash", "crash-loop"), ("image", "image-pull"), ("probe-undo", "never-ready")];
+    let crashes = ["crash-memory", "crash-undo"];
+    let rollouts = [("image", "image-pull"), ("probe-undo", "never-ready")];
+    let fine = crashes.into_iter().chain(rollouts.map(|(namespace, _)| namespace));
     let good = || deployment("app", 2).strategy("{rollingUpdate: {maxSurge: 0, maxUnavailable: 1}}");
     let stops = |name: &str| deployment(name, 1).placed("terminationGracePeriodSeconds: 1");
-    bed.plane.apply(&all(rollouts.map(|(namespace, _)| in_namespace(namespace, [good().yaml(), one_may_be_out()]))));
+    bed.plane.apply(&all(fine.map(|namespace| in_namespace(namespace, [good().yaml(), one_may_be_out()]))));
     // Onto the node that it comes from and no other, cordoned or not.
     let old = checks::name(&bed.nodes()[0]);
     bed.plane.kubectl(&["label", "node", &old, "place=old"]);
@@ -58,13 +60,16 @@ spec: {containers: [{name: app, image: app}]}
         let bad = good().annotated(&format!("mngup.test/{trouble}"), "true");
         bed.plane.apply(&in_namespace(namespace, [bad.yaml()]));
     }
+    // Killed for as long as this is all that it may use.
+    let hungry = good().contains("resources: {limits: {memory: 64Mi}}").annotated("mngup.test/crash-loop", "64Mi");
+    bed.plane.apply(&all(crashes.map(|namespace| in_namespace(namespace, [hungry.yaml()]))));
     let held = bed.wait_for_pods("held", 1, 0).remove(0);
     let hold = r#"{"metadata":{"finalizers":["example.com/hold"]}}"#;
     bed.plane.kubectl(&["-n", "held", "patch", &pod(&held), "--type=merge", "-p", hold]);
     let elsewhere = bed.wait_for_pods("probe-delete", 2, 0);
     let elsewhere = elsewhere.iter().find(|pod| pod["spec"]["nodeName"] == OUTSIDER).expect("they are apart");
     bed.plane.kubectl(&["-n", "probe-delete", "annotate", &pod(elsewhere), "mngup.test/never-ready=true"]);
-    for namespace in ["crash", "image", "probe-undo", "probe-delete"] {
+    for namespace in ["crash-memory", "crash-undo", "image", "probe-undo", "probe-delete"] {
         bed.wait_for_pods(namespace, 2, 1);
     }
 

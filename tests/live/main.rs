@@ -5,8 +5,10 @@
 
 mod control_plane;
 mod d1_budgets;
+mod d1_containers;
 mod d1_controllers;
 mod d1_pending;
+mod d1_places;
 mod d1_pods;
 mod d1_refused;
 mod d2_group;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use mngup::adapters::k8s::{Connection, KubeCluster, Scope};
-use mngup::domain::{Ask, Cause, Fact, GroupName, Known, News, Notice, Object, Owner, PodRef, Refusal};
+use mngup::domain::{About, Ask, Cause, Fact, GroupName, Known, News, Notice, Object, Owner, PodRef, Refusal};
 use mngup::ports::Cluster as _;
 use serde_json::Value;
 
@@ -126,7 +126,7 @@ fn permits_of_a_diagnosis_answer_each_of_its_questions_and_nothing_is_granted_be
     let cart = PodRef { namespace: "default".to_owned(), name, uid: uid.as_str().into() };
     let now = Timestamp::now();
     let notice = Notice {
-        about: Object::Node(node.as_str().into()),
+        about: About::Node(node.as_str().into()),
         cause: Cause::PdbNeverAllows,
         news: News::Blocked,
         says: "PDB-NEVER-ALLOWS: played".to_owned(),

@@ -11,7 +11,7 @@ use kube::{
 use serde_json::{Value, json};
 
 use super::{act::MANAGER, answer::send, cluster::KubeCluster, names::fnv};
-use crate::domain::{News, Notice, Object};
+use crate::domain::{About, News, Notice};
 
 /// Who says it: kubectl prints it in the column `From`.
 pub(super) const REPORTER: &str = "mngup";
@@ -40,33 +40,19 @@ impl KubeCluster {
         }
     }
 
-    /// The object; none for what kubectl describes nothing of.
+    /// The object; none for a budget whose uid is not known.
     fn event(&self, notice: &Notice) -> Option<Value> {
         let (namespace, about) = match &notice.about {
             // As the kubelet says it: `kubectl describe node` looks for the name as uid, and events of what has no
             // namespace are in this one.
-            Object::Node(node) => ("default", json!({ "apiVersion": "v1", "kind": "Node", "name": node, "uid": node })),
-            Object::Pdb(pdb) => {
+            About::Node(node) => ("default", json!({ "apiVersion": "v1", "kind": "Node", "name": node, "uid": node })),
+            About::Pdb(pdb) => {
                 let about = json!({
                     "apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
                     "namespace": pdb.namespace, "name": pdb.name, "uid": self.budgets.uid(pdb)?,
                 });
                 (pdb.namespace.as_str(), about)
             }
-            Object::Pod(_)
-            | Object::Budgets(_)
-            | Object::Workload { .. }
-            | Object::Instance(_)
-            | Object::Asg(_)
-            | Object::Nodegroup(_)
-            | Object::Update(_)
-            | Object::Claim { .. }
-            | Object::Namespace(_)
-            | Object::Quota { .. }
-            | Object::Webhook(_)
-            | Object::AdmissionPolicy(_)
-            | Object::ApiServer
-            | Object::Right(_) => return None,
         };
         let (kind, reason) = match notice.news {
             News::Blocked => ("Warning", "Blocked"),

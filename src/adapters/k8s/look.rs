@@ -30,9 +30,6 @@ use crate::domain::{
 /// Questions under way at once: a diagnosis asks about what is blocked, which is seldom more than a screen full.
 const AT_ONCE: usize = 50;
 
-/// Where the events about things without a namespace are.
-const CLUSTER_EVENTS: &str = "default";
-
 /// The role and its binding that EKS's own updates act with, and the user that is bound.
 const NODE_MANAGER: &str = "eks:node-manager";
 
@@ -282,28 +279,14 @@ impl KubeCluster {
 
 /// Where the events about something are, and by what they are found.
 fn about(object: &Object) -> Option<(String, String)> {
-    let named = |kind: &str, name: &str| format!("involvedObject.kind={kind},involvedObject.name={name}");
-    let cluster = |fields| Some((CLUSTER_EVENTS.to_owned(), fields));
-    match object {
+    let place = object.events_in()?.to_owned();
+    if let Object::Pod(pod) = object {
         // Another pod may have had its name.
-        Object::Pod(pod) => Some((pod.namespace.clone(), format!("involvedObject.uid={}", pod.uid))),
-        // The kubelet says the name where others say the uid.
-        Object::Node(node) => cluster(named("Node", node.as_str())),
-        Object::Pdb(pdb) => Some((pdb.namespace.clone(), named("PodDisruptionBudget", &pdb.name))),
-        Object::Workload { namespace, owner } => Some((namespace.clone(), named(&owner.kind, &owner.name))),
-        Object::Claim { namespace, name } => Some((namespace.clone(), named("PersistentVolumeClaim", name))),
-        Object::Quota { namespace, name } => Some((namespace.clone(), named("ResourceQuota", name))),
-        Object::Namespace(name) => cluster(named("Namespace", name)),
-        Object::Budgets(_)
-        | Object::Instance(_)
-        | Object::Asg(_)
-        | Object::Nodegroup(_)
-        | Object::Update(_)
-        | Object::Webhook(_)
-        | Object::AdmissionPolicy(_)
-        | Object::ApiServer
-        | Object::Right(_) => None,
+        return Some((place, format!("involvedObject.uid={}", pod.uid)));
     }
+    // Of a node the kubelet says the name where others say the uid.
+    let (kind, name) = object.kind_and_name()?;
+    Some((place, format!("involvedObject.kind={kind},involvedObject.name={name}")))
 }
 
 /// A right as people ask for it: `list events in namespace shop`, `get configmaps/aws-auth in namespace kube-system`.

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{
     super::{
-        pending::unplaced,
-        placing::{Placing, Why, placing},
+        placing::{Placing, Why},
         scene::Scene,
         volumes::{held_elsewhere, may_wait_for_volumes, settling},
     },
-    Graph, Vertex,
+    Graph, Vertex, Walker, Way,
     group::asg,
 };
 use crate::domain::{Known, Node, NodeName, Object, Pod};
@@ -19,10 +18,9 @@ pub(super) fn pending(scene: &Scene<'_>, graph: &mut Graph) {
     // a launch is not.
     let group = asg(scene).map(|asg| (asg.clone(), Vertex::leaves(asg.object)));
     let mut in_zones = Vec::new();
-    for pod in unplaced(scene) {
-        let placing = placing(scene, pod);
+    for (pod, placing) in scene.placings() {
         let mut from = Vertex::serves(Object::Pod(pod.id.clone()));
-        if let Some(claim) = claim_of(pod, &placing) {
+        if let Some(claim) = claim_of(pod, placing) {
             graph.edge(from, claim.clone());
             from = claim;
         }
@@ -46,11 +44,13 @@ pub(super) fn pending(scene: &Scene<'_>, graph: &mut Graph) {
 /// one that waits for room: any such node will do. Where there is none, pods wait for each other in a ring, and that is so
 /// whatever else holds their nodes.
 fn replaced(scene: &Scene<'_>, graph: &mut Graph, from: &Vertex, is_meant: impl Fn(&Node) -> bool) {
+    let mut walker = Walker::new(graph);
+    walker.reach(graph.spot(from), Way::Up, |_| false);
     let mut waits: BTreeMap<&NodeName, Vec<Vertex>> = BTreeMap::new();
     for leaver in scene.leavers.iter().filter(|leaver| leaver.node.unschedulable && is_meant(leaver.node)) {
         let pod = Vertex::leaves(Object::Pod(leaver.pod.id.clone()));
         let waits = waits.entry(&leaver.node.name).or_default();
-        if graph.reach(&pod, |_| false).contains(from) {
+        if graph.spot(&pod).is_some_and(|pod| walker.passed(pod)) {
             waits.push(pod);
         }
     }

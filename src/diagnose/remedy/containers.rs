@@ -2,19 +2,19 @@
 
 use serde_json::Value;
 
-use super::{amount, delete, kubectl};
+use super::{delete, describe, kubectl};
 use crate::{
     diagnose::{
         containers::Registry,
         scene::{Scene, behind},
     },
-    domain::{Ask, Command, Container, Known, Object, Owner, Pod, Remedy, Subnet, Workload},
+    domain::{Ask, Command, Container, Known, Object, Owner, Pod, Quantity, Remedy, Subnet, Workload},
 };
 
 pub(in crate::diagnose) fn crash_loop(scene: &Scene<'_>, pod: &Pod, container: &Container) -> Vec<Remedy> {
     let (ns, name) = (&pod.id.namespace, &pod.id.name);
     let logs = kubectl(ns, &format!("logs pod/{name} -c {} --previous", container.name));
-    let look = Remedy::look("why it ends", vec![logs, kubectl(ns, &format!("describe pod/{name}"))]);
+    let look = Remedy::look("why it ends", vec![logs, describe(&pod.id)]);
     let killed = container.last_exit().and_then(|exit| exit.reason.as_deref()) == Some("OOMKilled");
     let memory = killed.then(|| more_memory(scene, pod, &container.name)).flatten();
     std::iter::once(look).chain(memory).chain(undo(scene, pod)).collect()
@@ -23,8 +23,7 @@ pub(in crate::diagnose) fn crash_loop(scene: &Scene<'_>, pod: &Pod, container: &
 pub(in crate::diagnose) fn init_fails(scene: &Scene<'_>, pod: &Pod, init: &str) -> Vec<Remedy> {
     let (ns, name) = (&pod.id.namespace, &pod.id.name);
     let logs = kubectl(ns, &format!("logs pod/{name} -c {init} --tail=50"));
-    let look =
-        Remedy::look("what it waits for, or ends with", vec![logs, kubectl(ns, &format!("describe pod/{name}"))]);
+    let look = Remedy::look("what it waits for, or ends with", vec![logs, describe(&pod.id)]);
     let again = pod.owner.is_some().then(|| {
         delete(pod, "its work begins anew; helps where what it waits for is back, or where only this one is stuck")
     });
@@ -32,8 +31,8 @@ pub(in crate::diagnose) fn init_fails(scene: &Scene<'_>, pod: &Pod, init: &str) 
 }
 
 pub(in crate::diagnose) fn config_missing(scene: &Scene<'_>, pod: &Pod, words: &str) -> Vec<Remedy> {
-    let (ns, name) = (&pod.id.namespace, &pod.id.name);
-    let there = vec![kubectl(ns, &format!("describe pod/{name}")), kubectl(ns, "get secret,configmap")];
+    let ns = &pod.id.namespace;
+    let there = vec![describe(&pod.id), kubectl(ns, "get secret,configmap")];
     let look = Remedy::look("what it names, and what there is", there);
     let named = |kind: &str| {
         let (_, rest) = words.split_once(&format!("{kind} \""))?;
@@ -54,7 +53,7 @@ pub(in crate::diagnose) fn config_missing(scene: &Scene<'_>, pod: &Pod, words: &
 
 pub(in crate::diagnose) fn image_pull(scene: &Scene<'_>, pod: &Pod, answer: Registry) -> Vec<Remedy> {
     let (ns, name) = (&pod.id.namespace, &pod.id.name);
-    let describe = kubectl(ns, &format!("describe pod/{name}"));
+    let describe = describe(&pod.id);
     let secrets = || {
         kubectl(
             ns,
@@ -81,8 +80,7 @@ pub(in crate::diagnose) fn image_pull(scene: &Scene<'_>, pod: &Pod, answer: Regi
 
 pub(in crate::diagnose) fn not_ready(scene: &Scene<'_>, pod: &Pod) -> Vec<Remedy> {
     let (ns, name) = (&pod.id.namespace, &pod.id.name);
-    let look =
-        vec![kubectl(ns, &format!("describe pod/{name}")), kubectl(ns, &format!("logs pod/{name} --all-containers"))];
+    let look = vec![describe(&pod.id), kubectl(ns, &format!("logs pod/{name} --all-containers"))];
     let look = Remedy::look("what its readiness probe says", look);
     let again = pod.owner.is_some().then(|| delete(pod, "helps where only this one is stuck"));
     std::iter::once(look).chain(again).chain(undo(scene, pod)).collect()
@@ -109,7 +107,7 @@ pub(in crate::diagnose) fn probe_gate(pod: &Pod, gate: &str) -> Vec<Remedy> {
 }
 
 pub(in crate::diagnose) fn sandbox(pod: &Pod) -> Vec<Remedy> {
-    let describe = kubectl(&pod.id.namespace, &format!("describe pod/{}", pod.id.name));
+    let describe = describe(&pod.id);
     let again = pod.owner.is_some().then(|| delete(pod, "it never ran; the scheduler may choose the same node again"));
     let agent = pod.node.as_ref().map(|node| {
         let of = format!("-l k8s-app=aws-node --field-selector spec.nodeName={node}");
@@ -165,7 +163,7 @@ fn fewer_spares(agent: &Workload) -> Remedy {
 }
 
 pub(in crate::diagnose) fn starting(pod: &Pod) -> Vec<Remedy> {
-    let describe = kubectl(&pod.id.namespace, &format!("describe pod/{}", pod.id.name));
+    let describe = describe(&pod.id);
     vec![Remedy::wait("it takes its time"), Remedy::look("how far it is", vec![describe])]
 }
 
@@ -179,7 +177,7 @@ fn more_memory(scene: &Scene<'_>, pod: &Pod, container: &str) -> Option<Remedy> 
     let set =
         |memory: &str| kubectl(&namespace, &format!("set resources {owner} -c {container} --limits=memory={memory}"));
     let risk = format!("rolls its pods, which then need nodes with room for it{}", put_back(workload));
-    let more = Remedy::fix("twice the memory", vec![set(&amount::times(now, 2)?)], risk);
+    let more = Remedy::fix("twice the memory", vec![set(&Quantity::parse(now)?.times(2).to_string())], risk);
     Some(more.back(vec![set(now)]))
 }
 

@@ -75,7 +75,7 @@ pub(in crate::diagnose) fn no_access(nodegroup: &Nodegroup, role: &str) -> Vec<R
 }
 
 pub(in crate::diagnose) fn never_joined(group: &Group, id: &InstanceId) -> Vec<Remedy> {
-    let console = Command::Aws(format!("ec2 get-console-output --instance-id {id} --latest --output text"));
+    let console = console(id);
     let session = Command::Aws(format!("ssm start-session --target {id}"));
     let network = "'Reservations[].Instances[].[SubnetId,VpcId,PublicIpAddress,SecurityGroups[].GroupId]'";
     let network = Command::Aws(format!("ec2 describe-instances --instance-ids {id} --query {network}"));
@@ -101,6 +101,11 @@ pub(in crate::diagnose) fn never_joined(group: &Group, id: &InstanceId) -> Vec<R
         Remedy::look("the way out of its subnet: a NAT gateway, a public address, or endpoints", vec![routes]),
         Remedy::fix("replace it, once that is mended", vec![terminate(id)], "none: it never served"),
     ]
+}
+
+/// What its bootstrap said.
+pub(in crate::diagnose) fn console(instance: &InstanceId) -> Command {
+    Command::Aws(format!("ec2 get-console-output --instance-id {instance} --latest --output text"))
 }
 
 pub(in crate::diagnose) fn wrong_template(group: &Group, id: &InstanceId) -> Vec<Remedy> {

@@ -3,7 +3,7 @@
 use super::aws::{aws, of_group, of_nodegroup, template, who};
 use crate::{
     diagnose::launch_words,
-    domain::{Cause, Command, Group, Remedy, ScalingActivity, quoted},
+    domain::{AsgName, Cause, Command, Group, Remedy, ScalingActivity, quoted},
 };
 
 /// By what failed: what shows the fault first, with the ids that the words name, then what mends it.
@@ -11,7 +11,7 @@ pub(in crate::diagnose) fn of(cause: Cause, group: &Group, activities: &[&Scalin
     let failed = Failed::of(group, activities);
     let way = WAYS.iter().find(|(of, _)| *of == cause);
     let own = way.map_or_else(|| failed.in_general(), |(_, way)| way(&failed));
-    own.into_iter().chain([what_it_did(group)]).collect()
+    own.into_iter().chain([what_it_did(Some(&group.asg))]).collect()
 }
 
 /// Causes that have ways out of their own.
@@ -44,7 +44,11 @@ pub(in crate::diagnose) fn silent(group: &Group) -> Vec<Remedy> {
          'AutoScalingGroups[].[DesiredCapacity,SuspendedProcesses,WarmPoolConfiguration,Instances[].[InstanceId,LifecycleState]]'",
         quoted(group.asg.as_str())
     );
-    vec![Remedy::wait("Auto Scaling may be slow"), Remedy::look("what holds it", vec![aws(&state)]), what_it_did(group)]
+    vec![
+        Remedy::wait("Auto Scaling may be slow"),
+        Remedy::look("what holds it", vec![aws(&state)]),
+        what_it_did(Some(&group.asg)),
+    ]
 }
 
 pub(in crate::diagnose) fn at_max(group: &Group) -> Vec<Remedy> {
@@ -68,9 +72,11 @@ pub(in crate::diagnose) fn at_max(group: &Group) -> Vec<Remedy> {
     vec![during, Remedy::fix("a larger group", vec![sized(max + 1, desired + 1)], risk).back(vec![sized(max, desired)])]
 }
 
-fn what_it_did(group: &Group) -> Remedy {
-    let activities = "--max-items 10 --query 'Activities[].[StartTime,StatusCode,StatusMessage,Details]' --output text";
-    Remedy::look("what the group tried", vec![of_group("describe-scaling-activities", group, activities)])
+/// What this group tried; of the whole account where nobody knows what it is called.
+pub(in crate::diagnose) fn what_it_did(asg: Option<&AsgName>) -> Remedy {
+    let of = asg.map_or_else(String::new, |asg| format!(" --auto-scaling-group-name {}", quoted(asg.as_str())));
+    let query = "--max-items 10 --query 'Activities[].[StartTime,StatusCode,StatusMessage,Details]' --output text";
+    Remedy::look("what the group tried", vec![aws(&format!("autoscaling describe-scaling-activities{of} {query}"))])
 }
 
 fn quota() -> Vec<Remedy> {

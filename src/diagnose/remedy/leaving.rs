@@ -2,19 +2,19 @@
 
 use serde_json::{Value, json};
 
-use super::{containers::put_back, kubectl};
+use super::{containers::put_back, kubectl, whole};
 use crate::{
     diagnose::scene::Scene,
     domain::{
-        Command, Object, Owner, Pod, Remedy, Taint, TaintEffect, Toleration, TolerationOperator, Workload, quoted,
+        Command, Object, Owner, Pod, PodRef, Remedy, Taint, TaintEffect, Toleration, TolerationOperator, Workload,
+        quoted,
     },
 };
 
 pub(in crate::diagnose) fn lands_back(scene: &Scene<'_>, pod: &Pod, object: &Object) -> Vec<Remedy> {
     let ns = &pod.id.namespace;
     let Object::Workload { owner, .. } = object else {
-        let look = kubectl(ns, &format!("get pod/{} -o yaml", pod.id.name));
-        return vec![Remedy::look("who makes it: metadata.ownerReferences", vec![look])];
+        return vec![who_makes(&pod.id)];
     };
     let look = Remedy::look("where it gets its tolerations from", vec![kubectl(ns, &format!("get {owner} -o yaml"))]);
     let Some(workload) = scene.workload(pod) else { return vec![look] };
@@ -24,6 +24,11 @@ pub(in crate::diagnose) fn lands_back(scene: &Scene<'_>, pod: &Pod, object: &Obj
         Remedy::fix("stop it while the node is replaced", scale(0), "an outage of it").back(scale(replicas))
     });
     std::iter::once(look).chain(keep_off).chain(stop).collect()
+}
+
+/// Who to ask about a pod that names no workload.
+pub(in crate::diagnose) fn who_makes(pod: &PodRef) -> Remedy {
+    Remedy::look("who makes it: metadata.ownerReferences", vec![whole(pod)])
 }
 
 /// The tolerations taken out of its template that let it onto a cordoned node, and no others, if they are there as they

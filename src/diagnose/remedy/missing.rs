@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::{amount, kubectl};
+use super::kubectl;
 use crate::{
     diagnose::missing::Exceeded,
-    domain::{Command, Object, Remedy},
+    domain::{Command, Object, Quantity, Remedy},
 };
 
 pub(in crate::diagnose) fn quota(namespace: &str, told: &Exceeded<'_>, lacks: u32) -> Vec<Remedy> {
@@ -18,7 +18,7 @@ pub(in crate::diagnose) fn quota(namespace: &str, told: &Exceeded<'_>, lacks: u3
         let patch = json!({ "spec": { "hard": limits } });
         Some(kubectl(namespace, &format!("patch resourcequota/{} --type=merge -p '{patch}'", told.name)))
     };
-    let more = hard(&|asks, limit| amount::plus(limit, asks, lacks));
+    let more = hard(&|asks, limit| Some(Quantity::parse(limit)?.plus(Quantity::parse(asks)?.times(lacks)).to_string()));
     let raise = more.zip(hard(&|_, limit| Some(limit.to_owned()))).map(|(more, before)| {
         let risk = "others of the namespace may take it; what is above it stays once it is put back";
         Remedy::fix("raise it while pods move", vec![more], risk).back(vec![before])
@@ -27,7 +27,8 @@ pub(in crate::diagnose) fn quota(namespace: &str, told: &Exceeded<'_>, lacks: u3
 }
 
 pub(in crate::diagnose) fn is_room(used: &str, asks: &str, hard: &str) -> bool {
-    amount::plus(used, asks, 1).is_some_and(|sum| amount::is_at_most(&sum, hard))
+    let sum = Quantity::parse(used).zip(Quantity::parse(asks)).map(|(used, asks)| used.plus(asks));
+    sum.zip(Quantity::parse(hard)).is_some_and(|(sum, hard)| sum <= hard)
 }
 
 pub(in crate::diagnose) fn refused(workload: &Object, words: &str) -> Vec<Remedy> {

@@ -3,11 +3,11 @@
 use super::kubectl;
 use crate::{
     diagnose::scene::Scene,
-    domain::{Command, DaemonSetRef, InstanceId, Node, Pod, Remedy, Subnet, Taint, quoted},
+    domain::{Command, DaemonSetRef, InstanceId, Node, NodeName, Pod, Remedy, Subnet, Taint, quoted},
 };
 
 pub(in crate::diagnose) fn silent(node: &Node) -> Vec<Remedy> {
-    let mut look = vec![describe(node)];
+    let mut look = vec![describe(&node.name)];
     look.extend(node.instance.as_ref().map(status_checks));
     let look = Remedy::look("what EC2 thinks of its machine", look);
     let risk = "what runs there ends without a goodbye; a fault of the host stays";
@@ -18,20 +18,20 @@ pub(in crate::diagnose) fn silent(node: &Node) -> Vec<Remedy> {
 }
 
 pub(in crate::diagnose) fn not_ready(node: &Node, comes: bool) -> Vec<Remedy> {
-    let look = Remedy::look("what else it says of itself, and its events", vec![describe(node), events(node)]);
+    let look = Remedy::look("what else it says of itself, and its events", vec![describe(&node.name), events(node)]);
     let fix = if comes { replace(node, "none: it never served") } else { empty_and_replace(node) };
     std::iter::once(look).chain(shell_on(node)).chain(fix).collect()
 }
 
 pub(in crate::diagnose) fn runtime(node: &Node) -> Vec<Remedy> {
-    let look = Remedy::look("what else it says of itself, and its events", vec![describe(node), events(node)]);
+    let look = Remedy::look("what else it says of itself, and its events", vec![describe(&node.name), events(node)]);
     let again = reboot(node, "all that runs there ends");
     let other = replace(node, "what runs there ends, past every budget");
     std::iter::once(look).chain(shell_on(node)).chain(again).chain(other).collect()
 }
 
 pub(in crate::diagnose) fn cni(node: &Node, plugins: &[&Pod]) -> Vec<Remedy> {
-    let mut look = vec![pods_on(node)];
+    let mut look = vec![pods_on(&node.name)];
     let logs = |pod: &&Pod| kubectl(&pod.id.namespace, &format!("logs pod/{} --all-containers --tail=50", pod.id.name));
     look.extend(plugins.iter().map(logs));
     let again = plugins.iter().map(|pod| {
@@ -94,7 +94,7 @@ pub(in crate::diagnose) fn outlives(node: &Node, instance: &InstanceId) -> Vec<R
 pub(in crate::diagnose) fn taint_stays(node: &Node, taint: &Taint) -> Vec<Remedy> {
     let Taint { key, value, effect } = taint;
     let name = &node.name;
-    let look = Remedy::look("whether its agent runs there", vec![pods_on(node), describe(node)]);
+    let look = Remedy::look("whether its agent runs there", vec![pods_on(&node.name), describe(&node.name)]);
     let off = Command::Kubectl(format!("taint nodes {name} {key}:{effect}-"));
     let on = if value.is_empty() { key.clone() } else { format!("{key}={value}") };
     let on = Command::Kubectl(format!("taint nodes {name} {on}:{effect}"));
@@ -104,8 +104,7 @@ pub(in crate::diagnose) fn taint_stays(node: &Node, taint: &Taint) -> Vec<Remedy
 
 pub(in crate::diagnose) fn cordoned_new(node: &Node) -> Vec<Remedy> {
     let name = &node.name;
-    let who = "-o jsonpath='{range .metadata.managedFields[*]}{.manager} {.time}{\"\\n\"}{end}'";
-    let mut look = vec![Command::Kubectl(format!("get node/{name} --show-managed-fields {who}"))];
+    let mut look = vec![writers(name)];
     look.extend(node.instance.as_ref().map(status_checks));
     let uncordon = Command::Kubectl(format!("uncordon {name}"));
     let risk = "a controller that cordoned it drains it next, with the pods that just came";
@@ -118,7 +117,7 @@ pub(in crate::diagnose) fn cordoned_new(node: &Node) -> Vec<Remedy> {
 
 pub(in crate::diagnose) fn daemon_sets(node: &Node, sets: &[&DaemonSetRef]) -> Vec<Remedy> {
     let describe = |set: &&DaemonSetRef| kubectl(&set.namespace, &format!("describe daemonset/{}", set.name));
-    let look = std::iter::once(pods_on(node)).chain(sets.iter().map(describe)).collect();
+    let look = std::iter::once(pods_on(&node.name)).chain(sets.iter().map(describe)).collect();
     let longer = Command::Upgrade("--replacement-timeout 30m".to_owned());
     vec![
         Remedy::look("its pod there, or why there is none", look),
@@ -127,9 +126,8 @@ pub(in crate::diagnose) fn daemon_sets(node: &Node, sets: &[&DaemonSetRef]) -> V
 }
 
 pub(in crate::diagnose) fn resource_missing(scene: &Scene<'_>, node: &Node) -> Vec<Remedy> {
-    let offers = "-o jsonpath='{.status.capacity}{\"\\n\"}{.status.allocatable}'";
-    let offers = Command::Kubectl(format!("get node/{} {offers}", node.name));
-    let look = Remedy::look("what it offers, and whether its device plugin runs there", vec![offers, pods_on(node)]);
+    let run = vec![offers(&node.name), pods_on(&node.name)];
+    let look = Remedy::look("what it offers, and whether its device plugin runs there", run);
     let nodegroup = scene.view.snapshot.group().and_then(|group| group.nodegroup.as_ref()).map(|nodegroup| {
         let (cluster, name) = (quoted(nodegroup.cluster.as_str()), quoted(nodegroup.name.as_str()));
         let describe = format!("eks describe-nodegroup --cluster-name {cluster} --nodegroup-name {name}");
@@ -139,8 +137,8 @@ pub(in crate::diagnose) fn resource_missing(scene: &Scene<'_>, node: &Node) -> V
     std::iter::once(look).chain(nodegroup).chain(replace(node, "none: it never served")).collect()
 }
 
-fn describe(node: &Node) -> Command {
-    Command::Kubectl(format!("describe node/{}", node.name))
+pub(in crate::diagnose) fn describe(node: &NodeName) -> Command {
+    Command::Kubectl(format!("describe node/{node}"))
 }
 
 fn events(node: &Node) -> Command {
@@ -148,8 +146,19 @@ fn events(node: &Node) -> Command {
     Command::Kubectl(format!("get events -A {about}"))
 }
 
-fn pods_on(node: &Node) -> Command {
-    Command::Kubectl(format!("get pods -A -o wide --field-selector spec.nodeName={}", node.name))
+pub(in crate::diagnose) fn pods_on(node: &NodeName) -> Command {
+    Command::Kubectl(format!("get pods -A -o wide --field-selector spec.nodeName={node}"))
+}
+
+/// What it says it has, and what of that pods may have.
+pub(in crate::diagnose) fn offers(node: &NodeName) -> Command {
+    Command::Kubectl(format!("get node/{node} -o jsonpath='{{.status.capacity}}{{\"\\n\"}}{{.status.allocatable}}'"))
+}
+
+/// Who wrote to it, and when.
+pub(in crate::diagnose) fn writers(node: &NodeName) -> Command {
+    let who = "-o jsonpath='{range .metadata.managedFields[*]}{.manager} {.time}{\"\\n\"}{end}'";
+    Command::Kubectl(format!("get node/{node} --show-managed-fields {who}"))
 }
 
 fn status_checks(instance: &InstanceId) -> Command {

@@ -6,14 +6,16 @@ use serde_json::{Value, json};
 
 use super::super::{pending::taint_words, placing::TooLarge, requests, scene::behind};
 use super::{kubectl, surge};
-use crate::domain::{Command, Node, NodeName, Object, Owner, Pod, Remedy, Requirement, SelectorOperator, Taint};
+use crate::domain::{
+    Command, Node, NodeName, Object, Owner, Pod, Remedy, Requirement, Rounding, SelectorOperator, Taint, Workload,
+};
 
 pub(in super::super) fn no_room(pod: &Pod, fewer: Option<(Object, u32)>) -> Vec<Remedy> {
     [surge(1)].into_iter().chain(scale(fewer)).chain([describe(pod)]).collect()
 }
 
-pub(in super::super) fn apart(pod: &Pod, template: Option<&Value>, fewer: Option<(Object, u32)>) -> Vec<Remedy> {
-    let softer = template.and_then(|template| softer(pod, template));
+pub(in super::super) fn apart(pod: &Pod, workload: Option<&Workload>, fewer: Option<(Object, u32)>) -> Vec<Remedy> {
+    let softer = workload.and_then(|workload| softer(pod, workload));
     [surge(1)].into_iter().chain(scale(fewer)).chain(softer).chain([describe(pod)]).collect()
 }
 
@@ -101,16 +103,19 @@ pub(in super::super) fn unbound(pod: &Pod, claim: &str) -> Vec<Remedy> {
     ]
 }
 
-pub(in super::super) fn unclear(pod: &Pod, words: &str) -> Vec<Remedy> {
+pub(in super::super) fn unclear(pod: &Pod, words: &str, fewer: Option<(Object, u32)>) -> Vec<Remedy> {
     let a_node_helps = ["free ports", "max volume count"].iter().any(|reason| words.contains(reason));
-    [describe(pod)].into_iter().chain(a_node_helps.then(|| surge(1))).collect()
+    let room = a_node_helps.then(|| [surge(1)].into_iter().chain(scale(fewer)));
+    [describe(pod)].into_iter().chain(room.into_iter().flatten()).collect()
 }
+
+/// The rules that a pod demands to be held.
+const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
 
 const DEFAULT_SCHEDULER: &str = "default-scheduler";
 
 fn describe(pod: &Pod) -> Remedy {
-    let describe = kubectl(&pod.id.namespace, &format!("describe pod/{}", pod.id.name));
-    Remedy::look("what the scheduler says", vec![describe])
+    Remedy::look("what the scheduler says", vec![super::describe(&pod.id)])
 }
 
 /// The controller whose template makes such pods.
@@ -157,30 +162,42 @@ fn ask_for_less(pod: &Pod, template: &Value, too_large: &TooLarge) -> Option<Rem
 }
 
 /// Keeps them apart where it can, and no longer at any price.
-fn softer(pod: &Pod, template: &Value) -> Option<Remedy> {
-    const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
+fn softer(pod: &Pod, workload: &Workload) -> Option<Remedy> {
     let owner = template_owner(pod)?;
-    let patch = |steps: &Value| vec![kubectl(&pod.id.namespace, &format!("patch {owner} --type=json -p '{steps}'"))];
-    let rules = &template["affinity"]["podAntiAffinity"][REQUIRED];
-    let (to, back): (Value, Value) = if rules.is_array() {
-        let path = format!("/spec/template/spec/affinity/podAntiAffinity/{REQUIRED}");
-        (json!([{ "op": "remove", "path": path }]), json!([{ "op": "add", "path": path, "value": rules }]))
+    let rules = &workload.template["affinity"]["podAntiAffinity"][REQUIRED];
+    let (to, back) = if rules.is_array() {
+        without_rules(&owner, workload, rules)?
     } else {
-        let hard = template["topologySpreadConstraints"].as_array()?.iter().enumerate();
-        let hard = hard.filter(|(_, rule)| rule["whenUnsatisfiable"] != "ScheduleAnyway").map(|(index, _)| index);
-        let hard: Vec<_> = hard.collect();
-        let set = |value: &str| -> Value {
-            let path =
-                |index: &usize| format!("/spec/template/spec/topologySpreadConstraints/{index}/whenUnsatisfiable");
-            hard.iter().map(|index| json!({ "op": "replace", "path": path(index), "value": value })).collect()
-        };
-        if hard.is_empty() {
-            return None;
-        }
-        (set("ScheduleAnyway"), set("DoNotSchedule"))
+        without_spread(workload.template["topologySpreadConstraints"].as_array()?)?
     };
+    let patch = |steps: &Value| vec![kubectl(&pod.id.namespace, &format!("patch {owner} --type=json -p '{steps}'"))];
     let risk = "rolls its pods, and two of them may share a node";
     Some(Remedy::fix("do not require it for the time of the upgrade", patch(&to), risk).back(patch(&back)))
+}
+
+/// The rules of the pods that run keep a new one off as well, until one of them goes: its rollout must be allowed to take
+/// one out beside those that are not Ready. A `StatefulSet` takes one out only once the others are Ready.
+fn without_rules(owner: &Owner, workload: &Workload, rules: &Value) -> Option<(Value, Value)> {
+    const OUT: &str = "/spec/strategy/rollingUpdate/maxUnavailable";
+    let replicas = workload.replicas.filter(|_| owner.kind == "Deployment")?;
+    let path = format!("/spec/template/spec/affinity/podAntiAffinity/{REQUIRED}");
+    let rule = (json!({ "op": "remove", "path": path }), json!({ "op": "add", "path": path, "value": rules }));
+    let needed = replicas.saturating_sub(workload.ready) + 1;
+    let too_few = workload.may_be_out.filter(|out| out.of(replicas, Rounding::Down) < needed);
+    let out = |value: Value| json!({ "op": "replace", "path": OUT, "value": value });
+    let out = too_few.map(|before| (out(json!(needed)), out(json!(before))));
+    let (to, back): (Vec<_>, Vec<_>) = std::iter::once(rule).chain(out).unzip();
+    Some((to.into(), back.into()))
+}
+
+fn without_spread(rules: &[Value]) -> Option<(Value, Value)> {
+    let hard = rules.iter().enumerate().filter(|(_, rule)| rule["whenUnsatisfiable"] != "ScheduleAnyway");
+    let hard: Vec<_> = hard.map(|(index, _)| index).collect();
+    let set = |value: &str| -> Value {
+        let path = |index: &usize| format!("/spec/template/spec/topologySpreadConstraints/{index}/whenUnsatisfiable");
+        hard.iter().map(|index| json!({ "op": "replace", "path": path(index), "value": value })).collect()
+    };
+    (!hard.is_empty()).then(|| (set("ScheduleAnyway"), set("DoNotSchedule")))
 }
 
 /// Gives a node the labels that are lacking, where a person may choose them.
@@ -216,7 +233,6 @@ fn label(node: &Node, lacking: &[Requirement]) -> Option<Remedy> {
 }
 
 fn ask_for_nothing(pod: &Pod, template: &Value) -> Option<Remedy> {
-    const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
     let owner = template_owner(pod)?;
     let demands = [
         ("/spec/template/spec/nodeSelector".to_owned(), &template["nodeSelector"]),

@@ -1,6 +1,6 @@
 //! Ways out for volumes that are not where they are needed.
 
-use super::kubectl;
+use super::{describe, kubectl};
 use crate::domain::{Attachment, Command, Node, NodeName, Pod, Remedy};
 
 pub(in super::super) fn attached(
@@ -16,7 +16,7 @@ pub(in super::super) fn attached(
         Remedy::fix("let the pod go that still uses it there", vec![delete], "its grace period has to pass")
     });
     let Some(attachment) = attachment else {
-        let describe = kubectl(&pod.id.namespace, &format!("describe pod/{}", pod.id.name));
+        let describe = describe(&pod.id);
         let list = Command::Kubectl("get volumeattachments".to_owned());
         return vec![wait, Remedy::look("where it is attached", vec![describe, list])];
     };

@@ -193,3 +193,21 @@ fn of_two_budgets_the_one_that_the_other_implies_goes_first_and_can_be_put_back(
     );
     assert_eq!(first.what, "leave the pods to strict, which asks for as much of the same pods");
 }
+
+#[test]
+fn a_budget_that_counts_on_pods_that_nobody_makes_names_who_is_to_make_them() {
+    let with = |expected: i32| {
+        let mut pdb = budget(max_unavailable(1), expected, 2, expected - 1);
+        pdb.status.allowed = 0;
+        pdb.status.blocked_since = Some(ago(60));
+        Cluster::new().budget(pdb, two_ready()).examine(&Subject::Group)
+    };
+    let found = with(3);
+    assert_eq!(told(&found), ["PDB-EXHAUSTED pdb/shop/cart blocks"]);
+    let finding = &found.findings[0];
+    assert_eq!(finding.evidence[1].says, "it counts on 3 pods and there are 2: deployment/shop/cart is to make more");
+    let looks: Vec<_> = finding.remedies.iter().flat_map(|remedy| &remedy.run).map(line).collect();
+    assert_eq!(looks.last(), Some(&"-n shop describe deployment/cart"));
+    // All of them are there: it is used up by something else.
+    assert_eq!(with(2).findings[0].evidence.len(), 1);
+}

@@ -135,6 +135,21 @@ fn what_an_update_left_is_told_only_once_it_has_failed() {
         assert!(failed.contains(&format!("{cause} nodegroup/workers blocks")), "{failed:#?}");
     }
     assert!(!look("InProgress").iter().any(|line| line.contains("LEFT") || line.contains("MIXED")));
+    // An upgrade replaces what is old, whoever left it so; a new node that is left cordoned it leaves as it is.
+    let told_before = |group: &Group| {
+        let failed = update("Failed", "Unknown", &[]);
+        told(&with(Cluster::new().with_group(group.clone()), &failed).examine(&Subject::BeforeUpgrade))
+    };
+    let before = told_before(&mixed);
+    for cause in ["EKS-LEFT-CORDONED", "EKS-LEFT-SIZE", "EKS-MIXED-VERSIONS"] {
+        assert!(before.contains(&format!("{cause} nodegroup/workers notes")), "{before:#?}");
+    }
+    assert!(before.contains(&format!("EKS-ISSUE update/{ID} notes")), "{before:#?}");
+    let of_n1 = mixed.instances[&"i-n1".into()].template.clone();
+    let of_n2 = std::mem::replace(&mut mixed.instances.get_mut(&"i-n2".into()).unwrap().template, of_n1);
+    mixed.instances.get_mut(&"i-n1".into()).unwrap().template = of_n2;
+    let before = told_before(&mixed);
+    assert!(before.contains(&"EKS-LEFT-CORDONED nodegroup/workers blocks".to_owned()), "{before:#?}");
 }
 
 #[test]

@@ -53,6 +53,11 @@ fn a_grace_longer_than_a_node_waits_is_told_before_and_while_it_runs() {
     assert_eq!(told(&cluster.examine(&Subject::BeforeUpgrade)), ["LONG-GRACE pod/shop/batch waits"]);
     assert!(cluster.found().is_empty());
     assert_eq!(found(stopping(slow(), now() + Duration::from_hours(1), 7200)), ["LONG-GRACE pod/shop/batch waits"]);
+    // What has begun can only be made shorter than the fifteen minutes that a node waits.
+    let stops = Cluster::new().pods([stopping(slow(), now() + Duration::from_hours(1), 7200)]);
+    let stops = stops.examine(&Subject::Group);
+    let lines: Vec<_> = fixes(&stops.findings[0]).iter().flat_map(|remedy| &remedy.run).map(line).collect();
+    assert_eq!(lines, ["--drain-timeout 2h5m", "-n shop delete pod/batch --grace-period=890 --wait=false"]);
     let mut capped = Cluster::new().pods([slow()]);
     capped.policy.max_grace_period = Some(600);
     assert!(told(&capped.examine(&Subject::BeforeUpgrade)).is_empty());

@@ -33,6 +33,7 @@ impl Unplaced {
             current: 3,
             ready: 2,
             strategy: Strategy::Surges,
+            may_be_out: Some(IntOrPercent::Percent(25)),
             revision: Some(1),
             owner: None,
             managed_by: None,
@@ -206,7 +207,12 @@ fn more_replicas_than_places_are_kept_apart_for_ever() {
     let found = apart(3);
     assert_eq!(first(&found), "POD-ANTI-AFFINITY pod/shop/cart-2 blocks");
     assert!(evidence(&found).starts_with("3 replicas are to be kept apart and there are 2 places for them"));
+    let softer = "-n shop patch deployment/cart --type=json -p '[{\"op\":\"remove\",\"path\":\"/spec/template/spec/affinity/\
+                  podAntiAffinity/requiredDuringSchedulingIgnoredDuringExecution\"},{\"op\":\"replace\",\
+                  \"path\":\"/spec/strategy/rollingUpdate/maxUnavailable\",\"value\":2}]'";
     assert_eq!(commands(&found)[0], "upgrade --max-surge 1");
+    // Its rollout would take none out as long as one is not Ready.
+    assert!(commands(&found).iter().any(|line| line == softer), "{:#?}", commands(&found));
     // Enough places once the cordoned node is replaced: nothing is said of numbers.
     assert!(evidence(&apart(2)).starts_with("the scheduler says"));
 }
@@ -339,6 +345,8 @@ fn words_that_nobody_knows_are_told_as_they_are() {
     let found = unplaced(words).found();
     assert_eq!(first(&found), "POD-PENDING pod/shop/cart-2 blocks");
     assert!(evidence(&found).contains("free ports for the requested pod ports"));
+    let fewer = ["-n shop scale deployment/cart --replicas=2", "-n shop scale deployment/cart --replicas=3"];
+    assert_eq!(commands(&found), ["upgrade --max-surge 1", fewer[0], fewer[1]]);
     assert_eq!(
         first(&unplaced("a scheduler of their own has its own words").found()),
         "POD-PENDING pod/shop/cart-2 blocks"

@@ -87,6 +87,9 @@ pub struct WorkloadSpec {
     /// What is wrong with its pods.
     #[serde(default)]
     pub trouble: Option<Trouble>,
+    /// Which revision of its template runs: from the second on there is a former one to go back to.
+    #[serde(default = "first_revision")]
+    pub revision: u64,
     /// An admission webhook that denies their eviction.
     #[serde(default)]
     pub webhook: Option<WebhookSpec>,
@@ -282,6 +285,7 @@ impl WorkloadSpec {
             finalizers: Vec::new(),
             budgets: Vec::new(),
             trouble: None,
+            revision: first_revision(),
             webhook: None,
             refused: None,
         }
@@ -293,6 +297,10 @@ fn default_namespace() -> String {
 }
 
 fn one() -> u32 {
+    1
+}
+
+fn first_revision() -> u64 {
     1
 }
 

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Answer, Ask, Fact, Known, Lack, LifecycleHook, Namespace, NodeName, Owner, PdbRef, Pod, Quota, Strategy,
-        Webhook, Workload,
+        Answer, Ask, Fact, IntOrPercent, Known, Lack, LifecycleHook, Namespace, NodeName, Owner, PdbRef, Pod, Quota,
+        Strategy, Webhook, Workload,
     },
     sim::{
         asg::{Hook, HookKind, HookResult},
@@ -90,7 +90,8 @@ impl World {
             current: count(workload.pods.len()),
             ready: count(ready),
             strategy,
-            revision: Some(1),
+            may_be_out: (strategy == Strategy::Surges).then_some(IntOrPercent::Percent(25)),
+            revision: Some(spec.revision),
             owner: above,
             managed_by: None,
             template: template(workload),

@@ -48,35 +48,20 @@ impl World {
 
     /// What the scheduler and those who attach and make volumes said of it.
     pub(super) fn placing_events(&self, object: &Object) -> Vec<KubeEvent> {
-        match object {
-            Object::Pod(id) => {
-                let pod = self.pod_uids.get(&id.uid).and_then(|key| self.pods.get(key));
-                pod.into_iter().flat_map(|pod| [failed_scheduling(pod), self.failed_attach(pod)]).flatten().collect()
-            }
-            Object::Claim { namespace, name } => {
-                let here = |pod: &&SimPod| pod.object.id.namespace == *namespace && has(pod, name);
-                let lacks = |pod: &&SimPod| pod.trouble == Some(TroubleKind::UnboundClaim);
-                let pod = self.pods.values().find(here).filter(lacks);
-                let said = format!("storageclass.storage.k8s.io \"{MISSING_CLASS}\" not found");
-                pod.map(|pod| said_of(pod, "ProvisioningFailed", said, "persistentvolume-controller"))
-                    .into_iter()
-                    .collect()
-            }
-            Object::Node(_)
-            | Object::AdmissionPolicy(_)
-            | Object::ApiServer
-            | Object::Pdb(_)
-            | Object::Budgets(_)
-            | Object::Workload { .. }
-            | Object::Instance(_)
-            | Object::Asg(_)
-            | Object::Nodegroup(_)
-            | Object::Update(_)
-            | Object::Namespace(_)
-            | Object::Quota { .. }
-            | Object::Webhook(_)
-            | Object::Right(_) => Vec::new(),
+        if let Object::Pod(id) = object {
+            let pod = self.pod_uids.get(&id.uid).and_then(|key| self.pods.get(key));
+            return pod
+                .into_iter()
+                .flat_map(|pod| [failed_scheduling(pod), self.failed_attach(pod)])
+                .flatten()
+                .collect();
         }
+        let Object::Claim { namespace, name } = object else { return Vec::new() };
+        let here = |pod: &&SimPod| pod.object.id.namespace == *namespace && has(pod, name);
+        let lacks = |pod: &&SimPod| pod.trouble == Some(TroubleKind::UnboundClaim);
+        let pod = self.pods.values().find(here).filter(lacks);
+        let said = format!("storageclass.storage.k8s.io \"{MISSING_CLASS}\" not found");
+        pod.map(|pod| said_of(pod, "ProvisioningFailed", said, "persistentvolume-controller")).into_iter().collect()
     }
 
     fn failed_attach(&self, pod: &SimPod) -> Option<KubeEvent> {

@@ -131,30 +131,13 @@ impl World {
 
     /// Those of kubelets and of controllers that make pods.
     fn running_events(&self, object: &Object) -> Vec<KubeEvent> {
-        match object {
-            Object::Pod(pod) => {
-                let pod = self.pod_uids.get(&pod.uid).and_then(|key| self.pods.get(key));
-                pod.and_then(|pod| self.kubelet_event(pod)).into_iter().collect()
-            }
-            Object::Workload { namespace, owner } => {
-                let workload = self.workloads.iter().find(|workload| workload.is(namespace, owner));
-                workload.and_then(|workload| self.failed_create(workload)).into_iter().collect()
-            }
-            Object::Node(_)
-            | Object::Pdb(_)
-            | Object::Budgets(_)
-            | Object::Instance(_)
-            | Object::Asg(_)
-            | Object::Nodegroup(_)
-            | Object::Update(_)
-            | Object::Claim { .. }
-            | Object::Namespace(_)
-            | Object::Quota { .. }
-            | Object::Webhook(_)
-            | Object::AdmissionPolicy(_)
-            | Object::Right(_)
-            | Object::ApiServer => Vec::new(),
+        if let Object::Pod(pod) = object {
+            let pod = self.pod_uids.get(&pod.uid).and_then(|key| self.pods.get(key));
+            return pod.and_then(|pod| self.kubelet_event(pod)).into_iter().collect();
         }
+        let Object::Workload { namespace, owner } = object else { return Vec::new() };
+        let workload = self.workloads.iter().find(|workload| workload.is(namespace, owner));
+        workload.and_then(|workload| self.failed_create(workload)).into_iter().collect()
     }
 
     /// What a controller says that may not make a pod.

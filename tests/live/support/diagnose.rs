@@ -20,7 +20,8 @@ pub struct Copies {
     pub code: &'static str,
     /// Where its copies are: as many as it has fixes that kubectl carries out, in their order.
     pub namespaces: &'static [&'static str],
-    /// What its fixes change and their ways back put right again: `pdb/guard`.
+    /// What its fixes change and their ways back put right again: `pdb/guard`, or of another namespace
+    /// `kube-system/daemonset/agent`.
     pub objects: &'static [&'static str],
 }
 
@@ -145,7 +146,11 @@ impl<'a> Stalled<'a> {
 }
 
 fn essences(bed: &Bed, namespace: &str, objects: &[&str]) -> Vec<Value> {
-    objects.iter().map(|object| bed.essence(namespace, object)).collect()
+    let essence = |object: &&str| match object.split('/').collect::<Vec<_>>()[..] {
+        [elsewhere, kind, name] => bed.essence(elsewhere, &format!("{kind}/{name}")),
+        _ => bed.essence(namespace, object),
+    };
+    objects.iter().map(essence).collect()
 }
 
 /// The fixes of a finding that kubectl carries out, in the order in which they are printed.

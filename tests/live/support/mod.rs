@@ -11,6 +11,7 @@ mod control_plane;
 pub mod diagnose;
 pub mod facts;
 mod files;
+pub mod kubelet;
 pub mod printed;
 mod process;
 mod run;

@@ -10,13 +10,13 @@ pub struct Deployment {
     annotations: Vec<(String, String)>,
     placement: String,
     rollout: String,
-    resources: String,
+    container: String,
 }
 
 /// So many pods that carry the label `app: NAME`.
 pub fn deployment(name: &str, replicas: u32) -> Deployment {
-    let (placement, rollout, resources) = (String::new(), String::new(), String::new());
-    Deployment { name: name.to_owned(), replicas, annotations: Vec::new(), placement, rollout, resources }
+    let (placement, rollout, container) = (String::new(), String::new(), String::new());
+    Deployment { name: name.to_owned(), replicas, annotations: Vec::new(), placement, rollout, container }
         .start_ms(200)
         .stop_ms(100)
 }
@@ -70,14 +70,19 @@ impl Deployment {
     }
 
     /// What its container asks for: `cpu: 2`.
-    pub fn asks(mut self, requests: &str) -> Self {
-        self.resources = format!(", resources: {{requests: {{{requests}}}}}");
+    pub fn asks(self, requests: &str) -> Self {
+        self.contains(&format!("resources: {{requests: {{{requests}}}}}"))
+    }
+
+    /// What its container has beside its name and its image: `ports: [{containerPort: 80, hostPort: 80}]`.
+    pub fn contains(mut self, field: &str) -> Self {
+        self.container = format!("{}, {field}", self.container);
         self
     }
 
     /// The object.
     pub fn yaml(&self) -> String {
-        let Self { name, replicas, annotations, placement, rollout, resources } = self;
+        let Self { name, replicas, annotations, placement, rollout, container } = self;
         let annotations: Vec<_> = annotations.iter().map(|(key, value)| format!("{key}: {value:?}")).collect();
         format!(
             "\
@@ -90,7 +95,7 @@ spec:
 {rollout}  template:
     metadata: {{labels: {{app: {name}}}, annotations: {{{}}}}}
     spec:
-      containers: [{{name: app, image: app{resources}}}]
+      containers: [{{name: app, image: app{container}}}]
 {placement}",
             annotations.join(", ")
         )

@@ -10,12 +10,12 @@ use k8s_openapi::{
         rbac::v1 as rbac,
         storage::v1 as storage,
     },
-    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::Time},
+    apimachinery::pkg::{api::resource::Quantity as Written, apis::meta::v1::Time},
 };
 use serde::Deserialize;
 
-use super::{demands, quantity::thousandths, taint, zone_of_volume};
-use crate::domain::{Attachment, Claim, ClusterNode, Namespace, NodeName, Quota, Zone};
+use super::{demands, taint, zone_of_volume};
+use crate::domain::{Attachment, Claim, ClusterNode, Namespace, NodeName, Quantity, Quota, Rounding, Zone};
 
 /// A node of the cluster, whosever it is.
 pub(in crate::adapters::k8s) fn cluster_node(node: core::Node) -> ClusterNode {
@@ -33,9 +33,8 @@ pub(in crate::adapters::k8s) fn cluster_node(node: core::Node) -> ClusterNode {
 }
 
 /// `cpu` in thousandths, the others in whole units.
-fn amount((name, quantity): (String, Quantity)) -> Option<(String, i64)> {
-    let thousandths = thousandths(&quantity.0)?;
-    let amount = if name == "cpu" { thousandths } else { thousandths / 1000 };
+fn amount((name, quantity): (String, Written)) -> Option<(String, i64)> {
+    let amount = Quantity::parse(&quantity.0)?.of(&name, Rounding::Down)?;
     Some((name, amount))
 }
 
@@ -79,8 +78,8 @@ pub(in crate::adapters::k8s) fn attachment(attachment: storage::VolumeAttachment
 
 /// A quota.
 pub(in crate::adapters::k8s) fn quota(quota: core::ResourceQuota) -> Quota {
-    let words = |amounts: Option<BTreeMap<String, Quantity>>| {
-        amounts.into_iter().flatten().map(|(what, Quantity(amount))| (what, amount)).collect()
+    let words = |amounts: Option<BTreeMap<String, Written>>| {
+        amounts.into_iter().flatten().map(|(what, Written(amount))| (what, amount)).collect()
     };
     Quota {
         name: quota.metadata.name.unwrap_or_default(),

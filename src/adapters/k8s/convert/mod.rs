@@ -6,7 +6,6 @@ mod event;
 mod facts;
 mod node;
 mod pod;
-mod quantity;
 mod selector;
 mod webhook;
 mod workload;

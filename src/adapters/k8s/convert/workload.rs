@@ -74,6 +74,7 @@ impl RawWorkload {
         let owner = owners.find(|owner| owner.controller == Some(true));
         Workload {
             strategy: strategy(kind, &spec),
+            may_be_out: (kind == "Deployment" && spec.strategy.kind != "Recreate").then(|| may_be_out(&spec)),
             replicas: spec.replicas,
             current: current.unwrap_or_default(),
             ready: ready.unwrap_or_default(),
@@ -98,7 +99,7 @@ fn strategy(kind: &str, spec: &Spec) -> Strategy {
         ("Deployment", _, _) => {
             let rolling = spec.strategy.rolling_update.clone().unwrap_or_default();
             let extra = rolling.max_surge.unwrap_or(QUARTER).of(replicas, Rounding::Up);
-            let out = rolling.max_unavailable.unwrap_or(QUARTER).of(replicas, Rounding::Down);
+            let out = may_be_out(spec).of(replicas, Rounding::Down);
             if extra > 0 && out == 0 { Strategy::Surges } else { Strategy::Rolls }
         }
         ("StatefulSet" | "DaemonSet", _, "OnDelete") => Strategy::OnDelete,
@@ -113,6 +114,11 @@ fn strategy(kind: &str, spec: &Spec) -> Strategy {
         }
         _ => Strategy::Never,
     }
+}
+
+fn may_be_out(spec: &Spec) -> IntOrPercent {
+    let rolling = spec.strategy.rolling_update.as_ref();
+    rolling.and_then(|rolling| rolling.max_unavailable).unwrap_or(QUARTER)
 }
 
 /// Who writes it, told by what they leave on it. Helm's own label is on what GitOps tools write, too: those come first.
@@ -156,6 +162,7 @@ mod tests {
         );
         assert_eq!((workload.replicas, workload.current, workload.ready), (Some(2), 2, 1));
         assert_eq!(workload.strategy, Strategy::Surges, "25% of 2: one more, none out");
+        assert_eq!(workload.may_be_out, Some(IntOrPercent::Percent(25)));
         assert_eq!((workload.revision, workload.managed_by.as_deref()), (Some(4), Some("Argo CD")));
         assert_eq!(workload.owner.map(|owner| owner.to_string()).as_deref(), Some("shop/main"));
         assert_eq!(workload.template, json!({ "of": "tomorrow" }));
@@ -173,6 +180,8 @@ mod tests {
         assert_eq!(deployment(1, rolling(json!(0), json!(1))), Strategy::Rolls);
         let set =
             |kind: &str, update: Value| read(kind, json!({ "spec": { "replicas": 3, "updateStrategy": update } }));
+        let recreated = read("Deployment", json!({ "spec": { "strategy": { "type": "Recreate" } } }));
+        assert_eq!(recreated.may_be_out, None);
         assert_eq!(set("StatefulSet", json!({ "type": "OnDelete" })).strategy, Strategy::OnDelete);
         let partition = |from: u32| json!({ "type": "RollingUpdate", "rollingUpdate": { "partition": from } });
         assert_eq!(set("StatefulSet", partition(0)).strategy, Strategy::Rolls);
