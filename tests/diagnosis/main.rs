@@ -14,11 +14,16 @@
 mod asking;
 mod capacity;
 mod combined;
+mod commands;
 mod healthy;
 mod outside;
 mod proofs;
 mod rights;
 mod worlds;
+
+#[path = "../live/support/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the live tests use the rest of it")]
+mod support;
 
 use std::time::Duration;
 
@@ -61,20 +66,17 @@ fn score() {
             seconds => format!(" of {seconds}s"),
         };
         let alarm = near.as_ref().map_or("quiet", |_| "ALARM");
-        match found {
-            Some(Found { named, after, object }) => {
-                let (named, shown) = (format!("{}s", named.as_secs()), format!("{}s{by_nature}", after.as_secs()));
-                eprintln!("{:<23} {named:<7} {shown:<12} {alarm:<10} {object}", cause.code());
-                let beyond = after.saturating_sub(proof.by_nature);
-                slowest = slowest.max(beyond);
-                if beyond > WITHIN {
-                    wrong.push(format!("{cause} was found only after {}s", after.as_secs()));
-                }
+        if let Some(Found { named, after, finding }) = found {
+            let (named, shown) = (format!("{}s", named.as_secs()), format!("{}s{by_nature}", after.as_secs()));
+            eprintln!("{:<23} {named:<7} {shown:<12} {alarm:<10} {}", cause.code(), finding.object);
+            let beyond = after.saturating_sub(proof.by_nature);
+            slowest = slowest.max(beyond);
+            if beyond > WITHIN {
+                wrong.push(format!("{cause} was found only after {}s", after.as_secs()));
             }
-            None => {
-                eprintln!("{:<23} MISSED", cause.code());
-                wrong.push(format!("{cause} was not found"));
-            }
+        } else {
+            eprintln!("{:<23} MISSED", cause.code());
+            wrong.push(format!("{cause} was not found"));
         }
         wrong.extend(near.map(|what| format!("the near miss of {cause} is an alarm: {what}")));
     }
@@ -87,13 +89,13 @@ fn score() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// How long after it began to be in somebody's way a cause was told, and where.
+/// How long after it began to be in somebody's way a cause was told, and how.
 struct Found {
     /// At all, be it as something that takes its time.
     named: Duration,
     /// As what it is.
     after: Duration,
-    object: String,
+    finding: Finding,
 }
 
 fn find(cause: Cause, proof: &Proof) -> Option<Found> {
@@ -101,7 +103,7 @@ fn find(cause: Cause, proof: &Proof) -> Option<Found> {
         // It was so before anybody looked.
         let found = outside::look(&proof.world, question);
         let (named, after) = (Duration::ZERO, Duration::ZERO);
-        return told(&found, cause, proof).map(|finding| Found { named, after, object: finding.object.to_string() });
+        return told(&found, cause, proof).map(|finding| Found { named, after, finding: finding.clone() });
     }
     let mut rehearsal = begin(&proof.world);
     let start = rehearsal.world().now();
@@ -119,7 +121,7 @@ fn find(cause: Cause, proof: &Proof) -> Option<Found> {
         if let Some((at, finding)) = looked.find_map(|found| Some((found.at, told(found, cause, proof)?))) {
             let held_since = held_since(&rehearsal, proof, finding).expect("it holds something up");
             let named = elapsed(held_since, named_at.unwrap_or(at).min(at));
-            return Some(Found { named, after: elapsed(held_since, at), object: finding.object.to_string() });
+            return Some(Found { named, after: elapsed(held_since, at), finding: finding.clone() });
         }
     }
     None

@@ -335,6 +335,11 @@ pub fn proof(cause: Cause) -> Proof {
     }
 }
 
+/// Worlds beside the proofs in which other ways out are offered.
+pub fn other_ways_out() -> Vec<(Cause, Proof)> {
+    aws::other_ways_out()
+}
+
 /// Four old nodes in two zones, and this workload.
 fn world(workload: WorkloadSpec) -> WorldSpec {
     let mut spec = WorldSpec::with_old_nodes(&[("a", 2), ("b", 2)]);

@@ -137,6 +137,49 @@ pub fn eks(cause: Cause) -> Proof {
     }
 }
 
+/// Worlds beside the proofs in which other ways out are offered: for other words, other ids in them, another kind of group.
+pub fn other_ways_out() -> Vec<(Cause, Proof)> {
+    let fails = |text: &str| {
+        let reason = Some(text.to_owned());
+        faulty(cart(out(1)), vec![(1, FaultKind::LaunchesFail { lasts: None, zone: None, reason })])
+    };
+    let launch = |cause, world: WorldSpec| {
+        let (proof, near_miss) = (launch(cause), world.clone());
+        (cause, Proof { world, near_miss, ..proof })
+    };
+    let unmanaged = |mut spec: WorldSpec| {
+        spec.group.nodegroup = None;
+        spec
+    };
+    let says = |cause, code: &str, message: &str, resources: &[&str]| {
+        let mut world = issue(code, true);
+        let issue = &mut nodegroup(&mut world.group).issues[0];
+        message.clone_into(&mut issue.message);
+        issue.resources = resources.iter().map(|id| (*id).to_owned()).collect();
+        let proof = eks(cause);
+        (cause, Proof { world, ..proof })
+    };
+    let denied = "You are not authorized to perform this operation. Encoded authorization failure message: x-_1";
+    let mismatch = "The Amazon EC2 Launch Template : lt-0a has a new version associated with your Autoscaling group, which \
+                    is not managed by Amazon EKS. Expected Launch Template version: 3";
+    let key =
+        "Client.InvalidKMSKey.InvalidState: The KMS key arn:aws:kms:eu-west-1:111122223333:key/0a1b-2c is disabled";
+    vec![
+        launch(Cause::LaunchKms, fails(key)),
+        launch(Cause::LaunchRights, fails(denied)),
+        launch(Cause::LaunchSpotPrice, unmanaged(launch_world(Cause::LaunchSpotPrice))),
+        launch(Cause::LaunchAtMax, unmanaged(launch_world(Cause::LaunchAtMax))),
+        says(Cause::EksTemplateMismatch, "Ec2LaunchTemplateVersionMismatch", mismatch, &["lt-0a"]),
+        says(Cause::EksSubnet, "Ec2SubnetInvalidConfiguration", "no public address", &["subnet-0a"]),
+        says(Cause::EksSubnet, "Ec2SubnetMissingIpv6Assignment", "no IPv6 address", &["subnet-0a", "subnet-0b"]),
+        says(Cause::EksDeletionStuck, "Ec2SecurityGroupDeletionFailure", "it is used", &["sg-0a"]),
+    ]
+}
+
+fn launch_world(cause: Cause) -> WorldSpec {
+    launch(cause).world
+}
+
 /// A group of which EKS says this, in a cluster that has the role that EKS drains with, or has not.
 fn issue(code: &str, role: bool) -> WorldSpec {
     let mut spec = world(cart(out(1)));
