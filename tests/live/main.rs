@@ -7,6 +7,7 @@ mod control_plane;
 mod d1_budgets;
 mod d1_containers;
 mod d1_controllers;
+mod d1_lost;
 mod d1_nodes;
 mod d1_pending;
 mod d1_places;
