@@ -177,13 +177,11 @@ const NAMED: usize = 4;
 fn fold(mut found: Vec<Finding>, heads: &[Head], homes: &[Home]) -> Vec<Finding> {
     for (index, head) in heads.iter().enumerate() {
         if let Head::OfRing(others) = head {
-            let named = others.iter().take(NAMED).map(|other| found[*other].object.to_string());
-            let named = named.chain([found[index].object.to_string()]).collect::<Vec<_>>();
-            let (last, first) = named.split_last().expect("it names itself");
-            let more = others.len().saturating_sub(NAMED);
-            let says = match more {
-                0 => format!("each waits for the other: {} and {last}", first.join(", ")),
-                more => format!("each waits for the other: {}, {last} and {more} more", first.join(", ")),
+            let named: Vec<_> = others.iter().take(NAMED).map(|other| found[*other].object.to_string()).collect();
+            let (named, own) = (named.join(", "), &found[index].object);
+            let says = match others.len().saturating_sub(NAMED) {
+                0 => format!("each waits for the other: {named} and {own}"),
+                more => format!("each waits for the other: {named}, {own} and {more} more"),
             };
             found[index] = found[index].clone().by(By::Status, says);
         }

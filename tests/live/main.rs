@@ -8,6 +8,7 @@ mod d1_budgets;
 mod d1_containers;
 mod d1_controllers;
 mod d1_leaving;
+mod d1_lost;
 mod d1_nodes;
 mod d1_pending;
 mod d1_places;

@@ -188,8 +188,16 @@ impl ControlPlane {
     }
 
     /// Starts the controller that judges kubelets by their Leases: without a sign of life for this long a Node's conditions
-    /// become Unknown. It does not run otherwise, for on a busy machine kwok may be late.
+    /// become Unknown. It does not run otherwise, nor does kwok renew Leases: on a busy machine it may be late.
     pub fn judge_kubelets(&mut self, patience: Duration) {
+        let kwok = self.clients.iter_mut().find(|process| process.is("kwok")).expect("it was started");
+        kwok.kill();
+        // It renews each at a quarter of this.
+        let lease = format!("--node-lease-duration-seconds={}", patience.as_secs() / 2);
+        let args = [self.kwok_args(), vec![lease]].concat();
+        let anew = Process::start("kwok", &self.binaries.program("kwok"), &args, self.folder());
+        self.clients.retain(|process| !process.is("kwok"));
+        self.clients.push(anew);
         let args = [
             client_args(),
             strings(&["--controllers=node-lifecycle-controller", "--node-monitor-period=1s"]),
@@ -201,6 +209,14 @@ impl ControlPlane {
         let program = self.binaries.program("kube-controller-manager");
         let process = Process::start("node-lifecycle-controller", &program, &args.concat(), self.folder());
         self.clients.push(process);
+    }
+
+    fn kwok_args(&self) -> Vec<String> {
+        vec![
+            "--manage-all-nodes".to_owned(),
+            flag("config", &self.path("stages.yaml")),
+            flag("kubeconfig", &self.kubeconfig("kwok")),
+        ]
     }
 
     fn controllers(&self) -> &Process {
@@ -228,11 +244,7 @@ impl ControlPlane {
             ],
         ];
         let scheduler = [controllers, vec![flag("kubeconfig", &self.kubeconfig("kube-scheduler"))]];
-        let kwok = vec![
-            "--manage-all-nodes".to_owned(),
-            flag("config", &self.path("stages.yaml")),
-            flag("kubeconfig", &self.kubeconfig("kwok")),
-        ];
+        let kwok = self.kwok_args();
         for (name, args) in
             [("kube-controller-manager", manager.concat()), ("kube-scheduler", scheduler.concat()), ("kwok", kwok)]
         {

@@ -85,5 +85,7 @@ pub fn on(bed: &Bed, namespace: &str, app: &str, node: &str) -> Value {
 pub fn falls_silent(bed: &Bed, node: &str) {
     let spec = json!({ "holderIdentity": "nobody", "leaseDurationSeconds": 86_400 });
     let patch = json!({ "spec": spec }).to_string();
-    bed.plane.kubectl(&["-n", "kube-node-lease", "patch", "lease", node, "--type=merge", "-p", &patch]);
+    eventually(Duration::from_mins(1), &format!("node/{node} has a Lease"), || {
+        bed.plane.kubectl_try(&["-n", "kube-node-lease", "patch", "lease", node, "--type=merge", "-p", &patch]).ok()
+    });
 }
