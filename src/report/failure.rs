@@ -65,7 +65,7 @@ impl Failures<'_> {
             lines.push(String::new());
             lines.extend(findings.told(finding, held, &mut before));
         }
-        for finding in refusals(stuck).flat_map(|refusal| codes::of_refusal(&youngest_first, refusal)) {
+        for finding in refusals(stuck).filter_map(|refusal| codes::of_refusal(&youngest_first, refusal)) {
             lines.push(String::new());
             lines.extend(findings.whole(finding, &mut before));
         }

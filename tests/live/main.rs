@@ -12,6 +12,7 @@ mod d1_pending;
 mod d1_places;
 mod d1_pods;
 mod d1_refused;
+mod d1_volumes;
 mod d_update_two_budgets;
 mod l01_whole_group;
 mod l02_never_allows;

@@ -2,6 +2,11 @@ use super::*;
 
 /// A replacement on `n2` whose volume is attached to this node, for so long.
 fn waiting(on: &str, seconds: u64, events: Known<Fact>) -> Diagnosis {
+    waiting_beside(&[], on, seconds, events)
+}
+
+/// The same, while pods on `n1` have these claims.
+fn waiting_beside(claims: &[&str], on: &str, seconds: u64, events: Known<Fact>) -> Diagnosis {
     let starting = Trouble { containers: Vec::new(), ..in_container(super::waiting("ContainerCreating"), 0) };
     let pod = |name| Pod { claims: vec!["data".to_owned()], phase: PodPhase::Pending, ..pod(name, "n2") };
     let waits = not_ready(Pod { created_at: ago(seconds), ..pod("cart-2") }, seconds, starting);
@@ -24,7 +29,8 @@ fn waiting(on: &str, seconds: u64, events: Known<Fact>) -> Diagnosis {
         error: None,
     };
     let asked = Ask::Claim { namespace: "shop".to_owned(), name: "data".to_owned() };
-    let others = [super::pod("cart-1", "n1"), super::pod("cart-3", "n1")];
+    let claims: Vec<_> = claims.iter().map(|claim| (*claim).to_owned()).collect();
+    let others = ["cart-1", "cart-3"].map(|name| Pod { claims: claims.clone(), ..super::pod(name, "n1") });
     Cluster::new()
         .budget(budget(max_unavailable(1), 3, 2, 2), others.into_iter().chain([waits]))
         .told((asked, Known::Is(Fact::Claim(Some(claim)))))
@@ -66,6 +72,29 @@ fn a_volume_that_stays_attached_elsewhere_names_the_node() {
     // Without a right to events the attachment alone tells it.
     let lack = || Known::Unknown(Lack::Right("list events in namespace shop".to_owned()));
     assert!(told(&waiting("n1", 60, lack()))[0].starts_with("VOLUME-ATTACHED"));
+}
+
+#[test]
+fn an_attachment_is_forgotten_only_where_no_pod_needs_it() {
+    let lines = |claims: &[&str]| -> Vec<String> {
+        let found = waiting_beside(claims, "n1", 60, multi_attach());
+        fixes(&found.findings[0]).iter().flat_map(|remedy| &remedy.run).map(|it| line(it).to_owned()).collect()
+    };
+    assert_eq!(lines(&[]), ["delete volumeattachment/csi-1"]);
+    assert_eq!(lines(&["data"]), ["-n shop delete pod/cart-1"]);
+}
+
+#[test]
+fn whoever_looks_at_an_empty_node_hears_that_it_still_has_volumes() {
+    let with = |volumes: &[&str], pods: Vec<Pod>| {
+        let mut cluster = Cluster::new();
+        let volumes = volumes.iter().map(|volume| (*volume).to_owned()).collect();
+        cluster.see(Change::Node(Box::new(Node { volumes, ..node("n1", Some(ago(3600))) })));
+        told(&cluster.pods(pods).examine(&Subject::Group))
+    };
+    assert_eq!(with(&["vol-1"], Vec::new()), ["VOLUME-DETACHING node/n1 waits"]);
+    assert!(with(&["vol-1"], vec![super::pod("cart-1", "n1")]).is_empty());
+    assert!(with(&[], Vec::new()).is_empty());
 }
 
 #[test]
