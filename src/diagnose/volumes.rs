@@ -141,7 +141,15 @@ fn users_of<'s, 'a>(
 pub(super) fn settling<'s, 'a>(scene: &'s Scene<'a>) -> impl Iterator<Item = &'a Node> + use<'s, 'a> {
     let settling = scene.empty.iter().filter(|flight| matches!(flight.phase, NodePhase::Settling { .. }));
     let nodes = settling.filter_map(|flight| scene.view.snapshot.node(flight.member.node.as_ref()?));
-    nodes.filter(|node| !node.volumes.is_empty())
+    // A run says itself which of its nodes are empty.
+    let looked_at = scene.nodes.iter().copied().filter(|node| scene.view.run.is_none() && is_emptied(scene, node));
+    nodes.chain(looked_at).filter(|node| !node.volumes.is_empty())
+}
+
+/// Whether it is cordoned and nobody is left on it who is to leave.
+fn is_emptied(scene: &Scene<'_>, node: &Node) -> bool {
+    let known = scene.view.snapshot.knows_pods_of(&node.name);
+    node.unschedulable && known && scene.leavers.iter().all(|leaver| leaver.node.name != node.name)
 }
 
 fn detaching(node: &Node) -> Finding {

@@ -158,7 +158,25 @@ fn answer(cluster: &Cluster, ask: Ask) -> Answer {
         Ask::Events(_) => Known::Is(Fact::Events(vec![event()])),
         Ask::AllNodes => Known::Is(Fact::Nodes(cluster.snapshot.nodes().values().map(seen_by_all).collect())),
         Ask::Workload { .. } => Known::Is(Fact::Workload(Some(workload()))),
-        _ => Known::Unknown(Lack::NotOffered("a puppet does not know".to_owned())),
+        Ask::PodsOn(_)
+        | Ask::PodsOf(_)
+        | Ask::Pod { .. }
+        | Ask::DaemonPods { .. }
+        | Ask::Claim { .. }
+        | Ask::Attachments
+        | Ask::Quotas(_)
+        | Ask::Namespace(_)
+        | Ask::Webhooks
+        | Ask::Endpoints { .. }
+        | Ask::NodeManagerRole
+        | Ask::AwsAuth
+        | Ask::TryEviction(_)
+        | Ask::Hooks
+        | Ask::Subnets
+        | Ask::Update(_)
+        | Ask::Updates
+        | Ask::UpdateElsewhere(_)
+        | Ask::AccessEntries => Known::Unknown(Lack::NotOffered("a puppet does not know".to_owned())),
     };
     (ask, known)
 }

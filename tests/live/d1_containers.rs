@@ -99,7 +99,7 @@ fn what_a_kubelet_cannot_start_is_named_and_what_is_printed_lets_the_run_go_on()
     let findings = run.diagnosis["findings"].as_array().unwrap();
     let slow = findings.iter().find(|found| found["object"].to_string().contains("\"slow\"")).expect("it is told");
     assert_eq!((&slow["cause"], &slow["grade"]), (&json!("POD-STARTING"), &json!("waits")), "{slow:#}");
-    run.clear_and(&CAUSES, || {
+    run.clear_and(&CAUSES, |_| {
         // What comes of it on a real node, each only where what it takes is there.
         for (namespace, object) in [("config-made", "secret/app"), ("mount", "configmap/app")] {
             assert_ne!(bed.essence(namespace, object), Value::Null, "{namespace}");

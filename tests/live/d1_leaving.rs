@@ -77,7 +77,7 @@ fn what_takes_its_time_or_is_refused_is_named_and_the_run_goes_on_once_that_is_o
     let found = run.finding("PDB-EXHAUSTED", "operated").to_string();
     assert!(found.contains("it counts on 3 pods and there are 2: shop/operated/web is to make more"), "{found}");
     assert!(run.finding("NAMESPACE-TERMINATING", "going").to_string().contains("pods are kept here"));
-    run.clear_and(&[], || {
+    run.clear_and(&[], |_| {
         bed.plane.kubectl(&["delete", "validatingadmissionpolicybinding/going"]);
         bed.plane.apply(&missing);
     });

@@ -69,7 +69,7 @@ fn lost_nodes_are_named_and_what_is_printed_lets_the_run_go_on() {
     let line = run.aws_line("KUBELET-SILENT", SILENT, "terminate-instance-in-auto-scaling-group");
     let silent = instance_of(&bed, SILENT);
     assert!(line.contains(silent.as_str()) && line.contains("--no-should-decrement-desired-capacity"), "{line}");
-    run.clear_and(&CAUSES, || {
+    run.clear_and(&CAUSES, |_| {
         println!("KUBELET-SILENT: replaced");
         bed.aws.keep_nodes(false);
         bed.aws.with_asg(|asg, now| asg.terminate(&silent, false, now)).unwrap();

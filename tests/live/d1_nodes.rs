@@ -88,7 +88,7 @@ fn new_nodes_that_do_not_serve_are_named_and_what_is_printed_lets_the_run_go_on(
         println!("{code}: replaced");
         run.aws_line(code, namespaces[0], "terminate-instance-in-auto-scaling-group")
     });
-    run.clear_and(&CAUSES, || {
+    run.clear_and(&CAUSES, |_| {
         let anew = on(&bed, "kube-system", "aws-node", CNI);
         assert!(anew["metadata"]["annotations"]["mngup.test/crash-loop"].is_null(), "{anew:#}");
         // With its plugin its kubelet has a network.

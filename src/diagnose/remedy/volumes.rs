@@ -20,11 +20,15 @@ pub(in super::super) fn attached(
         let list = Command::Kubectl("get volumeattachments".to_owned());
         return vec![wait, Remedy::look("where it is attached", vec![describe, list])];
     };
+    let wait = node.is_none_or(|node| !node.is_ready()).then_some(wait);
     let out = node.filter(|node| !node.is_ready()).map(|node| out_of_service(&node.name));
-    let forget = Command::Kubectl(format!("delete volumeattachment/{}", attachment.name));
-    let risk = "data is lost where the old node still writes; it cannot be put back";
-    let forget = Remedy::fix("say that it is no longer attached there", vec![forget], risk);
-    [wait].into_iter().chain(end).chain(out).chain([forget]).collect()
+    // For a pod that is there its controller would attach it there again.
+    let forget = user.is_none().then(|| {
+        let forget = Command::Kubectl(format!("delete volumeattachment/{}", attachment.name));
+        let risk = "data is lost where the old node still writes; it cannot be put back";
+        Remedy::fix("say that it is no longer attached there", vec![forget], risk)
+    });
+    wait.into_iter().chain(end).chain(out).chain(forget).collect()
 }
 
 pub(in super::super) fn detaching(node: &NodeName) -> Vec<Remedy> {

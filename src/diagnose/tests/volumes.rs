@@ -2,7 +2,13 @@ use super::*;
 
 /// A replacement on `n2` whose volume is attached to this node, for so long.
 fn waiting(on: &str, seconds: u64, events: Known<Fact>) -> Diagnosis {
-    waiting_for(super::pod("cart-1", "n1"), on, seconds, events)
+    waiting_beside(&[], on, seconds, events)
+}
+
+/// The same, while a pod on `n1` has these claims.
+fn waiting_beside(claims: &[&str], on: &str, seconds: u64, events: Known<Fact>) -> Diagnosis {
+    let claims = claims.iter().map(|claim| (*claim).to_owned()).collect();
+    waiting_for(Pod { claims, ..super::pod("cart-1", "n1") }, on, seconds, events)
 }
 
 /// The same with this pod on `n1`.
@@ -94,6 +100,29 @@ fn whoever_still_stops_in_time_may_have_its_volume_until_then() {
         remedy.run.iter().any(|line| matches!(line, Command::Kubectl(line) if line.contains("delete pod/")))
     };
     assert!(!blocks.remedies.iter().any(deletes));
+}
+
+#[test]
+fn an_attachment_is_forgotten_only_where_no_pod_needs_it() {
+    let lines = |claims: &[&str]| -> Vec<String> {
+        let found = waiting_beside(claims, "n1", 60, multi_attach());
+        fixes(&found.findings[0]).iter().flat_map(|remedy| &remedy.run).map(|it| line(it).to_owned()).collect()
+    };
+    assert_eq!(lines(&[]), ["delete volumeattachment/csi-1"]);
+    assert_eq!(lines(&["data"]), ["-n shop delete pod/cart-1"]);
+}
+
+#[test]
+fn whoever_looks_at_an_empty_node_hears_that_it_still_has_volumes() {
+    let with = |volumes: &[&str], pods: Vec<Pod>| {
+        let mut cluster = Cluster::new();
+        let volumes = volumes.iter().map(|volume| (*volume).to_owned()).collect();
+        cluster.see(Change::Node(Box::new(Node { volumes, ..node("n1", Some(ago(3600))) })));
+        told(&cluster.pods(pods).examine(&Subject::Group))
+    };
+    assert_eq!(with(&["vol-1"], Vec::new()), ["VOLUME-DETACHING node/n1 waits"]);
+    assert!(with(&["vol-1"], vec![super::pod("cart-1", "n1")]).is_empty());
+    assert!(with(&[], Vec::new()).is_empty());
 }
 
 #[test]

@@ -101,11 +101,11 @@ impl<'a> Stalled<'a> {
     /// Clears each copy away by another of the fixes that are printed, waits until the run ends well, and takes all of
     /// them back.
     pub fn clear(self, copies: &[Copies]) -> Ended {
-        self.clear_and(copies, || ())
+        self.clear_and(copies, |_| ())
     }
 
     /// The same, with what else has to happen before the run can go on.
-    pub fn clear_and(mut self, copies: &[Copies], then: impl FnOnce()) -> Ended {
+    pub fn clear_and(mut self, copies: &[Copies], then: impl FnOnce(&mut Running)) -> Ended {
         self.look_until_found(copies);
         let (mut before, mut back) = (BTreeMap::new(), Vec::new());
         for Copies { code, namespaces, objects } in copies {
@@ -120,7 +120,7 @@ impl<'a> Stalled<'a> {
                 back.push((*code, *namespace, *objects, lines(&fix["back"])));
             }
         }
-        then();
+        then(&mut self.run);
         let (bed, run) = (self.bed, self.run);
         let ended = run.wait(GOES_ON);
         assert_eq!(ended.code, Some(0), "{ended}\n{}", bed.command("diagnose", &[]));
