@@ -199,9 +199,7 @@ async fn every_code_of_the_sdk_is_known_and_a_new_one_is_shown_as_it_is() {
     let words: BTreeSet<&str> = [
         "AdmissionRequestDenied",
         "AsgInstanceLaunchFailures",
-        "AutoScalingGroupRateLimitExceeded",
         "ConfigurationConflict",
-        "IamThrottling",
         "InsufficientNumberOfReplicas",
         "K8sResourceNotFound",
         "NodeCreationFailure",

@@ -128,17 +128,17 @@ fn a_terminal_of_80_columns_holds_it() {
       fix    # in a real cluster:
              # leave the pods to critical-tier; risk: pods that only it counts lose
              # it, or what it asks for beyond the other
-             kubectl -n shop get pdb/cart -o yaml > cart.yaml
-             kubectl -n shop delete pdb/cart
-             kubectl -n shop annotate pdb/critical-tier mngup.dev/counted=anew
+             kubectl -n shop get pdb/cart -o yaml > cart.yaml &&
+             kubectl -n shop delete pdb/cart &&
+             kubectl -n shop annotate pdb/critical-tier mngup.dev/counted=anew &&
              kubectl -n shop annotate pdb/critical-tier mngup.dev/counted-
       back   # puts it back, once the pods have moved:
              kubectl -n shop apply -f cart.yaml
       or     # leave the pods to cart; risk: pods that only it counts lose it, or
              # what it asks for beyond the other
-             kubectl -n shop get pdb/critical-tier -o yaml > critical-tier.yaml
-             kubectl -n shop delete pdb/critical-tier
-             kubectl -n shop annotate pdb/cart mngup.dev/counted=anew
+             kubectl -n shop get pdb/critical-tier -o yaml > critical-tier.yaml &&
+             kubectl -n shop delete pdb/critical-tier &&
+             kubectl -n shop annotate pdb/cart mngup.dev/counted=anew &&
              kubectl -n shop annotate pdb/cart mngup.dev/counted-
       back   # puts it back, once the pods have moved:
              kubectl -n shop apply -f critical-tier.yaml
@@ -196,9 +196,9 @@ fn a_ticket_gets_markdown() {
 
     ```sh
     # leave the pods to critical-tier; risk: pods that only it counts lose it, or what it asks for beyond the other
-    kubectl -n shop get pdb/cart -o yaml > cart.yaml
-    kubectl -n shop delete pdb/cart
-    kubectl -n shop annotate pdb/critical-tier mngup.dev/counted=anew
+    kubectl -n shop get pdb/cart -o yaml > cart.yaml &&
+    kubectl -n shop delete pdb/cart &&
+    kubectl -n shop annotate pdb/critical-tier mngup.dev/counted=anew &&
     kubectl -n shop annotate pdb/critical-tier mngup.dev/counted-
     # puts it back, once the pods have moved:
     kubectl -n shop apply -f cart.yaml
@@ -206,9 +206,9 @@ fn a_ticket_gets_markdown() {
 
     ```sh
     # leave the pods to cart; risk: pods that only it counts lose it, or what it asks for beyond the other
-    kubectl -n shop get pdb/critical-tier -o yaml > critical-tier.yaml
-    kubectl -n shop delete pdb/critical-tier
-    kubectl -n shop annotate pdb/cart mngup.dev/counted=anew
+    kubectl -n shop get pdb/critical-tier -o yaml > critical-tier.yaml &&
+    kubectl -n shop delete pdb/critical-tier &&
+    kubectl -n shop annotate pdb/cart mngup.dev/counted=anew &&
     kubectl -n shop annotate pdb/cart mngup.dev/counted-
     # puts it back, once the pods have moved:
     kubectl -n shop apply -f critical-tier.yaml
@@ -246,7 +246,8 @@ fn a_pod_that_no_node_takes_is_looked_at_as_well() {
 
     POD-ANTI-AFFINITY  pod/shop/web-3659e55e-r2z6k must not share a node with the pods that are there
       holds  1 pod: pod/shop/web-3659e55e-r2z6k
-      why    4 replicas are to be kept apart and there are 3 places for them, cordoned nodes included (arithmetic)
+      why    4 replicas are to be kept apart and there are 3 places for them, with cordoned nodes and those to come
+             (arithmetic)
              the scheduler says: 0/3 nodes are available: 3 node(s) didn't match pod anti-affinity rules (status)
       fix    # one node more while it is upgraded; risk: one more instance is paid for
              mngup upgrade --sandbox crowded.yaml --max-surge 1
@@ -256,9 +257,9 @@ fn a_pod_that_no_node_takes_is_looked_at_as_well() {
       back   # puts it back, once the pods have moved:
              kubectl -n shop scale deployment/web --replicas=4
       or     # do not require it for the time of the upgrade; risk: rolls its pods, and two of them may share a node
-             kubectl -n shop patch deployment/web --type=json -p '[{"op":"remove","path":"/spec/template/spec/affinity/podAntiAffinity/requiredDuringSchedulingIgnoredDuringExecution"}]'
+             kubectl -n shop patch deployment/web --type=json -p '[{"op":"remove","path":"/spec/template/spec/affinity/podAntiAffinity/requiredDuringSchedulingIgnoredDuringExecution"},{"op":"replace","path":"/spec/strategy/rollingUpdate/maxUnavailable","value":2}]'
       back   # puts it back, once the pods have moved:
-             kubectl -n shop patch deployment/web --type=json -p '[{"op":"add","path":"/spec/template/spec/affinity/podAntiAffinity/requiredDuringSchedulingIgnoredDuringExecution","value":[{"labelSelector":{"matchLabels":{"app":"web"}},"topologyKey":"kubernetes.io/hostname"}]}]'
+             kubectl -n shop patch deployment/web --type=json -p '[{"op":"add","path":"/spec/template/spec/affinity/podAntiAffinity/requiredDuringSchedulingIgnoredDuringExecution","value":[{"labelSelector":{"matchLabels":{"app":"web"}},"topologyKey":"kubernetes.io/hostname"}]},{"op":"replace","path":"/spec/strategy/rollingUpdate/maxUnavailable","value":"25%"}]'
       look   # what the scheduler says
              kubectl -n shop describe pod/web-3659e55e-r2z6k
       more   mngup explain POD-ANTI-AFFINITY
