@@ -128,17 +128,17 @@ fn a_terminal_of_80_columns_holds_it() {
       fix    # in a real cluster:
              # leave the pods to critical-tier; risk: pods that only it counts lose
              # it, or what it asks for beyond the other
-             kubectl -n shop get pdb/cart -o yaml > cart.yaml
-             kubectl -n shop delete pdb/cart
-             kubectl -n shop annotate pdb/critical-tier mngup.dev/counted=anew
+             kubectl -n shop get pdb/cart -o yaml > cart.yaml &&
+             kubectl -n shop delete pdb/cart &&
+             kubectl -n shop annotate pdb/critical-tier mngup.dev/counted=anew &&
              kubectl -n shop annotate pdb/critical-tier mngup.dev/counted-
       back   # puts it back, once the pods have moved:
              kubectl -n shop apply -f cart.yaml
       or     # leave the pods to cart; risk: pods that only it counts lose it, or
              # what it asks for beyond the other
-             kubectl -n shop get pdb/critical-tier -o yaml > critical-tier.yaml
-             kubectl -n shop delete pdb/critical-tier
-             kubectl -n shop annotate pdb/cart mngup.dev/counted=anew
+             kubectl -n shop get pdb/critical-tier -o yaml > critical-tier.yaml &&
+             kubectl -n shop delete pdb/critical-tier &&
+             kubectl -n shop annotate pdb/cart mngup.dev/counted=anew &&
              kubectl -n shop annotate pdb/cart mngup.dev/counted-
       back   # puts it back, once the pods have moved:
              kubectl -n shop apply -f critical-tier.yaml
@@ -196,9 +196,9 @@ fn a_ticket_gets_markdown() {
 
     ```sh
     # leave the pods to critical-tier; risk: pods that only it counts lose it, or what it asks for beyond the other
-    kubectl -n shop get pdb/cart -o yaml > cart.yaml
-    kubectl -n shop delete pdb/cart
-    kubectl -n shop annotate pdb/critical-tier mngup.dev/counted=anew
+    kubectl -n shop get pdb/cart -o yaml > cart.yaml &&
+    kubectl -n shop delete pdb/cart &&
+    kubectl -n shop annotate pdb/critical-tier mngup.dev/counted=anew &&
     kubectl -n shop annotate pdb/critical-tier mngup.dev/counted-
     # puts it back, once the pods have moved:
     kubectl -n shop apply -f cart.yaml
@@ -206,9 +206,9 @@ fn a_ticket_gets_markdown() {
 
     ```sh
     # leave the pods to cart; risk: pods that only it counts lose it, or what it asks for beyond the other
-    kubectl -n shop get pdb/critical-tier -o yaml > critical-tier.yaml
-    kubectl -n shop delete pdb/critical-tier
-    kubectl -n shop annotate pdb/cart mngup.dev/counted=anew
+    kubectl -n shop get pdb/critical-tier -o yaml > critical-tier.yaml &&
+    kubectl -n shop delete pdb/critical-tier &&
+    kubectl -n shop annotate pdb/cart mngup.dev/counted=anew &&
     kubectl -n shop annotate pdb/cart mngup.dev/counted-
     # puts it back, once the pods have moved:
     kubectl -n shop apply -f critical-tier.yaml
