@@ -178,7 +178,7 @@ impl<'a, 's> Failed<'a, 's> {
         let view = &self.scene.view;
         let size = self.group.size.desired;
         let limits = match view.run {
-            Some(run) => run.intent().limits.clone(),
+            Some(run) => run.intent().limits,
             None if view.old.is_empty() => return None,
             None => Limits::resolve(view.policy, self.group, size).ok()?,
         };
