@@ -6,6 +6,7 @@
 mod announce;
 mod budget;
 mod containers;
+mod demands;
 mod eks;
 mod eks_codes;
 mod examiner;
@@ -17,6 +18,7 @@ mod launch_words;
 mod launches;
 mod leaving;
 pub mod limits;
+mod memory;
 mod missing;
 mod nodes;
 mod pages;
@@ -41,9 +43,10 @@ use std::collections::BTreeSet;
 pub use announce::Announcer;
 pub use examiner::Examiner;
 pub use from_wait::from_wait;
+pub use memory::Memory;
 pub use pages::page;
 use scene::Scene;
-pub use scene::{Memory, View};
+pub use scene::View;
 
 use crate::domain::{Ask, CannotTell, Cause, Diagnosis, Finding, Uid};
 
