@@ -297,6 +297,41 @@ fn a_watch_shows_what_is_there_and_ends_with_what_it_saw_last() {
     }
 }
 
+/// A pod that nobody lets go once it has stopped.
+const KEPT: &str = "\
+name: kept
+group:
+  nodegroup: { name: workers }
+  template: { old: 1, new: 2 }
+zones:
+  - { name: eu-west-1a, old: 3 }
+workloads:
+  - { kind: Deployment, name: cart, namespace: shop, replicas: 3, finalizers: [example.com/hold], budgets: [{ max-unavailable: 1 }] }
+";
+
+#[test]
+fn a_watch_shows_anew_what_has_changed_and_nothing_else() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("kept.yaml"), KEPT).unwrap();
+    // Some looks before the time is over that such a pod is given.
+    let mut command = started(home.path(), "diagnose --watch --interval 1s --sandbox kept.yaml --at 128s");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut screens: Vec<String> = Vec::new();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    while !screens.last().is_some_and(|screen| screen.contains("FINALIZER")) {
+        let line = lines.next().expect("a world goes on").unwrap();
+        if line.starts_with("at ") {
+            screens.push(String::new());
+        } else if let Some(screen) = screens.last_mut() {
+            screen.push_str(&line);
+        }
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+    assert_eq!(screens.len(), 2, "{screens:#?}");
+    assert!(screens[0].contains("nothing stands in the way"), "{}", screens[0]);
+}
+
 #[test]
 fn nothing_in_the_way_is_said_and_ends_well() {
     assert_snapshot!(mngup("diagnose --sandbox --at 0s"), @"
