@@ -57,8 +57,11 @@ impl Ring {
         self.at.contains_key(&index)
     }
 
+    /// Whether it is of several that wait for each other, and not of several findings at one thing.
     fn is_of_several(&self) -> bool {
-        self.at.len() > 1
+        let mut spots = self.at.values();
+        let first = spots.next();
+        spots.any(|spot| Some(spot) != first)
     }
 }
 

@@ -63,8 +63,8 @@ fn what_takes_its_time_or_is_refused_is_named_and_the_run_goes_on_once_that_is_o
     }
 
     let run = loses_its_right(&bed, run);
+    // Both the role and its binding.
     paste(&bed, &run, "kubectl create clusterrole mngup-create-pods-eviction ");
-    paste(&bed, &run, "kubectl create clusterrolebinding mngup-create-pods-eviction ");
 
     let missing = operators_are_gone(&bed, &old);
     let _nobody = one_seat_is_taken(&bed, "busy");
@@ -273,13 +273,17 @@ fn asks_about_the_node(bed: &Bed, node: &str) {
     assert!(run.stdout.contains("AUTOSCALER-KEEPS deployment/going/app"), "{run}");
 }
 
-/// A line of what a run said, as it is printed.
+/// A line of what a run said, as it is printed, with those that it is joined to.
 fn printed(run: &Ended, begin: &str) -> String {
-    let mut lines = run.stderr.lines().map(str::trim).filter(|line| line.starts_with(begin));
-    lines.next().unwrap_or_else(|| panic!("not on the screen: {begin}\n{run}")).to_owned()
+    let mut lines = run.stderr.lines().map(str::trim).skip_while(|line| !line.starts_with(begin));
+    let mut printed = lines.next().unwrap_or_else(|| panic!("not on the screen: {begin}\n{run}")).to_owned();
+    while printed.ends_with("&&") {
+        printed = format!("{printed}\n{}", lines.next().expect("what it is joined to"));
+    }
+    printed
 }
 
-/// Runs such a line in a shell.
+/// Runs such lines in a shell.
 fn paste(bed: &Bed, run: &Ended, begin: &str) {
     let line = printed(run, begin);
     println!("{line}");

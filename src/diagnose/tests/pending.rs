@@ -234,6 +234,34 @@ fn a_node_that_is_being_replaced_is_a_place_for_pods_that_are_kept_apart() {
 }
 
 #[test]
+fn of_many_that_wait_for_each_other_some_are_named_and_whom_they_hold_is_told_once() {
+    let app = |name: &str| {
+        let id = PdbRef { namespace: "shop".to_owned(), name: name.to_owned() };
+        let pdb = Pdb { id, selector: Selector::labels([("app", name)]), ..budget(max_unavailable(1), 2, 1, 1) };
+        let of_it = |pod: Pod| Pod { labels: [("app".to_owned(), name.to_owned())].into(), ..pod };
+        let unscheduled = Unscheduled { reason: "Unschedulable".to_owned(), message: Some(FULL.to_owned()) };
+        let trouble = Trouble { unscheduled: Some(unscheduled), ..Trouble::default() };
+        let pending =
+            Pod { phase: PodPhase::Pending, node: None, created_at: ago(60), ..pod(&format!("{name}-2"), "") };
+        (pdb, [of_it(pod(&format!("{name}-1"), "n1")), of_it(not_ready(pending, 60, trouble))])
+    };
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let cluster = names.iter().fold(Cluster::new().with_group(group(&["n1", "n2"])), |cluster, name| {
+        let (pdb, pods) = app(name);
+        cluster.budget(pdb, pods)
+    });
+    let found = cluster.examine(&Subject::Group);
+    let [ring] = found.findings.as_slice() else { panic!("{:#?}", told(&found)) };
+    assert_eq!((ring.cause, ring.under.len(), ring.holds.pods.len()), (Cause::NoCapacity, 11, 6));
+    assert!(ring.under.iter().all(|folded| folded.holds.is_empty()));
+    let says = &ring.evidence.last().unwrap().says;
+    assert_eq!(
+        says,
+        "each waits for the other: pdb/shop/a, pdb/shop/b, pdb/shop/c, pdb/shop/d, pod/shop/a-2 and 7 more"
+    );
+}
+
+#[test]
 fn nobody_is_told_to_ask_for_a_part_of_a_gpu() {
     let words = "0/2 nodes are available: 1 Insufficient nvidia.com/gpu, 1 node(s) were unschedulable.";
     let asks = json!({ "nvidia.com/gpu": "2" });
