@@ -291,15 +291,13 @@ impl<'a> Scene<'a> {
             NodePhase::Cordoning | NodePhase::Draining { .. } | NodePhase::Releasing | NodePhase::Quarantined => false,
         };
         let group = self.view.snapshot.group();
-        // Whoever looks beside a run knows it by its marks alone.
-        let is_ours = |node: &&Node| node.marks.cordoned();
         self.view.run.is_some_and(|run| run.awaits_nodes() || run.flights().values().any(leaves))
-            || (self.view.run.is_some() || self.nodes.iter().any(is_ours)) && self.empties_one()
+            || self.empties_one()
             || group.is_some_and(|group| group.missing() > 0 || group.instances.values().any(coming))
     }
 
-    /// Whether no budget keeps any pod of a node that is being emptied: it will soon be one that is replaced, unless
-    /// something else is found there.
+    /// Whether no budget keeps any pod of a node that a run empties: it will soon be one that is replaced, unless something
+    /// else is found there. Whoever looks beside a run knows its nodes by their marks; one that a person cordoned stays.
     fn empties_one(&self) -> bool {
         let kept: BTreeSet<&Uid> = self
             .blocked
@@ -310,7 +308,8 @@ impl<'a> Scene<'a> {
             .collect();
         let kept = self.leavers.iter().filter(|leaver| kept.contains(&leaver.pod.id.uid));
         let kept: BTreeSet<_> = kept.map(|leaver| &leaver.node.name).collect();
-        self.nodes.iter().any(|node| node.unschedulable && !kept.contains(&node.name))
+        let is_emptied = |node: &Node| node.unschedulable && (self.view.run.is_some() || node.marks.cordoned());
+        self.nodes.iter().any(|node| is_emptied(node) && !kept.contains(&node.name))
     }
 
     /// All that had to be known so far.

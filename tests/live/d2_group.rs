@@ -69,7 +69,11 @@ fn left_larger(bed: &Bed) {
             resources: Vec::new(),
         };
         bed.aws.has_updated("workers", "Failed", Duration::ZERO, vec![error]);
-        bed.aws.with_asg(|asg, now| asg.set_desired(3, now).unwrap());
+        bed.aws.with_asg(|asg, now| {
+            asg.set_desired(3, now).unwrap();
+            // In EKS's way, which the group's activities tell.
+            asg.was_enlarged(1, now);
+        });
         eventually(Duration::from_secs(30), "the third node joins", || (bed.aws.instances().len() == 3).then_some(()));
         let told = Told::wait(bed, &["--latest-update"], "EKS-LEFT-SIZE");
         assert_eq!(told.fixes(), 2, "{:#}", told.finding);

@@ -61,7 +61,11 @@ fn fail(bed: &Bed, node: &str) -> String {
         resources: vec![node.to_owned()],
     };
     let id = bed.aws.has_updated("workers", "Failed", Duration::from_mins(1), vec![error]);
-    bed.aws.with_asg(|asg, now| asg.set_desired(4, now).unwrap());
+    bed.aws.with_asg(|asg, now| {
+        asg.set_desired(4, now).unwrap();
+        // In EKS's way, which the group's activities tell.
+        asg.was_enlarged(1, now);
+    });
     bed.plane.kubectl(&["cordon", node]);
     bed.plane.kubectl(&["label", "node", node, &format!("{EXCLUDED}=true")]);
     eventually(Duration::from_secs(30), "the fourth node joins", || (bed.nodes().len() == 4).then_some(()));

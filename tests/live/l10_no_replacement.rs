@@ -38,8 +38,8 @@ fn l10_a_launch_that_fails_is_told_in_the_scaling_activity_s_own_words() {
 
     LAUNCH-NO-CAPACITY  the group launched no instance
       why    We currently do not have sufficient m6i.large capacity in the Availability Zone you requested (eu-west-1c). Our system will be working on provisioning additional capacity. You can currently get m6i.large capacity by not specifying an Availability Zone in your request or choosing eu-west-1a, eu-west-1b. Launching EC2 instance failed. (scaling activity)
-      look   # what was tried, and what AWS said
-             aws autoscaling describe-scaling-activities --auto-scaling-group-name eks-workers-8ac7d1b2 --max-items 5
+      look   # what the group tried
+             aws autoscaling describe-scaling-activities --auto-scaling-group-name eks-workers-8ac7d1b2 --max-items 10 --query 'Activities[].[StartTime,StatusCode,StatusMessage,Details]' --output text
       more   mngup explain LAUNCH-NO-CAPACITY
 
     0 of 3 old nodes are replaced; NODE is gone and not replaced

@@ -236,13 +236,12 @@ fn permits_are_what_a_managed_group_needs() {
     let not_covered: Vec<_> = called(&bed.aws).difference(&policy()).cloned().collect();
     assert_eq!(not_covered, Vec::<String>::new());
     let own = ["autoscaling:UpdateAutoScalingGroup", "ec2:DescribeLaunchTemplates"];
-    // Read only where nodes do not come or go, or an update is asked about: tests/aws_wire shows each.
+    // Read only where nodes do not come or go, and what lets them in: tests/aws_wire shows each.
     let asked = [
         "autoscaling:DescribeAutoScalingInstances",
         "autoscaling:DescribeLifecycleHooks",
         "ec2:DescribeSubnets",
         "eks:ListAccessEntries",
-        "eks:ListUpdates",
     ];
     let but: BTreeSet<String> = own.into_iter().chain(asked).map(str::to_owned).collect();
     let for_nothing: BTreeSet<_> = policy().difference(&called(&bed.aws)).cloned().collect();

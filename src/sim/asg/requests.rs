@@ -89,7 +89,7 @@ impl AutoScalingGroup {
     }
 
     /// Somebody made it want this many more, at a moment before its history begins, and it launched them.
-    pub(crate) fn was_enlarged(&mut self, by: u32, at: Timestamp) {
+    pub fn was_enlarged(&mut self, by: u32, at: Timestamp) {
         let (desired, Size { min, max, .. }) = (self.size.desired, self.size);
         let former = desired.saturating_sub(by);
         for from in former..desired {
