@@ -258,14 +258,12 @@ impl Diagnosis {
         self.findings.iter().filter(move |finding| finding.grade == grade)
     }
 
-    /// Whether it says the same as another: what ticks, such as a count of restarts, is no news.
+    /// Whether it says the same as another: what ticks, such as a count of restarts, is no news; a way out or evidence
+    /// that was not known before is.
     #[must_use]
     pub fn same_as(&self, other: &Self) -> bool {
-        let said = |diagnosis: &Self| -> Vec<_> {
-            let key = |f: &Finding| (f.cause, f.object.clone(), f.grade, f.holds.nodes.clone());
-            diagnosis.findings.iter().map(key).collect()
-        };
-        said(self) == said(other)
+        let (these, those) = (&self.findings, &other.findings);
+        these.len() == those.len() && these.iter().zip(those).all(|(one, other)| one.is_told_by(other))
     }
 
     /// What is found at this object itself, be it a root or a symptom of one.
@@ -303,6 +301,17 @@ impl Finding {
             under: Vec::new(),
             because: Vec::new(),
         }
+    }
+
+    /// Whether another says all that is news about this.
+    fn is_told_by(&self, other: &Self) -> bool {
+        let known_by = |finding: &Self| finding.evidence.iter().map(|proof| proof.by).collect::<Vec<_>>();
+        let cause = (self.cause, self.grade, self.sure) == (other.cause, other.grade, other.sure);
+        cause
+            && self.object == other.object
+            && self.holds.nodes == other.holds.nodes
+            && self.remedies == other.remedies
+            && known_by(self) == known_by(other)
     }
 
     /// The same, of this grade.

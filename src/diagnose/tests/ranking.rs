@@ -85,6 +85,16 @@ fn only_what_changes_who_is_held_or_why_is_news() {
 }
 
 #[test]
+fn a_way_out_that_was_not_known_before_is_news() {
+    let held = || Cluster::new().budget(budget(max_unavailable(0), 1, 1, 1), [pod("cart-1", "n1")]);
+    let (before, after) = (held(), held().told(deployment(|known| known.replicas = Some(1))));
+    let (before, after) = (before.examine(&Subject::Group), after.examine(&Subject::Group));
+    assert_eq!(told(&before), told(&after));
+    assert!(fixes(&before.findings[0]).len() < fixes(&after.findings[0]).len());
+    assert!(!before.same_as(&after) && after.same_as(&after));
+}
+
+#[test]
 fn what_was_told_is_read_from_a_journal_as_it_was() {
     let found = busy().examine(&Subject::Group);
     let line = serde_json::to_string(&found).unwrap();
