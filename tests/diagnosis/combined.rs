@@ -7,6 +7,7 @@ use std::{
 };
 
 use mngup::{
+    app::Question,
     domain::{Cause, Diagnosis, Family, Finding, IntOrPercent, NodeName, PodRef, Policy, Undrainable, elapsed, later},
     engine::event::Event,
     forecast::Rehearsal,
@@ -14,7 +15,7 @@ use mngup::{
 };
 
 use crate::{
-    BLOCKS, owed_since,
+    BLOCKS, outside, owed_since,
     proofs::{About, Begins, Beside, Proof, proof},
     told, worlds,
 };
@@ -70,6 +71,23 @@ fn score_of_worlds_with_a_cause_of_the_group() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+#[test]
+fn score_of_worlds_that_are_looked_at_before_an_upgrade() {
+    let of_group = seen_before(Beside::Pods);
+    let of_pods = seen_before(Beside::Others);
+    let seeds = worlds::seeds(WORLDS);
+    let count = seeds.end - seeds.start;
+    let wrong = worlds::each(seeds, |seed| before_an_upgrade(seed, &of_group, &of_pods));
+    let wrong: Vec<String> = wrong.into_iter().flatten().collect();
+    eprintln!(
+        "{count} worlds before an upgrade, of one of {} causes of the group and one or two of {} of pods, {} told wrongly",
+        of_group.len(),
+        of_pods.len(),
+        wrong.len()
+    );
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 /// Every node at once, with as many new ones beside them: else a cause of the last node would never be met.
 fn roomy() -> Policy {
     Policy { max_surge: Some(IntOrPercent::Percent(100)), ..endless() }
@@ -86,6 +104,29 @@ fn endless() -> Policy {
     Policy { undrainable: Undrainable::Quarantine, max_quarantined: u32::MAX, ..Policy::default() }
 }
 
+/// All that is seen before anything was tried, with what each brings along.
+fn seen_before(beside: Beside) -> Vec<Alone> {
+    let all = Cause::ALL.iter().map(|cause| (*cause, proof(*cause))).filter(|(_, proof)| proof.beside == beside);
+    let seen = all.filter_map(|(cause, proof)| {
+        let found = outside::look(&proof.world, &Question::BeforeUpgrade);
+        let roots = found.findings.iter().map(|finding| finding.cause).collect();
+        told(&found, cause, &proof).map(|_| Alone { cause, roots })
+    });
+    seen.collect()
+}
+
+/// Each is a root, and nothing else is.
+fn before_an_upgrade(seed: u64, of_group: &[Alone], of_pods: &[Alone]) -> Option<String> {
+    let mut rng = Rng::new(seed);
+    let count = rng.between(1, 2) as usize;
+    let mut placed = vec![of(pick(&mut rng, of_group), "ground")];
+    placed.extend(drawn(&mut rng, count, of_pods));
+    let found = outside::look(&together(&placed), &Question::BeforeUpgrade);
+    let missed = placed.iter().find(|one| told(&found, one.alone.cause, &one.proof).is_none());
+    let fault = missed.map(|one| format!("{} is not told", one.alone.cause));
+    fault.or_else(|| odd(found.findings.iter(), &placed)).map(|what| at_fault(seed, &placed, &what))
+}
+
 /// All that can stand beside these, with what each brings along.
 fn known(beside: Beside, policy: &Policy) -> Vec<Alone> {
     let of_a_run = |proof: &Proof| proof.grade == BLOCKS && proof.about == About::Run && proof.outside.is_none();
@@ -100,8 +141,7 @@ fn alone(cause: Cause, proof: &Proof, policy: &Policy) -> Option<Alone> {
         eprintln!("{cause} is not told alone");
         return None;
     }
-    let mut roots: BTreeSet<Cause> =
-        rehearsal.diagnoses().flat_map(Diagnosis::blocking).map(|finding| finding.cause).collect();
+    let mut roots: BTreeSet<Cause> = blocking(&rehearsal).map(|finding| finding.cause).collect();
     // Where a broken pod stands is chance: on a node that is being emptied its own budget keeps it, elsewhere it keeps
     // others.
     if roots.iter().any(|root| root.family() == Family::Container) {
@@ -121,7 +161,7 @@ fn pods_alone(seed: u64, of_pods: &[Alone]) -> Option<String> {
     let rehearsal = watched(together(&placed), &roomy());
     let missed = placed.iter().find(|one| !is_told(&rehearsal, one.alone.cause, &one.proof));
     let fault = missed.map(|one| format!("{} is not told", one.alone.cause));
-    fault.or_else(|| odd(&rehearsal, &placed)).map(|what| at_fault(seed, &placed, &what))
+    fault.or_else(|| odd(blocking(&rehearsal), &placed)).map(|what| at_fault(seed, &placed, &what))
 }
 
 /// The group's is a root, and whatever stands on a node for long is held by it or by a cause of its own; how many of
@@ -138,7 +178,7 @@ fn beside_the_group(seed: u64, of_group: &[Alone], of_pods: &[Alone]) -> Result<
         if is_met(&rehearsal, &ground.proof) && !is_told(&rehearsal, ground.alone.cause, &ground.proof) {
             return Some(format!("{} is not told", ground.alone.cause));
         }
-        odd(&rehearsal, &placed).or_else(|| unexplained(&rehearsal))
+        odd(blocking(&rehearsal), &placed).or_else(|| unexplained(&rehearsal))
     };
     match fault() {
         Some(what) => Err(at_fault(seed, &placed, &what)),
@@ -177,14 +217,18 @@ fn is_met(rehearsal: &Rehearsal, proof: &Proof) -> bool {
     begun.is_some_and(|begun| elapsed(begun, rehearsal.world().now()) >= proof.by_nature + HELD)
 }
 
+fn blocking(rehearsal: &Rehearsal) -> impl Iterator<Item = &Finding> {
+    rehearsal.diagnoses().flat_map(Diagnosis::blocking)
+}
+
 /// What is told as a root and is none.
-fn odd(rehearsal: &Rehearsal, placed: &[Placed<'_>]) -> Option<String> {
+fn odd<'a>(mut told: impl Iterator<Item = &'a Finding>, placed: &[Placed<'_>]) -> Option<String> {
     let brought = |one: &Placed<'_>, finding: &Finding| one.alone.roots.contains(&finding.cause);
     let is_expected = |finding: &Finding| match finding.object.namespace() {
         Some(namespace) => placed.iter().any(|one| one.namespace == namespace && brought(one, finding)),
         None => placed.iter().any(|one| brought(one, finding)),
     };
-    let odd = rehearsal.diagnoses().flat_map(Diagnosis::blocking).find(|finding| !is_expected(finding));
+    let odd = told.find(|finding| !is_expected(finding));
     odd.map(|finding| format!("{} {} is told as a root", finding.cause, finding.object))
 }
 
@@ -197,8 +241,7 @@ fn unexplained(rehearsal: &Rehearsal) -> Option<String> {
             cordoned.insert(node, elapsed(record.at, now) >= HELD);
         }
     }
-    let explained: BTreeSet<&PodRef> =
-        rehearsal.diagnoses().flat_map(Diagnosis::blocking).flat_map(|finding| &finding.holds.pods).collect();
+    let explained: BTreeSet<&PodRef> = blocking(rehearsal).flat_map(|finding| &finding.holds.pods).collect();
     let mut stands = rehearsal.world().pods().filter(|pod| {
         let long = pod.node.as_ref().is_some_and(|node| cordoned.get(node) == Some(&true));
         long && !pod.is_finished() && pod.owner.as_ref().is_none_or(|owner| owner.kind != "DaemonSet")
