@@ -331,9 +331,9 @@ pub(super) fn behind(pod: &Pod) -> Object {
     }
 }
 
-/// Whether it should serve and does not.
-fn is_unhealthy(pod: &Pod) -> bool {
-    !pod.ready && !pod.is_finished()
+/// Whether it should serve and does not, or keeps the place of one that would.
+pub(super) fn is_unhealthy(pod: &Pod) -> bool {
+    !pod.ready && (!pod.is_finished() || pod.keeps_its_place())
 }
 
 /// Whether a budget lets nobody go who has to ask it.
