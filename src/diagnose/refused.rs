@@ -214,7 +214,7 @@ fn admission(scene: &Scene<'_>, found: Finding, kind: Kind, object: &Object, ref
         Known::Unknown(Lack::NotRead) => Vec::new(),
         Known::Unknown(lack) => {
             return found
-                .by(By::Absence, format!("in which configuration it stands is not known: {lack}"))
+                .by(By::Unread, format!("cannot tell in which configuration it stands: {lack}"))
                 .remedies(remedy::unknown_webhook(name));
         }
     };
@@ -236,7 +236,9 @@ fn admission(scene: &Scene<'_>, found: Finding, kind: Kind, object: &Object, ref
 
 /// Whether anybody stands behind it who could answer.
 fn behind(scene: &Scene<'_>, found: Finding, namespace: &str, service: &str) -> Finding {
-    match scene.ask(&Ask::endpoints(namespace, service)) {
+    let endpoints = scene.ask(&Ask::endpoints(namespace, service));
+    let found = found.cannot_tell(&format!("whether service/{namespace}/{service} has an endpoint"), &endpoints);
+    match endpoints {
         Known::Is(None) => found.by(By::Absence, format!("service/{namespace}/{service} does not exist")),
         Known::Is(Some(0)) => found.by(By::Status, format!("service/{namespace}/{service} has no ready endpoint")),
         Known::Is(Some(ready)) => {
@@ -248,7 +250,9 @@ fn behind(scene: &Scene<'_>, found: Finding, namespace: &str, service: &str) -> 
 }
 
 fn namespace(scene: &Scene<'_>, found: Finding, name: &str) -> Finding {
-    let known: Option<&Namespace> = scene.ask(&Ask::namespace(name)).known().and_then(Option::as_ref);
+    let read = scene.ask(&Ask::namespace(name));
+    let found = found.cannot_tell(&format!("what remains in namespace/{name}"), &read);
+    let known: Option<&Namespace> = read.known().and_then(Option::as_ref);
     let since = known.and_then(|namespace| namespace.deleting_since).or(found.since);
     let remains = known.map(|namespace| namespace.remains.as_slice()).unwrap_or_default();
     let found = found.graded(patience(scene, since, limits::NAMESPACE)).since(since);

@@ -350,6 +350,21 @@ fn events(object: Object, events: Vec<KubeEvent>) -> Answer {
     (Ask::Events(object), Known::Is(Fact::Events(events)))
 }
 
+/// That whoever asks this lacks a right.
+fn denied(ask: Ask, right: &str) -> Answer {
+    (ask, Known::Unknown(Lack::Right(right.to_owned())))
+}
+
+fn no_events(object: Object) -> Answer {
+    denied(Ask::Events(object), "list events in namespace shop")
+}
+
+/// What of a finding could not be read.
+fn unread(finding: &Finding) -> Vec<&str> {
+    let unread = finding.evidence.iter().filter(|proof| proof.by == By::Unread);
+    unread.map(|proof| proof.says.as_str()).collect()
+}
+
 /// The commands of each way out that changes something.
 fn fixes(finding: &Finding) -> Vec<&Remedy> {
     finding.remedies.iter().filter(|remedy| remedy.kind == RemedyKind::Fix).collect()

@@ -46,6 +46,14 @@ impl<T> Known<T> {
         }
     }
 
+    /// Why there is none, where no answer is under way.
+    pub fn lack(&self) -> Option<&Lack> {
+        match self {
+            Self::Is(_) | Self::Unknown(Lack::NotRead) => None,
+            Self::Unknown(lack) => Some(lack),
+        }
+    }
+
     /// It, where it is known.
     #[must_use]
     pub fn known(self) -> Option<T> {

@@ -3,7 +3,7 @@
 use super::{config_missing, finding, starting, ways};
 use crate::{
     diagnose::{limits, scene::Scene},
-    domain::{Ask, By, CannotTell, Cause, ContainerState, Finding, Grade, Known, KubeEvent, Lack, Object, Pod, Sure},
+    domain::{Ask, By, CannotTell, Cause, ContainerState, Finding, Grade, Known, KubeEvent, Object, Pod, Sure},
 };
 
 /// What the VPC CNI says when it has none left.
@@ -32,12 +32,8 @@ pub(super) fn judge(scene: &Scene<'_>, pod: &Pod) -> Finding {
 
 /// Why it cannot be told what keeps it, where that is no answer that is still under way.
 pub(super) fn cannot_tell(scene: &Scene<'_>, pod: &Pod) -> Option<CannotTell> {
-    match told(scene, pod)? {
-        Known::Is(_) | Known::Unknown(Lack::NotRead) => None,
-        Known::Unknown(lacking) => {
-            Some(CannotTell { cause: Cause::PodSandbox, object: Object::Pod(pod.id.clone()), lacking })
-        }
-    }
+    let lacking = told(scene, pod)?.lack()?.clone();
+    Some(CannotTell { cause: Cause::PodSandbox, object: Object::Pod(pod.id.clone()), lacking })
 }
 
 /// What the kubelet told of it; nothing is asked of one that was only just made, or that runs.
@@ -64,7 +60,9 @@ fn no_sandbox(scene: &Scene<'_>, pod: &Pod, event: &KubeEvent) -> Finding {
     let found = finding(Cause::PodNoAddress, pod, format!("there is no address for {}", pod.id));
     let found = found.by(By::Event, &event.message).since(event.first);
     let zone = pod.node.as_ref().and_then(|node| scene.view.snapshot.node(node)).and_then(|node| node.zone.as_ref());
-    let subnets = scene.ask(&Ask::subnets()).known().map(Vec::as_slice).unwrap_or_default();
+    let subnets = scene.ask(&Ask::subnets());
+    let found = found.cannot_tell("how many its subnet has left", &subnets);
+    let subnets = subnets.known().map(Vec::as_slice).unwrap_or_default();
     let near: Vec<_> = subnets.iter().filter(|subnet| zone.is_none_or(|zone| subnet.zone == *zone)).collect();
     let found = near.iter().fold(found, |found, subnet| {
         found.by(By::Status, format!("{} in {} has {} free addresses", subnet.id, subnet.zone, subnet.free))
