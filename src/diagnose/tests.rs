@@ -270,6 +270,7 @@ fn budget(rule: PdbRule, expected: i32, desired: i32, current: i32) -> Pdb {
         id: PdbRef { namespace: "shop".to_owned(), name: "cart".to_owned() },
         revision: "1".to_owned(),
         generation: 1,
+        spec_changed_at: None,
         selector: Selector::labels([("app", "cart")]),
         rule,
         unhealthy: UnhealthyPolicy::IfHealthyBudget,
