@@ -1,6 +1,6 @@
 //! Pods that a budget counts on and that nobody makes, for their controller is refused.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Rule, Verdicts, limits,
@@ -54,6 +54,18 @@ pub(super) fn missing<'a>(scene: &Scene<'a>) -> Vec<Missing<'a>> {
         found.push(Missing { pdb, by, event });
     }
     found
+}
+
+/// Budgets that lack pods in a namespace that is being deleted, where none may be made: its controllers are refused
+/// without an event (`manageReplicas` in `pkg/controller/replicaset`).
+pub(super) fn closed<'a>(scene: &Scene<'a>) -> Vec<(&'a Pdb, Object)> {
+    let lacking: BTreeMap<_, _> = lacking(scene).into_iter().map(|(pdb, _, _)| (&pdb.id, pdb)).collect();
+    let goes = |pdb: &Pdb| {
+        let known = scene.ask(&Ask::namespace(&pdb.id.namespace)).known().and_then(Option::as_ref);
+        known.is_some_and(|namespace| namespace.deleting_since.is_some())
+    };
+    let closed = lacking.into_values().filter(|pdb| goes(pdb));
+    closed.map(|pdb| (pdb, Object::Namespace(pdb.id.namespace.clone()))).collect()
 }
 
 fn events_of(pdb: &PdbRef, owner: &Owner) -> crate::domain::Query<Vec<KubeEvent>> {
@@ -111,16 +123,20 @@ fn makers<'a>(scene: &Scene<'a>) -> Vec<Maker<'a>> {
 const MAKERS: [&str; 3] = ["ReplicaSet", "StatefulSet", "Job"];
 
 fn cannot_tell(scene: &Scene<'_>) -> Vec<CannotTell> {
+    let cannot = |cause, object, lacking| CannotTell { cause, object, lacking };
     let unknown = |maker: Maker<'_>| {
+        let Maker { pdb, owner, pod, short: _ } = maker;
         let lacks = maker.lacks(scene);
-        let lacking = match lacks {
-            Known::Is(false) => return None,
-            Known::Is(true) => scene.ask(&events_of(&maker.pdb.id, maker.owner)).lack()?.clone(),
-            Known::Unknown(_) => lacks.lack()?.clone(),
-        };
-        Some(CannotTell { cause: Cause::CreateRefused, object: behind(maker.pod), lacking })
+        let is_lacking = lacks == Known::Is(true);
+        let events = || scene.ask(&events_of(&pdb.id, owner)).lacking();
+        let refused = if is_lacking { events() } else { lacks.lacking() };
+        let namespace = || scene.ask(&Ask::namespace(&pdb.id.namespace)).lacking();
+        let goes = if is_lacking { namespace() } else { None };
+        let refused = refused.map(|lack| cannot(Cause::CreateRefused, behind(pod), lack));
+        let object = Object::Namespace(pdb.id.namespace.clone());
+        refused.into_iter().chain(goes.map(|lack| cannot(Cause::NamespaceTerminating, object, lack)))
     };
-    makers(scene).into_iter().filter_map(unknown).collect()
+    makers(scene).into_iter().flat_map(unknown).collect()
 }
 
 fn judge(scene: &Scene<'_>, missing: &Missing<'_>) -> Finding {

@@ -339,7 +339,7 @@ impl Finding {
     /// The same, and what of it cannot be told where this could not be read; an answer that is still under way is none.
     #[must_use]
     pub fn cannot_tell<T>(self, what: &str, read: &Known<T>) -> Self {
-        match read.lack() {
+        match read.lacking() {
             Some(lack) => self.by(By::Unread, format!("cannot tell {what}: {lack}")),
             None => self,
         }

@@ -32,7 +32,7 @@ pub(super) fn judge(scene: &Scene<'_>, pod: &Pod) -> Finding {
 
 /// Why it cannot be told what keeps it, where that is no answer that is still under way.
 pub(super) fn cannot_tell(scene: &Scene<'_>, pod: &Pod) -> Option<CannotTell> {
-    let lacking = told(scene, pod)?.lack()?.clone();
+    let lacking = told(scene, pod)?.lacking()?;
     Some(CannotTell { cause: Cause::PodSandbox, object: Object::Pod(pod.id.clone()), lacking })
 }
 

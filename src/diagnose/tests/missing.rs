@@ -100,3 +100,20 @@ fn whether_pods_are_missing_cannot_be_told_without_their_controller() {
     assert_eq!(lacks(denied(ask(), right)), [(Cause::CreateRefused, format!("lacking the right to {right}"))]);
     assert_eq!(lacks((ask(), Known::Is(Fact::Workload(None)))), []);
 }
+
+#[test]
+fn in_a_namespace_that_is_being_deleted_no_pod_is_made_and_nobody_says_so() {
+    let goes = |deleting_since| {
+        let namespace = Namespace { deleting_since, remains: vec!["2 carts.shop.io remain".to_owned()] };
+        told(&found([(Ask::Namespace("shop".to_owned()), Known::Is(Fact::Namespace(Some(namespace))))]))
+    };
+    assert_eq!(goes(Some(ago(600))), ["NAMESPACE-TERMINATING namespace/shop blocks <- PDB-EXHAUSTED pdb/shop/cart"]);
+    assert_eq!(goes(None), ["PDB-EXHAUSTED pdb/shop/cart blocks"]);
+}
+
+#[test]
+fn whether_a_namespace_is_being_deleted_may_not_be_known() {
+    let lacks = Known::Unknown(Lack::Right("get namespaces".to_owned()));
+    let found = found([(Ask::Namespace("shop".to_owned()), lacks)]);
+    assert!(found.unknown.iter().any(|unknown| unknown.cause == Cause::NamespaceTerminating), "{:?}", found.unknown);
+}
