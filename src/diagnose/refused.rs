@@ -172,6 +172,7 @@ fn judge(scene: &Scene<'_>, kind: Kind, object: &Object, refused: &[Refused<'_>]
         Kind::Unanswered => (Cause::WebhookDown, format!("{object} must be asked about evictions and does not answer")),
         Kind::Terminating => (Cause::NamespaceTerminating, format!("{object} is being deleted and does not get done")),
         Kind::Forbidden => (Cause::RightsEvict, format!("{object} is missing")),
+        Kind::Busy if is_unheard(refused) => (Cause::ApiBusy, format!("{object} does not answer evictions")),
         Kind::Busy => (Cause::ApiBusy, format!("{object} asks to come back later")),
     };
     let since = refused.iter().filter_map(|refused| refused.since).min();
@@ -181,7 +182,21 @@ fn judge(scene: &Scene<'_>, kind: Kind, object: &Object, refused: &[Refused<'_>]
         Kind::Denied | Kind::Unanswered => admission(scene, found, kind, object, refused),
         Kind::Terminating => object.namespace().into_iter().fold(found, |found, name| namespace(scene, found, name)),
         Kind::Forbidden => right(scene, found, refused),
-        Kind::Busy => found.graded(Grade::Waits).remedies(remedy::busy()),
+        Kind::Busy => busy(scene, found),
+    }
+}
+
+/// Whether no eviction was answered at all, be it with a no.
+fn is_unheard(refused: &[Refused<'_>]) -> bool {
+    !refused.is_empty() && refused.iter().all(|refused| refused.refusal.is_unheard())
+}
+
+/// It goes by, unless that takes too long; a try that was made once says nothing of how long.
+fn busy(scene: &Scene<'_>, found: Finding) -> Finding {
+    if found.since.is_some_and(|since| scene.since(since) >= limits::API_BUSY) {
+        found.graded(Grade::Blocks).remedies(remedy::busy_for_long())
+    } else {
+        found.graded(Grade::Waits).remedies(remedy::busy())
     }
 }
 
