@@ -233,17 +233,27 @@ pub(super) fn stuck_terminating(pod: &Pod) -> Vec<Remedy> {
     } else {
         "its containers may still run"
     };
-    let kill = kubectl(ns, &format!("delete pod/{name} --grace-period=0 --force"));
-    vec![Remedy::look("what the kubelet says", look), Remedy::fix("forget the pod", vec![kill], risk)]
+    let kill = |wait: &str| kubectl(ns, &format!("delete pod/{name} --grace-period=0 --force{wait}"));
+    let forget = if pod.finalizers.is_empty() {
+        Remedy::fix("forget the pod", vec![kill("")], risk)
+    } else {
+        // The record stays until both are done; whoever waits after the first never comes to the second.
+        let lines = vec![kill(" --wait=false"), without_finalizers_of(pod)];
+        Remedy::fix("forget the pod", lines, format!("{risk}; what its finalizers wait for is never cleaned up"))
+    };
+    vec![Remedy::look("what the kubelet says", look), forget]
 }
 
 pub(super) fn finalizer(pod: &Pod) -> Vec<Remedy> {
-    let (ns, name) = (&pod.id.namespace, &pod.id.name);
-    let remove = kubectl(ns, &format!("patch pod/{name} --type=json -p '{}'", without_finalizers(&pod.finalizers)));
     vec![
         Remedy::look("whether the controller that set it runs at all", vec![whole(&pod.id)]),
-        Remedy::fix("take it away", vec![remove], "what it waits for is never cleaned up"),
+        Remedy::fix("take it away", vec![without_finalizers_of(pod)], "what it waits for is never cleaned up"),
     ]
+}
+
+fn without_finalizers_of(pod: &Pod) -> Command {
+    let patch = without_finalizers(&pod.finalizers);
+    kubectl(&pod.id.namespace, &format!("patch pod/{} --type=json -p '{patch}'", pod.id.name))
 }
 
 /// Takes finalizers off, if they are those that were seen.

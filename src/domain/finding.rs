@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, InstanceId, Lack, NodeName, Object, PodRef, plain};
+use super::{Cause, InstanceId, Known, Lack, NodeName, Object, PodRef, plain};
 
 /// One cause at one object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +92,8 @@ pub enum By {
     Eks,
     /// Something is not there that should be.
     Absence,
+    /// Something that could not be read would tell more.
+    Unread,
 }
 
 impl By {
@@ -108,6 +110,7 @@ impl By {
             Self::Activity => "scaling activity",
             Self::Eks => "EKS",
             Self::Absence => "not there",
+            Self::Unread => "not read",
         }
     }
 }
@@ -331,6 +334,15 @@ impl Finding {
     pub fn by(mut self, by: By, says: impl Into<String>) -> Self {
         self.evidence.push(Proof { by, says: plain(&says.into()).into_owned() });
         self
+    }
+
+    /// The same, and what of it cannot be told where this could not be read; an answer that is still under way is none.
+    #[must_use]
+    pub fn cannot_tell<T>(self, what: &str, read: &Known<T>) -> Self {
+        match read.lacking() {
+            Some(lack) => self.by(By::Unread, format!("cannot tell {what}: {lack}")),
+            None => self,
+        }
     }
 
     /// The same, since then.

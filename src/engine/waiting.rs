@@ -20,7 +20,7 @@ pub enum WaitingOn {
     PodsOverdue {
         /// Which.
         pods: Vec<PodRef>,
-        /// Finalizers that hold them.
+        /// Finalizers that hold them, where nothing of them runs any more.
         finalizers: Vec<String>,
     },
     /// A budget that allows none now.

@@ -324,7 +324,7 @@ fn a_watch_shows_anew_what_has_changed_and_nothing_else() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("kept.yaml"), KEPT).unwrap();
     // Some looks before the time is over that such a pod is given.
-    let mut command = started(home.path(), "diagnose --watch --interval 1s --sandbox kept.yaml --at 128s");
+    let mut command = started(home.path(), "diagnose --watch --interval 1s --sandbox kept.yaml --at 102s");
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut screens: Vec<String> = Vec::new();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();

@@ -120,7 +120,7 @@ pub(in crate::diagnose) fn daemon_sets(node: &Node, agents: &[Agent<'_>], late: 
     });
     let refused = agents.iter().filter_map(|agent| {
         let workload = agent.workload();
-        agent.refused.map(|event| missing::for_words(&workload, &event.message, 1))
+        agent.refused.clone().known().flatten().map(|event| missing::for_words(&workload, &event.message, 1))
     });
     let longer = (!late).then(|| {
         let longer = Command::Upgrade("--replacement-timeout 30m".to_owned());
