@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Examined, Memory, View, examine, limits};
 use crate::{
-    domain::{Answer, Ask, Cause, Diagnosis, Dossier, Oracle, Snapshot, Subject, elapsed},
+    domain::{Answer, Ask, Cause, Diagnosis, Dossier, Grade, Oracle, Snapshot, Subject, elapsed},
     engine::{Rollout, event::Event},
 };
 
@@ -85,6 +85,9 @@ impl Examiner {
         self.asks = asks;
         self.memory.note_unexplained(unexplained, now);
         found.findings = found.blocking().cloned().collect();
+        for finding in &mut found.findings {
+            finding.because.retain(|below| below.grade == Grade::Blocks);
+        }
         // What could not be read matters where it is what would explain.
         if found.findings.iter().all(|finding| finding.cause != Cause::Unexplained) {
             found.unknown.clear();

@@ -12,6 +12,7 @@ mod foreseen;
 mod going_on;
 mod help;
 mod journal;
+mod last_words;
 #[cfg(unix)]
 mod readme;
 mod report;
