@@ -8,7 +8,7 @@ mod walk;
 use std::collections::BTreeMap;
 
 use super::{
-    missing::missing,
+    missing::{closed, missing},
     refused::refusals,
     scene::{Scene, behind},
 };
@@ -129,6 +129,9 @@ fn refused(scene: &Scene<'_>, graph: &mut Graph) {
 fn unmade(scene: &Scene<'_>, graph: &mut Graph) {
     for missing in missing(scene) {
         graph.edge(Vertex::leaves(Object::Pdb(missing.pdb.id.clone())), Vertex::serves(missing.by));
+    }
+    for (pdb, namespace) in closed(scene) {
+        graph.edge(Vertex::leaves(Object::Pdb(pdb.id.clone())), Vertex::leaves(namespace));
     }
 }
 

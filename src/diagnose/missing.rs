@@ -1,15 +1,13 @@
 //! Pods that a budget counts on and that nobody makes, for their controller is refused.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Rule, Verdicts, limits,
     remedy::missing as remedy,
     scene::{Scene, behind},
 };
-use crate::domain::{
-    Ask, By, CannotTell, Cause, Finding, Grade, Known, KubeEvent, Lack, Object, Owner, Pdb, PdbRef, Pod, Quota,
-};
+use crate::domain::{Ask, By, CannotTell, Cause, Finding, Grade, KubeEvent, Object, Owner, Pdb, PdbRef, Pod, Quota};
 
 pub(super) const RULE: Rule = Rule { causes: &[Cause::Quota, Cause::CreateRefused], find };
 
@@ -56,6 +54,18 @@ pub(super) fn missing<'a>(scene: &Scene<'a>) -> Vec<Missing<'a>> {
     found
 }
 
+/// Budgets that lack pods in a namespace that is being deleted, where none may be made: its controllers are refused
+/// without an event (`manageReplicas` in `pkg/controller/replicaset`).
+pub(super) fn closed<'a>(scene: &Scene<'a>) -> Vec<(&'a Pdb, Object)> {
+    let lacking: BTreeMap<_, _> = lacking(scene).into_iter().map(|(pdb, _, _)| (&pdb.id, pdb)).collect();
+    let goes = |pdb: &Pdb| {
+        let known = scene.ask(&Ask::namespace(&pdb.id.namespace)).known().and_then(Option::as_ref);
+        known.is_some_and(|namespace| namespace.deleting_since.is_some())
+    };
+    let closed = lacking.into_values().filter(|pdb| goes(pdb));
+    closed.map(|pdb| (pdb, Object::Namespace(pdb.id.namespace.clone()))).collect()
+}
+
 fn events_of(pdb: &PdbRef, owner: &Owner) -> crate::domain::Query<Vec<KubeEvent>> {
     Ask::events(&Object::Workload { namespace: pdb.namespace.clone(), owner: owner.clone() })
 }
@@ -93,11 +103,18 @@ fn lacking<'a>(scene: &Scene<'a>) -> Vec<(&'a Pdb, &'a Owner, &'a Pod)> {
 const MAKERS: [&str; 3] = ["ReplicaSet", "StatefulSet", "Job"];
 
 fn cannot_tell(scene: &Scene<'_>) -> Vec<CannotTell> {
-    let unknown = |(pdb, owner, pod): (&Pdb, &Owner, &Pod)| match scene.ask(&events_of(&pdb.id, owner)) {
-        Known::Is(_) | Known::Unknown(Lack::NotRead) => None,
-        Known::Unknown(lacking) => Some(CannotTell { cause: Cause::CreateRefused, object: behind(pod), lacking }),
+    let unknown = |(pdb, owner, pod): (&Pdb, &Owner, &Pod)| {
+        let cannot = |cause, object, lacking| CannotTell { cause, object, lacking };
+        let refused =
+            scene.ask(&events_of(&pdb.id, owner)).lacking().map(|lack| cannot(Cause::CreateRefused, behind(pod), lack));
+        let object = Object::Namespace(pdb.id.namespace.clone());
+        let goes = scene
+            .ask(&Ask::namespace(&pdb.id.namespace))
+            .lacking()
+            .map(|lack| cannot(Cause::NamespaceTerminating, object, lack));
+        refused.into_iter().chain(goes)
     };
-    lacking(scene).into_iter().filter_map(unknown).collect()
+    lacking(scene).into_iter().flat_map(unknown).collect()
 }
 
 fn judge(scene: &Scene<'_>, missing: &Missing<'_>) -> Finding {

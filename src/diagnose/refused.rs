@@ -8,6 +8,7 @@ use super::{
     Rule, Verdicts,
     eks_codes::{self, Meaning, Said},
     limits,
+    missing::closed,
     remedy::refused as remedy,
     scene::{Leaver, Scene},
 };
@@ -57,6 +58,9 @@ fn find(scene: &Scene<'_>, verdicts: &mut Verdicts) {
         if let Some(kind) = Kind::of(refused.refusal) {
             kept.entry((kind, refused.by.clone())).or_default().push(refused);
         }
+    }
+    for (_, namespace) in closed(scene) {
+        kept.entry((Kind::Terminating, namespace)).or_default();
     }
     let told = told_by_eks(scene);
     for (kind, object, _) in &told {
@@ -175,7 +179,7 @@ fn judge(scene: &Scene<'_>, kind: Kind, object: &Object, refused: &[Refused<'_>]
     let found = words(refused).into_iter().fold(found, |found, words| found.by(By::Refusal, words));
     match kind {
         Kind::Denied | Kind::Unanswered => admission(scene, found, kind, object, refused),
-        Kind::Terminating => namespaces(refused).into_iter().fold(found, |found, name| namespace(scene, found, name)),
+        Kind::Terminating => object.namespace().into_iter().fold(found, |found, name| namespace(scene, found, name)),
         Kind::Forbidden => right(scene, found, refused),
         Kind::Busy => found.graded(Grade::Waits).remedies(remedy::busy()),
     }

@@ -38,6 +38,14 @@ impl fmt::Display for Lack {
 }
 
 impl<T> Known<T> {
+    /// What keeps it from being known, where that is no answer that is still under way.
+    pub fn lacking(&self) -> Option<Lack> {
+        match self {
+            Self::Is(_) | Self::Unknown(Lack::NotRead) => None,
+            Self::Unknown(lack) => Some(lack.clone()),
+        }
+    }
+
     /// The same, made into something else where it is known.
     pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Known<U> {
         match self {

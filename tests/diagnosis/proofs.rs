@@ -52,6 +52,17 @@ pub enum Begins {
     At(Duration),
 }
 
+/// What can stand beside a cause in one world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// Whatever is in another namespace, for it is about pods of one.
+    Others,
+    /// Causes of pods, for it is about the group, its nodes or its launches, of which a world has one.
+    Pods,
+    /// Nothing: it goes away as soon as there are nodes enough for others, or it is in the way of all others.
+    Nothing,
+}
+
 /// How a cause is shown.
 pub struct Proof {
     pub world: WorldSpec,
@@ -66,8 +77,8 @@ pub struct Proof {
     pub about: About,
     /// When it begins to be in somebody's way.
     pub begins: Begins,
-    /// Whether it is about pods of one namespace, so that others can stand beside it.
-    pub combines: bool,
+    /// What can stand beside it in one world.
+    pub beside: Beside,
     /// What is asked by somebody without a run; none asks in the middle of an upgrade.
     pub outside: Option<Question>,
     pub near_miss: WorldSpec,
@@ -83,16 +94,20 @@ impl Proof {
             by_nature: Duration::ZERO,
             about: About::Run,
             begins: Begins::Cordoned,
-            combines: true,
+            beside: Beside::Others,
             outside: None,
             near_miss,
         }
     }
 
-    /// The same, for a cause that goes away as soon as there are nodes enough for others to stand beside it, or that is in
-    /// the way of all others.
+    /// The same, beside which nothing can stand.
     fn alone(self) -> Self {
-        Self { combines: false, ..self }
+        Self { beside: Beside::Nothing, ..self }
+    }
+
+    /// The same, about the group, its nodes or its launches.
+    fn of_group(self) -> Self {
+        Self { beside: Beside::Pods, ..self }
     }
 
     /// The same, with this asked about.

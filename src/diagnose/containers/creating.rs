@@ -3,7 +3,7 @@
 use super::{config_missing, finding, starting, ways};
 use crate::{
     diagnose::{limits, scene::Scene},
-    domain::{Ask, By, CannotTell, Cause, ContainerState, Finding, Grade, Known, KubeEvent, Lack, Object, Pod, Sure},
+    domain::{Ask, By, CannotTell, Cause, ContainerState, Finding, Grade, Known, KubeEvent, Object, Pod, Sure},
 };
 
 /// What the VPC CNI says when it has none left.
@@ -32,12 +32,8 @@ pub(super) fn judge(scene: &Scene<'_>, pod: &Pod) -> Finding {
 
 /// Why it cannot be told what keeps it, where that is no answer that is still under way.
 pub(super) fn cannot_tell(scene: &Scene<'_>, pod: &Pod) -> Option<CannotTell> {
-    match told(scene, pod)? {
-        Known::Is(_) | Known::Unknown(Lack::NotRead) => None,
-        Known::Unknown(lacking) => {
-            Some(CannotTell { cause: Cause::PodSandbox, object: Object::Pod(pod.id.clone()), lacking })
-        }
-    }
+    let lacking = told(scene, pod)?.lacking()?;
+    Some(CannotTell { cause: Cause::PodSandbox, object: Object::Pod(pod.id.clone()), lacking })
 }
 
 /// What the kubelet told of it; nothing is asked of one that was only just made, or that runs.

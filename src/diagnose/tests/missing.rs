@@ -85,3 +85,20 @@ fn a_budget_of_a_number_counts_what_is_there_and_its_controller_knows_what_lacks
     assert_eq!(found(2), ["PDB-NEVER-ALLOWS pdb/shop/cart blocks because QUOTA resourcequota/shop/team"]);
     assert_eq!(found(3), ["PDB-NEVER-ALLOWS pdb/shop/cart blocks"]);
 }
+
+#[test]
+fn in_a_namespace_that_is_being_deleted_no_pod_is_made_and_nobody_says_so() {
+    let goes = |deleting_since| {
+        let namespace = Namespace { deleting_since, remains: vec!["2 carts.shop.io remain".to_owned()] };
+        told(&found([(Ask::Namespace("shop".to_owned()), Known::Is(Fact::Namespace(Some(namespace))))]))
+    };
+    assert_eq!(goes(Some(ago(600))), ["NAMESPACE-TERMINATING namespace/shop blocks <- PDB-EXHAUSTED pdb/shop/cart"]);
+    assert_eq!(goes(None), ["PDB-EXHAUSTED pdb/shop/cart blocks"]);
+}
+
+#[test]
+fn whether_a_namespace_is_being_deleted_may_not_be_known() {
+    let lacks = Known::Unknown(Lack::Right("get namespaces".to_owned()));
+    let found = found([(Ask::Namespace("shop".to_owned()), lacks)]);
+    assert!(found.unknown.iter().any(|unknown| unknown.cause == Cause::NamespaceTerminating), "{:?}", found.unknown);
+}

@@ -26,7 +26,8 @@ pub fn launch(cause: Cause) -> Proof {
         let (zone, reason) = (zone.map(str::to_owned), Some(text.to_owned()));
         faulty(cart(out(1)), vec![(1, FaultKind::LaunchesFail { lasts: None, zone, reason })])
     };
-    let proof = |text: &str| Proof { begins: Begins::Owed, ..alone(fails(text, None), "asg/", fails(text, Some("a"))) };
+    let proof =
+        |text: &str| Proof { begins: Begins::Owed, ..of_group(fails(text, None), "asg/", fails(text, Some("a"))) };
     // What AWS or a subnet lacks comes free again now and then: the group's second and third try are waited for.
     let passes = |text: &str| Proof { by_nature: Duration::from_secs(45), ..proof(text) };
     match cause {
@@ -50,7 +51,7 @@ pub fn launch(cause: Cause) -> Proof {
         Cause::LaunchSuspended => {
             let suspend =
                 |process: &str| faulty(cart(out(1)), vec![(1, FaultKind::Suspend { process: process.to_owned() })]);
-            Proof { begins: Begins::Owed, ..alone(suspend("Launch"), "asg/", suspend("AlarmNotification")) }
+            Proof { begins: Begins::Owed, ..of_group(suspend("Launch"), "asg/", suspend("AlarmNotification")) }
         }
         Cause::LaunchSilent => {
             let late = |mut spec: WorldSpec| {
@@ -58,7 +59,7 @@ pub fn launch(cause: Cause) -> Proof {
                 spec
             };
             let stalls = faulty(cart(out(1)), vec![(1, FaultKind::LaunchesStall { lasts: None })]);
-            Proof { begins: Begins::Owed, ..alone(stalls, "asg/", late(world(cart(out(1))))) }
+            Proof { begins: Begins::Owed, ..of_group(stalls, "asg/", late(world(cart(out(1))))) }
         }
         Cause::LaunchAtMax => {
             let full = |max| {
@@ -67,7 +68,7 @@ pub fn launch(cause: Cause) -> Proof {
                 spec.group.max = Some(max);
                 spec
             };
-            alone(full(4), "asg/", full(6))
+            of_group(full(4), "asg/", full(6))
         }
         _ => proof("Instance became unhealthy while waiting for instance to be in InService state."),
     }
@@ -82,8 +83,10 @@ pub fn group(cause: Cause) -> Proof {
     };
     let status = |status: &'static str| of(&move |group| status.clone_into(&mut nodegroup(group).status));
     let suspended = |process: &'static str| of(&move |group| group.suspended = vec![process.to_owned()]);
-    let before =
-        |world, object, near_miss| Proof { outside: Some(Question::BeforeUpgrade), ..alone(world, object, near_miss) };
+    let before = |world, object, near_miss| Proof {
+        outside: Some(Question::BeforeUpgrade),
+        ..of_group(world, object, near_miss)
+    };
     match cause {
         Cause::GroupUpdating => before(status("UPDATING"), "nodegroup/", status("DEGRADED")),
         Cause::GroupNotActive => before(status("CREATE_FAILED"), "nodegroup/", status("DEGRADED")),
@@ -98,7 +101,8 @@ pub fn group(cause: Cause) -> Proof {
         }
         Cause::GroupNoTemplate => {
             let latest = of(&|group| group.template.version = Some("$Latest".to_owned()));
-            before(of(&|group| group.launch_configuration = true), "asg/", latest)
+            // Without one no node is old, and nobody looks at the pods of any.
+            before(of(&|group| group.launch_configuration = true), "asg/", latest).alone()
         }
         _ => {
             let types = of(&|group| {
@@ -114,7 +118,7 @@ pub fn group(cause: Cause) -> Proof {
 /// EKS says so, by a code that stands for this cause.
 pub fn eks(cause: Cause) -> Proof {
     let looked_at =
-        |world, near_miss| Proof { outside: Some(Question::Group), ..alone(world, "nodegroup/", near_miss) };
+        |world, near_miss| Proof { outside: Some(Question::Group), ..of_group(world, "nodegroup/", near_miss) };
     let says = |code: &str| looked_at(issue(code, true), world(cart(out(1))));
     match cause {
         Cause::NodeManagerRights => looked_at(issue("AccessDenied", false), issue("AccessDenied", true)),
@@ -211,14 +215,13 @@ fn left(left: LeftSpec, new: u32) -> Proof {
         });
         spec
     };
-    Proof { outside: Some(Question::Group), ..alone(of("Failed"), "nodegroup/", of("InProgress")) }
+    Proof { outside: Some(Question::Group), ..of_group(of("Failed"), "nodegroup/", of("InProgress")) }
 }
 
 fn nodegroup(group: &mut GroupSpec) -> &mut NodegroupSpec {
     group.nodegroup.as_mut().expect("the worlds here are managed")
 }
 
-/// The group is one for all causes of a world: none can stand beside another's.
-fn alone(world: WorldSpec, object: &str, near_miss: WorldSpec) -> Proof {
-    Proof::new(world, object, near_miss).alone()
+fn of_group(world: WorldSpec, object: &str, near_miss: WorldSpec) -> Proof {
+    Proof::new(world, object, near_miss).of_group()
 }

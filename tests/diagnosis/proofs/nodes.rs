@@ -16,24 +16,24 @@ const CNI: &str = "container runtime network not ready: NetworkReady=false reaso
 
 pub fn kubelet_silent() -> Proof {
     let dead = FaultKind::KubeletDead { node: Target::Cordoned };
-    let proof = Proof::new(faulty(busy(), vec![(1, dead)]), "node/", not_ready(Some(30), None)).alone();
+    let proof = Proof::new(faulty(busy(), vec![(1, dead)]), "node/", not_ready(Some(30), None)).of_group();
     // The controller gives it 40 seconds.
     proof.since(Begins::At(seconds(1)), 40)
 }
 
 pub fn node_not_ready() -> Proof {
-    let proof = Proof::new(not_ready(None, None), "node/", not_ready(Some(30), None)).alone();
+    let proof = Proof::new(not_ready(None, None), "node/", not_ready(Some(30), None)).of_group();
     proof.since(Begins::At(seconds(1)), 45)
 }
 
 pub fn node_runtime() -> Proof {
     let says = Some("container runtime is down");
-    let proof = Proof::new(not_ready(None, says), "node/", not_ready(Some(30), says)).alone();
+    let proof = Proof::new(not_ready(None, says), "node/", not_ready(Some(30), says)).of_group();
     proof.since(Begins::At(seconds(1)), 45)
 }
 
 pub fn node_cni() -> Proof {
-    let proof = Proof::new(never_ready(), "node/", not_ready(Some(30), Some(CNI))).alone();
+    let proof = Proof::new(never_ready(), "node/", not_ready(Some(30), Some(CNI))).of_group();
     proof.since(Begins::Joined, 60)
 }
 
@@ -45,14 +45,14 @@ pub fn node_no_addresses() -> Proof {
         }
         spec
     };
-    Proof::new(with_free(1), "node/", with_free(50)).alone().since(Begins::Joined, 60)
+    Proof::new(with_free(1), "node/", with_free(50)).of_group().since(Begins::Joined, 60)
 }
 
 pub fn node_daemonset() -> Proof {
     let trouble = Trouble { kind: TroubleKind::CrashLoop, with: TroubleWith::New };
     let crashes = with_agent(WorkloadSpec { trouble: Some(trouble), ..agent() });
     let slow = with_agent(WorkloadSpec { ready: seconds(40), ..agent() });
-    Proof::new(crashes, "node/", slow).alone().since(Begins::Joined, 0)
+    Proof::new(crashes, "node/", slow).of_group().since(Begins::Joined, 0)
 }
 
 pub fn node_taint_stays() -> Proof {
@@ -62,7 +62,7 @@ pub fn node_taint_stays() -> Proof {
             vec![StartupTaintSpec { key: "ebs.csi.aws.com/agent-not-ready".to_owned(), leaves }];
         spec
     };
-    Proof::new(leaves(None), "node/", leaves(Some(seconds(20)))).alone().since(Begins::Joined, 60)
+    Proof::new(leaves(None), "node/", leaves(Some(seconds(20)))).of_group().since(Begins::Joined, 60)
 }
 
 pub fn node_resource_missing() -> Proof {
@@ -73,7 +73,7 @@ pub fn node_resource_missing() -> Proof {
         spec.delays.node_ready = seconds(50);
         spec
     };
-    let proof = Proof::new(lacks(&["nvidia.com/gpu"]), "node/", lacks(&[])).alone();
+    let proof = Proof::new(lacks(&["nvidia.com/gpu"]), "node/", lacks(&[])).of_group();
     proof.since(Begins::Joined, 50 + 180)
 }
 
@@ -84,7 +84,7 @@ pub fn node_cordoned_new() -> Proof {
         spec.faults = faulty(cart(out(1)), vec![(at, FaultKind::Cordon { node })]).faults;
         spec
     };
-    // All nodes are old at first.
+    // All nodes are old at first, and must be new in time.
     let proof = Proof::new(cordon(240, Target::Newest), "node/", cordon(5, Target::Serving)).alone();
     proof.since(Begins::At(seconds(240)), 45)
 }
@@ -95,7 +95,7 @@ pub fn node_outlives_instance() -> Proof {
         spec.delays.node_removal = seconds(after);
         spec
     };
-    let proof = Proof::new(removed(36_000), "node/", removed(20)).alone();
+    let proof = Proof::new(removed(36_000), "node/", removed(20)).of_group();
     // Until its kubelet counts as silent, and the minute that its controller may take.
     proof.since(Begins::Left, 40 + 60)
 }
@@ -106,7 +106,7 @@ pub fn hook_holds_launch() -> Proof {
         spec.group.hooks.launch = Some(seconds(holds));
         spec
     };
-    Proof::new(hook(36_000), "instance/", hook(20)).alone().since(Begins::Launched, 45 + 300)
+    Proof::new(hook(36_000), "instance/", hook(20)).of_group().since(Begins::Launched, 45 + 300)
 }
 
 pub fn hook_holds_termination() -> Proof {
@@ -115,13 +115,13 @@ pub fn hook_holds_termination() -> Proof {
         spec.group.hooks.terminate = Some(seconds(holds));
         spec
     };
-    let proof = Proof::new(hook(36_000), "instance/", hook(20)).alone().about(About::Group);
+    let proof = Proof::new(hook(36_000), "instance/", hook(20)).of_group().about(About::Group);
     proof.since(Begins::Left, 900)
 }
 
 pub fn instance_never_joined() -> Proof {
     let never = faulty(cart(out(1)), vec![(1, FaultKind::NeverJoin { lasts: None })]);
-    Proof::new(never, "instance/", slow_to_join()).alone().since(Begins::Launched, 45 + 180)
+    Proof::new(never, "instance/", slow_to_join()).of_group().since(Begins::Launched, 45 + 180)
 }
 
 pub fn join_no_access() -> Proof {
@@ -129,7 +129,7 @@ pub fn join_no_access() -> Proof {
     refused.group.access = AccessSpec::None;
     let mut by_map = slow_to_join();
     by_map.group.access = AccessSpec::AwsAuth;
-    Proof::new(refused, "instance/", by_map).alone().since(Begins::Launched, 45 + 60)
+    Proof::new(refused, "instance/", by_map).of_group().since(Begins::Launched, 45 + 60)
 }
 
 pub fn instance_protected() -> Proof {
@@ -139,7 +139,7 @@ pub fn instance_protected() -> Proof {
         spec
     };
     let shrinks = protected(vec![(10, FaultKind::Shrink { by: 1 })]);
-    let proof = Proof::new(shrinks, "asg/", protected(Vec::new())).alone().about(About::Group);
+    let proof = Proof::new(shrinks, "asg/", protected(Vec::new())).of_group().about(About::Group);
     proof.since(Begins::At(seconds(10)), 0)
 }
 
@@ -148,14 +148,14 @@ pub fn instance_wrong_template() -> Proof {
         let lasts = lasts.map(seconds);
         faulty(cart(out(1)), vec![(1, FaultKind::StaleLaunches { lasts })])
     };
-    Proof::new(stale(None), "instance/", stale(Some(20))).alone().since(Begins::Launched, 0)
+    Proof::new(stale(None), "instance/", stale(Some(20))).of_group().since(Begins::Launched, 0)
 }
 
 pub fn instance_lost() -> Proof {
     let lost = faulty(cart(out(1)), vec![(1, FaultKind::LaunchesLost { lasts: None })]);
     let once = faulty(cart(out(1)), vec![(240, FaultKind::SpotLoss { node: Target::Newest })]);
     // Two have to come and go.
-    Proof::new(lost, "asg/", once).alone().since(Begins::Left, 2 * 45)
+    Proof::new(lost, "asg/", once).of_group().since(Begins::Left, 2 * 45)
 }
 
 /// Two pods on each node, of which one may be out.
