@@ -21,7 +21,7 @@ fn last_words(fault: &str) -> String {
     let line = "upgrade --sandbox world.yaml --sandbox-speed 1000 --max-surge 0";
     let said = mngup_in(home.path(), line, &[]);
     assert!(said.ends_with("[6]"), "{said}");
-    let from = said.find("2> NodeCreationFailure: no new node serves instead of ").expect("it says so");
+    let from = said.find("2> NodeCreationFailure: no new node serves instead of ").unwrap();
     said[from..].to_owned()
 }
 
@@ -39,6 +39,6 @@ fn those_that_others_end_are_the_cause_and_not_the_last_of_them_and_none_of_them
     let said = last_words("launches-lost");
     assert!(said.contains("INSTANCE-LOST  instances that come for node/ip-"), "{said}");
     assert!(!said.contains("INSTANCE-NEVER-JOINED"), "{said}");
-    let state = said.lines().find(|line| line.contains(" old nodes are replaced; ")).expect("a line");
+    let state = said.lines().find(|line| line.contains(" old nodes are replaced; ")).unwrap();
     assert_eq!(state.matches(" is gone and not replaced").count(), 1, "{state}");
 }
