@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Examined, Memory, View, examine, limits};
 use crate::{
-    domain::{Answer, Ask, Cause, Diagnosis, Dossier, Finding, Lack, Oracle, Snapshot, Stand, Subject, elapsed},
+    domain::{Answer, Ask, Cause, Diagnosis, Dossier, Finding, Grade, Lack, Oracle, Snapshot, Stand, Subject, elapsed},
     engine::{Rollout, event::Event},
 };
 
@@ -85,6 +85,9 @@ impl Examiner {
         self.asks = asks;
         self.memory.note_unexplained(unexplained, now);
         found.findings = found.blocking().cloned().collect();
+        for finding in &mut found.findings {
+            finding.because.retain(|below| below.grade == Grade::Blocks);
+        }
         found.unknown.retain(|unknown| unknown.lacking != Lack::NotRead);
         // What could not be read matters where it is what would explain: below a symptom that stands for itself, too.
         let is_explained = |finding: &Finding| match finding.cause.stand() {

@@ -265,8 +265,7 @@ impl Diagnosis {
     /// that was not known before is.
     #[must_use]
     pub fn same_as(&self, other: &Self) -> bool {
-        let (these, those) = (&self.findings, &other.findings);
-        these.len() == those.len() && these.iter().zip(those).all(|(one, other)| one.is_told_by(other))
+        are_told_by(&self.findings, &other.findings)
     }
 
     /// What is found at this object itself, be it a root or a symptom of one.
@@ -285,6 +284,10 @@ impl Diagnosis {
             .iter()
             .filter(move |root| root.object == *object || root.under.iter().any(|symptom| symptom.object == *object))
     }
+}
+
+fn are_told_by(these: &[Finding], those: &[Finding]) -> bool {
+    these.len() == those.len() && these.iter().zip(those).all(|(one, other)| one.is_told_by(other))
 }
 
 impl Finding {
@@ -312,7 +315,8 @@ impl Finding {
         let cause = (self.cause, self.grade, self.sure) == (other.cause, other.grade, other.sure);
         cause
             && self.object == other.object
-            && self.holds.nodes == other.holds.nodes
+            && (&self.holds.nodes, &self.holds.instances) == (&other.holds.nodes, &other.holds.instances)
+            && are_told_by(&self.because, &other.because)
             && self.remedies == other.remedies
             && known_by(self) == known_by(other)
     }

@@ -138,7 +138,7 @@ pub(in crate::diagnose) fn resource_missing(scene: &Scene<'_>, node: &Node) -> V
         let query = "--query 'nodegroup.[amiType,instanceTypes,launchTemplate]'";
         Remedy::look("whether its AMI is one with the driver", vec![Command::Aws(format!("{describe} {query}"))])
     });
-    std::iter::once(look).chain(nodegroup).chain(replace(node, "it never served")).collect()
+    std::iter::once(look).chain(nodegroup).chain(empty_and_replace(node)).collect()
 }
 
 pub(in crate::diagnose) fn describe(node: &NodeName) -> Command {
@@ -187,7 +187,8 @@ fn replace(node: &Node, risk: &str) -> Option<Remedy> {
     Some(Remedy::fix("replace it", vec![terminate(instance)], format!("{risk}; its instance store is lost")))
 }
 
-fn empty_and_replace(node: &Node) -> Option<Remedy> {
+/// Of a node that is Ready: no run counts on it, and the scheduler puts pods there all the same.
+pub(super) fn empty_and_replace(node: &Node) -> Option<Remedy> {
     let (name, instance) = (&node.name, node.instance.as_ref()?);
     let drain = Command::Kubectl(format!("drain {name} --ignore-daemonsets --delete-emptydir-data"));
     let risk = "what is on its emptyDir volumes and its instance store is lost";
