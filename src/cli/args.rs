@@ -281,10 +281,10 @@ pub struct DiagnoseArgs {
     #[arg(default_value = "false", hide_default_value = true, default_missing_value = "true")]
     #[arg(value_parser = values::sandbox, help_heading = "Sandbox")]
     pub sandbox: Sandbox,
-    /// How long the upgrade in the sandbox has gone on by then
-    #[arg(long, env = "MNGUP_AT", hide_env = true, value_name = "TIME", default_value = "10m")]
+    /// How long the upgrade in the sandbox has gone on by then [default: 10m]
+    #[arg(long, env = "MNGUP_AT", hide_env = true, value_name = "TIME")]
     #[arg(value_parser = values::span, help_heading = "Sandbox")]
-    pub at: Duration,
+    pub at: Option<Duration>,
 }
 
 /// `explain`

@@ -31,6 +31,12 @@ use crate::{
 /// When the question makes no sense, or what it is about cannot be read.
 pub(super) async fn diagnose(args: DiagnoseArgs, screen: Screen) -> Result<ExitCode, CliError> {
     let question = question(&args)?;
+    if args.at.is_some() && (matches!(args.sandbox, Sandbox::Off) || is_as_it_begins(&args)) {
+        return Err(CliError::usage(
+            "--at moves the clock of an upgrade that goes on in a sandbox, and here none does",
+        )
+        .next("leave it out"));
+    }
     let telling = |title: String, commands: Commands| Telling { args: &args, screen: &screen, title, commands };
     if let Sandbox::On(world) = &args.sandbox {
         let (ports, group, commands) = in_sandbox(&args, world)?;
@@ -238,8 +244,7 @@ fn in_sandbox(args: &DiagnoseArgs, world: &World) -> Result<(SandboxPorts, Group
         world_of(world).map_err(|error| error.next("mngup diagnose --sandbox   # the world that mngup brings"))?;
     let group = group_of(&spec);
     let world = SimWorld::starting_at(spec, SANDBOX_SEED, SANDBOX_START);
-    let at =
-        if args.before_upgrade || args.latest_update || args.update_id.is_some() { Duration::ZERO } else { args.at };
+    let at = if is_as_it_begins(args) { Duration::ZERO } else { args.at.unwrap_or(MIDDLE) };
     let world = played(world, at)?;
     let sim = Sim::new(world, 1.0);
     let ports = Ports {
@@ -255,6 +260,14 @@ type SandboxPorts = Ports<SimCluster, SimCloud, SimClock, SimLock>;
 
 /// Every sandbox that is diagnosed begins at this moment: the same command always gives the same answer.
 const SANDBOX_START: jiff::Timestamp = jiff::Timestamp::constant(1_767_225_600, 0);
+
+/// When an upgrade that meets something has met it.
+const MIDDLE: Duration = Duration::from_mins(10);
+
+/// Whether the question is about a world in which no upgrade has begun.
+fn is_as_it_begins(args: &DiagnoseArgs) -> bool {
+    args.before_upgrade || args.latest_update || args.update_id.is_some()
+}
 
 /// The world after so long of an upgrade.
 fn played(world: SimWorld, span: Duration) -> Result<SimWorld, CliError> {

@@ -25,8 +25,25 @@ fn unknown(code: &str) -> CliError {
     let error = CliError::usage(format!("no cause is called {code}"));
     match suggest::nearest(code, &codes) {
         Some(near) => error.next(format!("mngup explain {near}")),
-        None => error.next("mngup explain   # names all of them"),
+        None => meant(code).into_iter().fold(error, |error, near| error.next(format!("mngup explain {near}"))),
     }
+    .next("mngup explain   # names all of them")
+}
+
+/// So many causes that a word stands for are an answer; a word of more says nothing.
+const MEANT: usize = 6;
+
+/// Causes that people know by this word: it is in the code or the title, or else on the page (`CrashLoopBackOff`).
+fn meant(word: &str) -> Vec<Cause> {
+    let plain = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+    let word = plain(word);
+    let with = |text: &dyn Fn(Cause) -> String| -> Vec<Cause> {
+        Cause::ALL.iter().copied().filter(|cause| !word.is_empty() && plain(&text(*cause)).contains(&word)).collect()
+    };
+    let named = with(&|cause| format!("{} {}", cause.code(), cause.title()));
+    let mut meant = if named.is_empty() { with(&|cause| page(cause).to_owned()) } else { named };
+    meant.truncate(MEANT);
+    meant
 }
 
 fn table() -> String {

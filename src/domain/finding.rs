@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::newer::{known_causes, of_known_causes};
 use super::{Cause, InstanceId, Known, Lack, NodeName, Object, PodRef, plain};
 
 /// One cause at one object.
@@ -30,10 +31,10 @@ pub struct Finding {
     /// Whom it holds.
     pub holds: Held,
     /// Symptoms of it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "of_known_causes")]
     pub under: Vec<Finding>,
     /// What lies below it and holds nothing else.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "of_known_causes")]
     pub because: Vec<Finding>,
 }
 
@@ -224,6 +225,7 @@ pub struct Branch {
     /// What.
     pub object: Object,
     /// What was found there.
+    #[serde(deserialize_with = "known_causes")]
     pub causes: Vec<Cause>,
     /// What it waits for.
     pub below: Vec<Branch>,
@@ -241,9 +243,10 @@ pub struct Diagnosis {
     /// Of what.
     pub subject: Subject,
     /// Causes, roots first and the worst of them first.
+    #[serde(deserialize_with = "of_known_causes")]
     pub findings: Vec<Finding>,
     /// What could not be told.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "of_known_causes")]
     pub unknown: Vec<CannotTell>,
     /// From what waits to what it waits for.
     #[serde(default)]

@@ -14,6 +14,7 @@ mod intent;
 mod known;
 mod marks;
 mod member;
+mod newer;
 mod node;
 mod notice;
 mod object;

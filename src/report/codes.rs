@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use super::names::Names;
 use crate::{
     domain::{Cause, Diagnosis, Finding, InstanceId, NodeName, Object, PodRef, Refusal, forbidden},
-    engine::waiting::{About, WaitingOn},
+    engine::{
+        event::Stuck,
+        waiting::{About, WaitingOn},
+    },
 };
 
 /// Whether a finding at this object is about this wait.
@@ -40,6 +43,22 @@ fn is_about(on: &WaitingOn, object: &Object) -> bool {
 pub(super) fn roots<'a>(youngest_first: &[&'a Diagnosis], on: &WaitingOn) -> Vec<&'a Finding> {
     let known = youngest_first.iter().map(|diagnosis| roots_in(diagnosis, on));
     known.into_iter().find(|roots| !roots.is_empty()).unwrap_or_default()
+}
+
+/// The causes at the bottom of what went wrong, each once.
+pub(super) fn causes_of(found: &Diagnosis, why: &Stuck) -> Vec<Finding> {
+    let waits: Vec<&WaitingOn> = match why {
+        Stuck::PodEviction { held, .. } => held.iter().map(|held| &held.on).collect(),
+        Stuck::NodeCreation { on, .. } => vec![on],
+        Stuck::Refused { refusal, .. } => return of_refusal(&[found], refusal).cloned().into_iter().collect(),
+    };
+    let mut causes: Vec<Finding> = Vec::new();
+    for root in waits.into_iter().flat_map(|on| roots(&[found], on)) {
+        if causes.iter().all(|known| (known.cause, &known.object) != (root.cause, &root.object)) {
+            causes.push(root.clone());
+        }
+    }
+    causes
 }
 
 /// What was found about a right that lacks, as the youngest diagnosis that knows it has it.

@@ -8,9 +8,9 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::waits::Waits;
+use super::{codes, waits::Waits};
 use crate::{
-    domain::{ClusterName, GroupName, InstanceId, NodeName, PodRef, RunId, Uid, elapsed},
+    domain::{ClusterName, Diagnosis, Finding, GroupName, InstanceId, NodeName, PodRef, RunId, Uid, elapsed},
     engine::event::{DeletedFor, Event, Member, Record, RunOutcome, Stuck},
 };
 
@@ -49,6 +49,10 @@ pub struct History {
     pub waits: Waits,
     /// What went wrong, with the node it is about.
     pub stuck: Vec<(Option<Member>, Stuck)>,
+    /// What was found at the bottom of each of them.
+    pub causes: Vec<Vec<Finding>>,
+    /// What was found last.
+    diagnosis: Option<Diagnosis>,
     /// What was warned of, each once.
     pub warnings: Vec<String>,
     /// How it ended, how many old nodes are left, and how many this run replaced.
@@ -238,6 +242,7 @@ impl History {
                 self.resumed += u32::from(matches!(record.event, Event::RunResumed { .. }));
                 self.ended = None;
                 self.stuck.clear();
+                self.causes.clear();
             }
             Event::NodeChosen { member, .. } => {
                 self.node(member, at);
@@ -289,7 +294,12 @@ impl History {
                 node.by.clone_from(by);
                 node.fate = Fate::Replaced;
             }
-            Event::NodeStuck { member, why } => self.stuck.push((member.clone(), why.clone())),
+            Event::NodeStuck { member, why } => {
+                let causes = self.diagnosis.as_ref().map(|found| codes::causes_of(found, why)).unwrap_or_default();
+                self.causes.push(causes);
+                self.stuck.push((member.clone(), why.clone()));
+            }
+            Event::Diagnosed { diagnosis } => self.diagnosis = Some((**diagnosis).clone()),
             Event::NodeReleased { node } => self.named(node, at, |node| node.fate = Fate::Released),
             Event::NodeQuarantined { node } => self.named(node, at, |node| node.fate = Fate::Quarantined),
             Event::Warning { message } => {
@@ -312,7 +322,6 @@ impl History {
             | Event::Waiting { .. }
             | Event::ActFailed { .. }
             | Event::StopRequested
-            | Event::Diagnosed { .. }
             | Event::GivingBack { .. }
             | Event::Noted(_) => {}
         }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::history::{DeletedPod, Fate, History, NodeHistory};
 use crate::{
-    domain::{ClusterName, GroupName, InstanceId, NodeName, PodRef, RunId, Zone, elapsed},
+    domain::{ClusterName, Finding, GroupName, InstanceId, NodeName, PodRef, RunId, Zone, elapsed},
     engine::event::{Record, RunOutcome, Stuck},
 };
 
@@ -130,6 +130,8 @@ pub struct StuckSummary {
     pub name: &'static str,
     /// In full.
     pub why: Stuck,
+    /// What was found at the bottom of it, as a diagnosis has it.
+    pub causes: Vec<Finding>,
 }
 
 impl From<&History> for Summary {
@@ -168,7 +170,8 @@ impl From<&History> for Summary {
             stuck: history
                 .stuck
                 .iter()
-                .map(|(member, why)| StuckSummary {
+                .zip(&history.causes)
+                .map(|((member, why), causes)| StuckSummary {
                     who: member.as_ref().map(crate::engine::event::Member::title),
                     name: match why {
                         Stuck::PodEviction { .. } => "PodEvictionFailure",
@@ -176,6 +179,7 @@ impl From<&History> for Summary {
                         Stuck::Refused { .. } => "Refused",
                     },
                     why: why.clone(),
+                    causes: causes.clone(),
                 })
                 .collect(),
         }

@@ -6,6 +6,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
+    alike::alike,
     fit,
     history::Fate,
     names::Names,
@@ -134,6 +135,11 @@ fn told_stuck(stuck: &StuckSummary, names: &Names) -> Vec<String> {
         ),
         Stuck::NodeCreation { on, .. } => lines.push(format!("  {}", super::why::why(on, names, Timestamp::MAX))),
         Stuck::Refused { refusal, .. } => lines.push(format!("  {}", names.shorten(&refusal.to_string()))),
+    }
+    for kind in alike(&stuck.causes) {
+        let why = kind.first.evidence.first().map_or_else(String::new, |proof| format!(": {}", proof.says));
+        let others = kind.others(names).map_or_else(String::new, |others| format!("; alike: {others}"));
+        lines.push(format!("  {}  {}{others}", kind.first.cause, names.shorten(&format!("{}{why}", kind.first.says))));
     }
     lines
 }

@@ -104,6 +104,15 @@ fn another_instance_that_waits_and_what_lies_below_no_more_are_news() {
 }
 
 #[test]
+fn a_cause_that_a_newer_mngup_told_is_passed_over_and_a_damaged_one_is_not() {
+    let line = serde_json::to_string(&busy().examine(&Subject::Group)).unwrap();
+    let newer: Diagnosis = serde_json::from_str(&line.replace("PDB-NEVER-ALLOWS", "PDB-BRAND-NEW")).unwrap();
+    assert_eq!(told(&newer), ["POD-CRASH-LOOP pod/shop/web-3 blocks <- PDB-EXHAUSTED pdb/shop/web"]);
+    let damaged = serde_json::from_str::<Diagnosis>(&line.replacen("\"says\"", "\"sais\"", 1));
+    assert!(damaged.unwrap_err().to_string().contains("cannot be read"));
+}
+
+#[test]
 fn what_was_told_is_read_from_a_journal_as_it_was() {
     let found = busy().examine(&Subject::Group);
     let line = serde_json::to_string(&found).unwrap();
