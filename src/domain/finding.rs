@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, InstanceId, Known, Lack, NodeName, Object, PodRef};
+use super::{Cause, InstanceId, Known, Lack, NodeName, Object, PodRef, plain};
 
 /// One cause at one object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -294,7 +294,7 @@ impl Finding {
         Self {
             cause,
             object,
-            says: says.into(),
+            says: plain(&says.into()).into_owned(),
             grade: Grade::Blocks,
             sure: Sure::Certain,
             evidence: Vec::new(),
@@ -332,7 +332,7 @@ impl Finding {
     /// The same, known by this too.
     #[must_use]
     pub fn by(mut self, by: By, says: impl Into<String>) -> Self {
-        self.evidence.push(Proof { by, says: says.into() });
+        self.evidence.push(Proof { by, says: plain(&says.into()).into_owned() });
         self
     }
 

@@ -129,12 +129,17 @@ pub(super) fn with_codes(diagnosis: Option<&Diagnosis>, on: &WaitingOn, words: S
     let mut codes: Vec<_> = own(diagnosis, on).into_iter().chain(roots.iter().map(|root| root.cause)).collect();
     codes.dedup();
     let codes: Vec<_> = codes.into_iter().map(Cause::code).collect();
+    // That something is waited for says nothing of why it does not come.
+    let says_why = !matches!(on, WaitingOn::Launch { failure: None });
+    let own = roots.iter().find(|root| !says_why && is_about(on, &root.object)).map(|root| why(root));
     let unnamed = roots.iter().filter(|root| !is_about(on, &root.object) && !words.contains(&root.object.called()));
-    let below = unnamed.map(|root| {
-        let why = root.evidence.first().map_or_else(String::new, |proof| format!(" ({})", proof.says));
-        names.shorten(&format!("; {} {}{why}", root.cause, root.object))
-    });
-    format!("{} {words}{}", codes.join(" <- "), below.collect::<String>())
+    let below = unnamed.map(|root| names.shorten(&format!("; {} {}{}", root.cause, root.object, why(root))));
+    format!("{} {words}{}{}", codes.join(" <- "), own.unwrap_or_default(), below.collect::<String>())
+}
+
+/// ` (CrashLoopBackOff, exit 137)`
+fn why(root: &Finding) -> String {
+    root.evidence.first().map_or_else(String::new, |proof| format!(" ({})", proof.says))
 }
 
 #[cfg(test)]
@@ -161,6 +166,18 @@ mod tests {
         );
         let other = WaitingOn::Unmanaged { pod: pod("shell") };
         assert_eq!(said(&diagnosis(), &other, known), known);
+    }
+
+    #[test]
+    fn a_launch_that_does_not_come_says_why() {
+        let group = Object::Asg("workers".into());
+        let found =
+            Finding::new(Cause::LaunchSuspended, group, "launches nothing").by(By::Status, "Launch is suspended");
+        let diagnosis = Diagnosis { findings: vec![found], ..diagnosis() };
+        let launch = |failure: Option<&str>| WaitingOn::Launch { failure: failure.map(str::to_owned) };
+        let words = "a new instance to be launched";
+        assert_eq!(said(&diagnosis, &launch(None), words), format!("LAUNCH-SUSPENDED {words} (Launch is suspended)"));
+        assert_eq!(said(&diagnosis, &launch(Some("it failed")), "it failed"), "LAUNCH-SUSPENDED it failed");
     }
 
     #[test]

@@ -191,26 +191,36 @@ fn a_ticket_gets_markdown() {
     ## TWO-BUDGETS: pdb/shop/cart and pdb/shop/critical-tier count the same pods
 
     - holds 2 pods on ip-10-0-2-83, ip-10-0-3-253: pod/shop/cart-86c105b9-lksmp, pod/shop/cart-86c105b9-mz7wg
-    - the eviction API refuses a pod that more than one budget counts, now and always (spec)
-    - cart selects app in (cart); critical-tier selects tier in (critical) (spec)
+    - why: the eviction API refuses a pod that more than one budget counts, now and always (spec)
+    - why: cart selects app in (cart); critical-tier selects tier in (critical) (spec)
+
+    **fix**: leave the pods to critical-tier; risk: pods that only it counts lose it, or what it asks for beyond the other
 
     ```sh
-    # leave the pods to critical-tier; risk: pods that only it counts lose it, or what it asks for beyond the other
     kubectl -n shop get pdb/cart -o yaml > cart.yaml &&
     kubectl -n shop delete pdb/cart &&
     kubectl -n shop annotate pdb/critical-tier mngup.dev/counted=anew &&
     kubectl -n shop annotate pdb/critical-tier mngup.dev/counted-
-    # puts it back, once the pods have moved:
+    ```
+
+    **back**: puts it back, once the pods have moved
+
+    ```sh
     kubectl -n shop apply -f cart.yaml
     ```
 
+    **or**: leave the pods to cart; risk: pods that only it counts lose it, or what it asks for beyond the other
+
     ```sh
-    # leave the pods to cart; risk: pods that only it counts lose it, or what it asks for beyond the other
     kubectl -n shop get pdb/critical-tier -o yaml > critical-tier.yaml &&
     kubectl -n shop delete pdb/critical-tier &&
     kubectl -n shop annotate pdb/cart mngup.dev/counted=anew &&
     kubectl -n shop annotate pdb/cart mngup.dev/counted-
-    # puts it back, once the pods have moved:
+    ```
+
+    **back**: puts it back, once the pods have moved
+
+    ```sh
     kubectl -n shop apply -f critical-tier.yaml
     ```
     [4]
@@ -277,9 +287,9 @@ fn a_pod_that_no_node_takes_is_looked_at_as_well() {
 
 #[test]
 fn a_watch_shows_what_is_there_and_ends_with_what_it_saw_last() {
-    for (line, code) in [("--at 0s", 0), ("--at 10m", 4)] {
-        let world = format!("{}/plans/sandbox/never-allows.yaml", env!("CARGO_MANIFEST_DIR"));
-        let mut command = started(Path::new("/"), &format!("diagnose --watch --sandbox {world} {line}"));
+    let held = format!("--sandbox {}/plans/sandbox/never-allows.yaml --at 10m", env!("CARGO_MANIFEST_DIR"));
+    for (line, code) in [("--sandbox --before-upgrade", 0), (held.as_str(), 4)] {
+        let mut command = started(Path::new("/"), &format!("diagnose --watch {line}"));
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
@@ -335,9 +345,18 @@ fn a_watch_shows_anew_what_has_changed_and_nothing_else() {
 #[test]
 fn nothing_in_the_way_is_said_and_ends_well() {
     assert_snapshot!(mngup("diagnose --sandbox --at 0s"), @"
-    nodegroup/workers: nothing stands in the way on its cordoned nodes
+    nodegroup/workers: nothing that can be seen now would stand in an upgrade's way
+    2> no node is cordoned: this is what an upgrade would meet (--before-upgrade)
     [0]
     ");
+}
+
+#[test]
+fn after_a_run_that_gave_its_nodes_back_the_cause_is_told_all_the_same() {
+    let said = in_world("never-allows", "--at 30m");
+    assert!(said.starts_with("nodegroup/workers: 1 cause would hold 2 nodes and 2 pods\n"), "{said}");
+    assert!(said.contains("\nPDB-NEVER-ALLOWS  pdb/shop/legacy-api") && said.ends_with("[4]"), "{said}");
+    assert!(said.contains("2> no node is cordoned: this is what an upgrade would meet (--before-upgrade)"), "{said}");
 }
 
 #[test]
