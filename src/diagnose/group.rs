@@ -3,6 +3,7 @@
 use super::{
     Rule, Verdicts,
     eks_codes::{self, Meaning},
+    launches,
     remedy::group as remedy,
     scene::Scene,
 };
@@ -44,10 +45,26 @@ fn objections(scene: &Scene<'_>, group: &Group) -> Vec<Objection> {
     }
 }
 
-/// A group that owes instances and may not launch is told as that.
+/// A group that owes instances and may do everything but launch is told as that.
 fn is_told_of_launches(group: &Group, objection: &Objection) -> bool {
     let only_launch = matches!(objection, Objection::Suspended(processes) if processes.as_slice() == ["Launch"]);
-    only_launch && group.missing() > 0 && group.suspended.contains(&Process::Launch)
+    only_launch && group.missing() > 0
+}
+
+/// Whether it is told here that the group may not launch: what was suspended with more than that is one cause, and is
+/// resumed by one command.
+pub(super) fn tells_that_it_may_not_launch(scene: &Scene<'_>, group: &Group) -> bool {
+    let tells = |objection: &Objection| match objection {
+        Objection::Suspended(processes) => processes.contains(&"Launch") && !is_told_of_launches(group, objection),
+        Objection::NotActive(_)
+        | Objection::Updating
+        | Objection::InstanceRefresh(_)
+        | Objection::Operator(_)
+        | Objection::NoLaunchTemplate
+        | Objection::NotInstances(_)
+        | Objection::NoSuchNodes(_) => false,
+    };
+    objections(scene, group).iter().any(tells)
 }
 
 fn objects(scene: &Scene<'_>, group: &Group, objection: &Objection) -> Option<Finding> {
@@ -58,6 +75,8 @@ fn objects(scene: &Scene<'_>, group: &Group, objection: &Objection) -> Option<Fi
     };
     let finding = Finding::new(cause, object.clone(), format!("{object}: {}", cause.title()));
     let finding = finding.graded(grade(scene, objection)).by(By::Status, objection.to_string());
+    let owes = cause == Cause::GroupSuspended && group.missing() > 0 && group.suspended.contains(&Process::Launch);
+    let finding = if owes { launches::with_what_it_owes(scene, group, finding) } else { finding };
     Some(finding.remedies(remedy::of(group, objection)))
 }
 

@@ -153,21 +153,23 @@ fn access<'a>(scene: &Scene<'_>, nodegroup: Option<&'a Nodegroup>) -> Access<'a>
     };
     let entries = scene.ask(&Ask::access_entries());
     let listed = scene.ask(&Ask::auth_map());
-    let has_entry = |entries: &AccessEntries| entries.principals.iter().any(|entry| entry == role);
-    let in_map = matches!(&listed, Known::Is(Some(roles)) if roles.contains(&without_path(role)));
-    let by_map = || Access::Given(format!("{role} is in configmap/aws-auth"));
-    match (entries, listed) {
-        (Known::Is(entries), _) if entries.mode != AccessMode::Map && has_entry(entries) => {
-            Access::Given(format!("{role} has an access entry"))
-        }
-        (Known::Is(entries), _) if entries.mode != AccessMode::Entries && in_map => by_map(),
-        (Known::Is(entries), Known::Is(_)) => Access::Refused { nodegroup, role, mode: entries.mode },
-        (Known::Is(entries), Known::Unknown(lack)) => match entries.mode {
-            AccessMode::Entries => Access::Refused { nodegroup, role, mode: entries.mode },
-            AccessMode::Map | AccessMode::Both => Access::Unknown(lack),
-        },
-        (Known::Unknown(_), _) if in_map => by_map(),
-        (Known::Unknown(lack), _) => Access::Unknown(lack),
+    // Without its mode nobody knows which list the cluster goes by: to stand in one may mean nothing.
+    let AccessEntries { mode, principals } = match entries {
+        Known::Is(entries) => entries,
+        Known::Unknown(lack) => return Access::Unknown(lack),
+    };
+    let by_entry = principals.as_ref().map(|entries| entries.iter().any(|entry| entry == role));
+    let by_map = listed.map(|roles| roles.as_ref().is_some_and(|roles| roles.contains(&without_path(role))));
+    let (by_entry, by_map) = match mode {
+        AccessMode::Both => (by_entry, by_map),
+        AccessMode::Entries => (by_entry, Known::Is(false)),
+        AccessMode::Map => (Known::Is(false), by_map),
+    };
+    match (by_entry, by_map) {
+        (Known::Is(true), _) => Access::Given(format!("{role} has an access entry")),
+        (_, Known::Is(true)) => Access::Given(format!("{role} is in configmap/aws-auth")),
+        (Known::Is(false), Known::Is(false)) => Access::Refused { nodegroup, role, mode: *mode },
+        (Known::Unknown(lack), _) | (_, Known::Unknown(lack)) => Access::Unknown(lack),
     }
 }
 

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::{
     Rule, Verdicts,
     eks_codes::{self, Meaning},
+    group::tells_that_it_may_not_launch,
     launch_words, limits,
     remedy::launches as remedy,
     scene::Scene,
@@ -58,7 +59,7 @@ fn owed(scene: &Scene<'_>, group: &Group) -> Vec<Finding> {
     if group.missing() == 0 {
         Vec::new()
     } else if group.suspended.contains(&Process::Launch) {
-        vec![suspended(scene, group, &failed)]
+        if tells_that_it_may_not_launch(scene, group) { Vec::new() } else { vec![suspended(scene, group)] }
     } else if failed.is_empty() {
         silent(scene, group).into_iter().collect()
     } else {
@@ -206,14 +207,21 @@ fn with_free_addresses(scene: &Scene<'_>, finding: Finding) -> Finding {
     }
 }
 
-fn suspended(scene: &Scene<'_>, group: &Group, failed: &[&ScalingActivity]) -> Finding {
+fn suspended(scene: &Scene<'_>, group: &Group) -> Finding {
     let says = format!("asg/{} may not launch: its process Launch is suspended", group.asg);
+    let finding = Finding::new(Cause::LaunchSuspended, asg(group), says);
+    with_what_it_owes(scene, group, finding).remedies(remedy::suspended(group))
+}
+
+/// With what such a group lacks, and since when.
+pub(super) fn with_what_it_owes(scene: &Scene<'_>, group: &Group, finding: Finding) -> Finding {
     let why = format!("{} short of {}, and SuspendedProcesses names Launch", group.missing(), group.size.desired);
-    let finding = Finding::new(Cause::LaunchSuspended, asg(group), says).by(By::Status, why);
+    let finding = finding.by(By::Status, why);
+    let failed = failed_since_the_last_launch(group);
     // AWS itself suspends a group whose launches have failed for a day.
     let before = failed.first().map(|activity| format!("the last launch before failed: {}", words(activity)));
     let finding = before.into_iter().fold(finding, |finding, text| finding.by(By::Activity, text));
-    finding.since(owed_since(scene, group)).remedies(remedy::suspended(group))
+    finding.since(owed_since(scene, group))
 }
 
 /// Nothing at all happens: not even a launch that fails.

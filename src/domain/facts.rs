@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{IntOrPercent, NodeName, Owner, Taint, Uid, Zone};
+use super::{IntOrPercent, Known, NodeName, Owner, Taint, Uid, Zone};
 
 /// A Kubernetes Event about an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -225,12 +225,12 @@ pub struct UpdateError {
 }
 
 /// Who has an access entry of the cluster.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessEntries {
     /// Whether the cluster goes by them.
     pub mode: AccessMode,
-    /// Principals, by ARN.
-    pub principals: Vec<String>,
+    /// Principals, by ARN. To list them is a right of its own.
+    pub principals: Known<Vec<String>>,
 }
 
 /// `accessConfig.authenticationMode`: by which lists a cluster lets a role in.

@@ -46,6 +46,14 @@ impl<T> Known<T> {
         }
     }
 
+    /// The same, lent.
+    pub fn as_ref(&self) -> Known<&T> {
+        match self {
+            Self::Is(it) => Known::Is(it),
+            Self::Unknown(lack) => Known::Unknown(lack.clone()),
+        }
+    }
+
     /// The same, made into something else where it is known.
     pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Known<U> {
         match self {

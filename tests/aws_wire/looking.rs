@@ -54,7 +54,7 @@ async fn hooks_subnets_and_access_entries_are_read() {
     let ids = zones.map(|zone| format!("subnet-0{zone}"));
     assert_eq!(told, [(ids[0].as_str(), zones[0], 3), (&ids[1], zones[1], 3), (&ids[2], zones[2], 3)]);
     let entries = look(&cloud, Ask::AccessEntries).await;
-    let principals = vec!["arn:aws:iam::111122223333:role/node".into()];
+    let principals = Known::Is(vec!["arn:aws:iam::111122223333:role/node".into()]);
     assert_eq!(entries, Known::Is(Fact::AccessEntries(AccessEntries { mode: AccessMode::Both, principals })));
 }
 
@@ -101,8 +101,19 @@ async fn by_which_lists_a_cluster_goes_is_read_and_entries_only_where_they_count
     ] {
         let server = AwsServer::start(World { authentication_mode: Some(said), ..World::default() });
         let entries = look(&workers(&server).await, Ask::AccessEntries).await;
+        let principals = Known::Is(principals);
         assert_eq!(entries, Known::Is(Fact::AccessEntries(AccessEntries { mode, principals })), "{said}");
     }
+}
+
+#[tokio::test]
+async fn by_which_lists_a_cluster_goes_is_known_without_the_right_to_list_entries() {
+    let server = AwsServer::start(World { authentication_mode: Some("API"), ..World::default() });
+    let cloud = workers(&server).await;
+    server.deny("eks:ListAccessEntries");
+    let principals = Known::Unknown(Lack::Right("eks:ListAccessEntries".to_owned()));
+    let entries = AccessEntries { mode: AccessMode::Entries, principals };
+    assert_eq!(look(&cloud, Ask::AccessEntries).await, Known::Is(Fact::AccessEntries(entries)));
 }
 
 #[tokio::test]
@@ -113,7 +124,7 @@ async fn a_right_that_lacks_is_an_answer() {
         ("autoscaling:DescribeLifecycleHooks", Ask::Hooks),
         ("ec2:DescribeSubnets", Ask::Subnets),
         ("eks:ListUpdates", Ask::Update(None)),
-        ("eks:ListAccessEntries", Ask::AccessEntries),
+        ("eks:DescribeCluster", Ask::AccessEntries),
     ] {
         server.deny(action);
         assert_eq!(look(&cloud, ask).await, Known::Unknown(Lack::Right(action.to_owned())), "{action}");

@@ -64,7 +64,7 @@ async fn answer(cloud: &AwsCloud, ask: &Ask) -> Known<Fact> {
     }
 }
 
-fn known(read: Result<Fact, PortError>) -> Known<Fact> {
+fn known<T>(read: Result<T, PortError>) -> Known<T> {
     match read {
         Ok(fact) => Known::Is(fact),
         Err(PortError::Forbidden { what, .. }) => Known::Unknown(Lack::Right(what)),
@@ -108,8 +108,8 @@ async fn subnets(cloud: &AwsCloud) -> Result<Vec<Subnet>, PortError> {
 async fn access_entries(cloud: &AwsCloud) -> Result<AccessEntries, PortError> {
     let mode = access_mode(cloud).await?;
     let principals = match mode {
-        AccessMode::Entries | AccessMode::Both => principals(cloud).await?,
-        AccessMode::Map => Vec::new(),
+        AccessMode::Entries | AccessMode::Both => known(principals(cloud).await),
+        AccessMode::Map => Known::Is(Vec::new()),
     };
     Ok(AccessEntries { mode, principals })
 }

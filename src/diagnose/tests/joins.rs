@@ -46,7 +46,7 @@ fn entries(roles: &[&str]) -> Answer {
 }
 
 fn entries_in(mode: AccessMode, roles: &[&str]) -> Answer {
-    let principals = roles.iter().map(ToString::to_string).collect();
+    let principals = Known::Is(roles.iter().map(ToString::to_string).collect());
     (Ask::AccessEntries, Known::Is(Fact::AccessEntries(AccessEntries { mode, principals })))
 }
 
@@ -151,6 +151,29 @@ fn whether_it_is_let_in_cannot_be_told_without_the_lists() {
     let found = blind.examine(&Subject::Group);
     assert_eq!(told(&found), ["INSTANCE-NEVER-JOINED instance/i-3 blocks"]);
     assert_eq!(found.unknown.iter().map(|unknown| &unknown.lacking).collect::<Vec<_>>(), [&lack]);
+}
+
+#[test]
+fn to_stand_in_a_list_means_nothing_where_it_is_not_known_that_it_counts() {
+    let plain = "arn:aws:iam::111122223333:role/eks-node";
+    let lacks = |action: &str| Known::Unknown(Lack::Right(action.to_owned()));
+    let told = |entries: Known<Fact>| {
+        let found = beside("InService", 200).told((Ask::AccessEntries, entries)).told(auth_map(&[plain]));
+        let found = found.examine(&Subject::Group);
+        let lacking = found.unknown.iter().map(|unknown| (unknown.cause, unknown.lacking.to_string()));
+        (told(&found), lacking.collect::<Vec<_>>())
+    };
+    let unread = |mode| {
+        let principals = Known::Unknown(Lack::Right("eks:ListAccessEntries".to_owned()));
+        Known::Is(Fact::AccessEntries(AccessEntries { mode, principals }))
+    };
+    let never = || vec!["INSTANCE-NEVER-JOINED instance/i-3 blocks".to_owned()];
+    let cannot = |action: &str| vec![(Cause::JoinNoAccess, format!("lacking the right to {action}"))];
+    // Neither by which list it goes nor who has an entry.
+    assert_eq!(told(lacks("eks:DescribeCluster")), (never(), cannot("eks:DescribeCluster")));
+    assert_eq!(told(unread(AccessMode::Entries)), (never(), cannot("eks:ListAccessEntries")));
+    assert_eq!(told(unread(AccessMode::Both)), (never(), Vec::new()));
+    assert_eq!(told(unread(AccessMode::Map)), (never(), Vec::new()));
 }
 
 #[test]

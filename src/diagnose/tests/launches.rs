@@ -152,6 +152,34 @@ fn a_group_that_may_not_launch_and_one_that_does_nothing_are_told() {
 }
 
 #[test]
+fn what_is_suspended_together_is_one_cause() {
+    let both = || Group {
+        suspended: [Process::Launch, Process::Terminate].into(),
+        activities: vec![launch("Failed", 90, Some(NO_KEY))],
+        ..group(&["n1"])
+    };
+    for subject in [Subject::Group, Subject::BeforeUpgrade, Subject::Run] {
+        let found = Cluster::new().with_group(both()).examine(&subject);
+        assert_eq!(told(&found), ["GROUP-SUSPENDED asg/workers blocks"], "{subject:?}");
+        let evidence: Vec<_> = found.findings[0].evidence.iter().map(|proof| proof.says.as_str()).collect();
+        assert_eq!(evidence[1], "1 short of 2, and SuspendedProcesses names Launch");
+        assert!(evidence[2].starts_with("the last launch before failed: "), "{evidence:?}");
+        let resume =
+            "autoscaling resume-processes --auto-scaling-group-name workers --scaling-processes Launch Terminate";
+        assert_eq!(line(&fixes(&found.findings[0])[0].run[0]), resume);
+    }
+    // Of a group that lacks none nothing is owed; whoever asks about an update hears of its launches alone.
+    let whole = Group { suspended: both().suspended, ..group(&["n1", "n2"]) };
+    let found = Cluster::new().with_group(whole).examine(&Subject::Group);
+    assert_eq!(
+        (told(&found), found.findings[0].evidence.len()),
+        (vec!["GROUP-SUSPENDED asg/workers blocks".to_owned()], 1)
+    );
+    let update = Cluster::new().with_group(both()).examine(&Subject::Update("u1".to_owned()));
+    assert_eq!(told(&update), ["LAUNCH-SUSPENDED asg/workers blocks"]);
+}
+
+#[test]
 fn a_group_at_its_maximum_is_told_where_pods_lack_room() {
     let at = |max: u32, message: &str| {
         let unscheduled = Unscheduled { reason: "Unschedulable".to_owned(), message: Some(message.to_owned()) };

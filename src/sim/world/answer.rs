@@ -41,7 +41,7 @@ impl World {
             Ask::DaemonPods { namespace, name, node } => Known::Is(Fact::Pods(self.daemon_pods(namespace, name, node))),
             Ask::AwsAuth => Known::Is(Fact::AwsAuth(self.roles_in(AccessSpec::AwsAuth))),
             Ask::AccessEntries => {
-                let principals = self.roles_in(AccessSpec::Entry).unwrap_or_default();
+                let principals = Known::Is(self.roles_in(AccessSpec::Entry).unwrap_or_default());
                 Known::Is(Fact::AccessEntries(AccessEntries { mode: AccessMode::Both, principals }))
             }
             Ask::Hooks => Known::Is(Fact::Hooks(self.hooks())),
