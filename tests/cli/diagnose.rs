@@ -359,6 +359,7 @@ fn a_cause_is_explained_without_a_network() {
     assert_snapshot!(mngup("explain PDB-NEVER-ALOWS"), @"
     2> error: no cause is called PDB-NEVER-ALOWS
     2>   Next: mngup explain PDB-NEVER-ALLOWS
+    2>     or: mngup explain   # names all of them
     [2]
     ");
     assert!(mngup("explain").contains("POD-CRASH-LOOP"));
