@@ -5,9 +5,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::aws::World;
-use crate::support::checks;
 use crate::support::diagnose::{Copies, Stalled, diagnose};
 use crate::support::kubelet;
+use crate::support::volumes::{
+    attachment_of, attachments, claim, class, is_attached, is_of, unclaimed, volume, with_data,
+};
 use crate::support::workloads::{Deployment, all, deployment, in_namespace, pdb};
 use crate::support::{Bed, BedOptions, eventually};
 
@@ -133,83 +135,4 @@ impl Nodes {
 fn zone_of(bed: &Bed, node: &str) -> String {
     let zone = &bed.get(&format!("node/{node}"))["metadata"]["labels"]["topology.kubernetes.io/zone"];
     zone.as_str().expect("it has one").to_owned()
-}
-
-/// A volume and a claim `data` that is bound to it; it can be used in one zone only, if one is named.
-fn volume(name: &str, zone: Option<&str>) -> String {
-    let place = zone.map(|zone| {
-        let demand = format!("{{key: topology.kubernetes.io/zone, operator: In, values: [{zone}]}}");
-        format!("  nodeAffinity: {{required: {{nodeSelectorTerms: [{{matchExpressions: [{demand}]}}]}}}}\n")
-    });
-    let source = format!("csi: {{driver: ebs.csi.aws.com, volumeHandle: vol-{name}}}");
-    all([persistent(name, "", &source) + &place.unwrap_or_default(), claim(name, "")])
-}
-
-/// A volume of a class that nobody claimed yet.
-fn unclaimed(class: &str) -> String {
-    persistent(class, class, &format!("csi: {{driver: ebs.csi.aws.com, volumeHandle: vol-{class}}}"))
-}
-
-fn persistent(name: &str, class: &str, source: &str) -> String {
-    format!(
-        "\
-apiVersion: v1
-kind: PersistentVolume
-metadata: {{name: {name}}}
-spec:
-  capacity: {{storage: 1Gi}}
-  accessModes: [ReadWriteOnce]
-  storageClassName: \"{class}\"
-  {source}
-"
-    )
-}
-
-/// The claim `data`, for a volume of this name or for any of a class.
-fn claim(volume: &str, class: &str) -> String {
-    format!(
-        "\
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata: {{name: data, namespace: default}}
-spec:
-  accessModes: [ReadWriteOnce]
-  storageClassName: \"{class}\"
-  volumeName: \"{volume}\"
-  resources: {{requests: {{storage: 1Gi}}}}
-"
-    )
-}
-
-fn class(name: &str) -> String {
-    format!(
-        "{{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {{name: {name}}}, provisioner: kubernetes.io/no-provisioner}}\n"
-    )
-}
-
-fn with_data(deployment: Deployment) -> Deployment {
-    deployment.placed("volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]")
-}
-
-fn attachments(bed: &Bed) -> Vec<Value> {
-    bed.list("volumeattachments")
-}
-
-fn is_of(attachment: &Value, volume: &str, node: &str) -> bool {
-    let spec = &attachment["spec"];
-    spec["source"]["persistentVolumeName"] == volume && spec["nodeName"] == node
-}
-
-/// The attachment that the controller made.
-fn attachment_of(bed: &Bed, volume: &str, node: &str) -> String {
-    eventually(PATIENCE, &format!("{volume} is to be attached to {node}"), || {
-        attachments(bed).iter().find(|it| is_of(it, volume, node)).map(checks::name)
-    })
-}
-
-/// What the driver says when it is done.
-fn is_attached(bed: &Bed, attachment: &str) {
-    let attached = r#"{"status":{"attached":true}}"#;
-    let it = format!("volumeattachment/{attachment}");
-    bed.plane.kubectl(&["patch", &it, "--subresource=status", "--type=merge", "-p", attached]);
 }

@@ -14,6 +14,7 @@ mod d1_pending;
 mod d1_places;
 mod d1_pods;
 mod d1_refused;
+mod d1_shut;
 mod d1_volumes;
 mod d2_group;
 mod d2_instances;

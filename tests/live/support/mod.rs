@@ -17,6 +17,7 @@ mod process;
 mod run;
 mod sampler;
 mod slots;
+pub mod volumes;
 pub mod webhook;
 pub mod workloads;
 

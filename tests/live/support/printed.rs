@@ -28,7 +28,8 @@ impl<'a> Told<'a> {
             if let Some(found) = found {
                 break found;
             }
-            assert!(began.elapsed() < TOLD, "{code} is not told, but {others:#?}");
+            let late = began.elapsed() >= TOLD;
+            assert!(!late, "{code} is not told, but {others:#?}\n{}", bed.command("diagnose", args));
         };
         let screen = bed.command("diagnose", args);
         assert_eq!(screen.code, Some(4), "{screen}");
