@@ -170,7 +170,7 @@ pub fn other_ways_out() -> Vec<(Cause, Proof)> {
         "Client.InvalidKMSKey.InvalidState: The KMS key arn:aws:kms:eu-west-1:111122223333:key/0a1b-2c is disabled";
     let pending = "Client.InvalidKMSKey.InvalidState: The KMS key arn:aws:kms:eu-west-1:111122223333:key/0a1b-2c is pending \
                    deletion";
-    let of_update = Proof { outside: Some(Question::Update(None)), ..left(LeftSpec::default(), 0) };
+    let of_update = Proof { object: "update/".to_owned(), ..left(LeftSpec::default(), 0) };
     vec![
         (Cause::EksIssue, of_update),
         launch(Cause::LaunchKms, fails(pending)),
