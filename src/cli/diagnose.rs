@@ -18,7 +18,7 @@ use super::{
 use crate::{
     adapters::SystemClock,
     app::{Inquiry, NoUpdate, NotDiagnosed, Ports, Question, Whose},
-    domain::{Diagnosis, GroupName, Lack, Policy, Subject, later, short},
+    domain::{Cause, Diagnosis, GroupName, Lack, Policy, Subject, later, short},
     forecast::{NoRehearsal, Rehearsal},
     ports::{Clock, Cloud, Cluster, Lock},
     report::{Commands, Screen, diagnosis},
@@ -196,7 +196,9 @@ impl Telling<'_> {
         if self.args.watch {
             say(&format!("looks again each {}; Ctrl-C ends it", short(self.args.interval)));
         } else if self.commands.have_group() && found.blocking().next().is_some() {
-            say(&format!("Next, when it is fixed: {}", self.commands.begin("")));
+            let updating = found.findings.iter().any(|finding| finding.cause == Cause::GroupUpdating);
+            let when = if updating { "when EKS is done" } else { "when it is fixed" };
+            say(&format!("Next, {when}: {}", self.commands.begin("")));
         }
     }
 }

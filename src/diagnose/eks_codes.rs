@@ -195,6 +195,11 @@ impl Said<'_> {
         self.code
     }
 
+    /// Whether what it is about would be seen at pods, nodes or instances if it were still so.
+    pub(super) fn shows_elsewhere(&self) -> bool {
+        self.meaning == Meaning::Shows
+    }
+
     pub(super) fn message(&self) -> &str {
         self.message
     }

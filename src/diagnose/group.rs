@@ -8,7 +8,7 @@ use super::{
     scene::Scene,
 };
 use crate::{
-    domain::{By, Cause, Finding, Grade, Group, Object, Process, Subject},
+    domain::{By, Cause, Command, Finding, Grade, Group, NodegroupStatus, Object, Process, Subject},
     plan::{self, Objection},
 };
 
@@ -41,7 +41,32 @@ fn objections(scene: &Scene<'_>, group: &Group) -> Vec<Objection> {
     match scene.view.subject {
         Subject::BeforeUpgrade | Subject::Group => plan::objections(scene.view.snapshot, scene.view.policy),
         Subject::Run => plan::busy(group),
-        Subject::Nodes(_) | Subject::Pod(_) | Subject::Update(_) => Vec::new(),
+        Subject::Update(_) => {
+            plan::busy(group).into_iter().filter(|objection| matches!(objection, Objection::Updating)).collect()
+        }
+        Subject::Nodes(_) | Subject::Pod(_) => Vec::new(),
+    }
+}
+
+/// Takes the upgrades out of what is printed while EKS works on the group: it would refuse the next step of each.
+pub(super) fn only_what_works_now(scene: &Scene<'_>, findings: &mut [Finding]) {
+    let nodegroup = scene.view.snapshot.group().and_then(|group| group.nodegroup.as_ref());
+    let updating = nodegroup.is_some_and(|nodegroup| nodegroup.status == NodegroupStatus::Updating);
+    let now = match scene.view.subject {
+        Subject::Group | Subject::Nodes(_) | Subject::Pod(_) | Subject::Update(_) => true,
+        Subject::Run | Subject::BeforeUpgrade => false,
+    };
+    if updating && now {
+        without_upgrades(findings);
+    }
+}
+
+fn without_upgrades(findings: &mut [Finding]) {
+    let upgrades = |command: &Command| matches!(command, Command::Upgrade(_));
+    for finding in findings {
+        finding.remedies.retain(|remedy| !remedy.run.iter().any(upgrades));
+        without_upgrades(&mut finding.under);
+        without_upgrades(&mut finding.because);
     }
 }
 

@@ -16,8 +16,8 @@ use super::{
     scene::Scene,
 };
 use crate::domain::{
-    Ask, By, Cause, Finding, Grade, Group, Known, Lifecycle, Object, Pod, Process, ScalingActivity, Subject, Sure,
-    elapsed,
+    Ask, By, CannotTell, Cause, Finding, Grade, Group, Known, Lack, Lifecycle, Limits, Object, Pod, Process,
+    ScalingActivity, Subject, Sure, elapsed,
 };
 
 pub(super) const RULE: Rule = Rule {
@@ -45,12 +45,39 @@ pub(super) const RULE: Rule = Rule {
 fn find(scene: &Scene<'_>, verdicts: &mut Verdicts) {
     let Some(group) = scene.view.snapshot.group() else { return };
     let mut found: Vec<Finding> = at_max(scene, group).into_iter().collect();
+    found.extend(no_address_for_an_extra_node(scene, group, verdicts));
     if is_about_the_group(scene) {
         found.extend(owed(scene, group));
         let told: BTreeSet<Cause> = found.iter().map(|finding| finding.cause).collect();
         found.extend(told_by_eks(scene, group).filter(|finding| !told.contains(&finding.cause)));
     }
     verdicts.found.extend(found);
+}
+
+/// What an upgrade meets at its first launch where no subnet has an address left: an extra node comes before an old one
+/// gives its own back.
+fn no_address_for_an_extra_node(scene: &Scene<'_>, group: &Group, verdicts: &mut Verdicts) -> Option<Finding> {
+    let ahead = *scene.view.subject == Subject::BeforeUpgrade && !scene.view.old.is_empty();
+    let limits = Limits::resolve(scene.view.policy, group, group.size.desired).ok()?;
+    if !ahead || limits.surge == 0 {
+        return None;
+    }
+    let subnets = match scene.ask(&Ask::subnets()) {
+        Known::Is(subnets) => subnets,
+        Known::Unknown(lacking @ Lack::Right(_)) => {
+            verdicts.unknown.push(CannotTell { cause: Cause::LaunchNoAddresses, object: asg(group), lacking });
+            return None;
+        }
+        // Whoever cannot say anything of subnets says it of a launch that failed.
+        Known::Unknown(Lack::NotRead | Lack::Server(_) | Lack::NotOffered(_)) => return None,
+    };
+    if subnets.is_empty() || subnets.iter().any(|subnet| subnet.free > 0) {
+        return None;
+    }
+    let says = format!("asg/{} could launch no extra node: none of its subnets has an address left", group.asg);
+    let finding = Finding::new(Cause::LaunchNoAddresses, asg(group), says).sure(Sure::Likely);
+    let finding = with_free_addresses(scene, finding);
+    Some(finding.remedies(remedy::of(scene, Cause::LaunchNoAddresses, group, &[])))
 }
 
 /// Why instances that the group owes do not come.

@@ -10,11 +10,11 @@ use super::{
 };
 use crate::{
     domain::{
-        By, Cause, Deletion, Finding, Grade, NodeName, Object, Pod, Readiness, Subject, Sure, Toleration, elapsed,
-        later, short,
+        By, Cause, Deletion, Finding, Grade, NodeName, NodegroupStatus, Object, Pod, Readiness, Subject, Sure,
+        Toleration, elapsed, later, short,
     },
     drain::{Fate, Stays, grace_for},
-    engine::{Flight, phase::NodePhase},
+    engine::phase::NodePhase,
 };
 
 pub(super) const RULE: Rule = Rule {
@@ -72,7 +72,7 @@ fn on_its_way(scene: &Scene<'_>, pod: &Pod, deletion: Deletion, leaver: Option<L
     }
     let overdue = later(deletion.due, limits::OVERDUE) < scene.view.now;
     if !overdue {
-        return stops_late(scene, pod, deletion, leaver.and_then(|leaver| leaver.flight));
+        return stops_late(scene, pod, deletion, leaver);
     }
     let node = pod.node.as_ref().and_then(|name| scene.view.snapshot.node(name));
     if node.is_some_and(|node| node.ready == Readiness::Unknown) {
@@ -108,8 +108,9 @@ fn stuck(pod: &Pod, deletion: Deletion) -> Finding {
 }
 
 /// One that stops in its own time, where that is more than its node has.
-fn stops_late(scene: &Scene<'_>, pod: &Pod, deletion: Deletion, flight: Option<&Flight>) -> Option<Finding> {
+fn stops_late(scene: &Scene<'_>, pod: &Pod, deletion: Deletion, leaver: Option<Leaver<'_>>) -> Option<Finding> {
     let patience = scene.view.policy.drain_timeout;
+    let flight = leaver.and_then(|leaver| leaver.flight);
     // Of what its node waits, that which is left when it is told to stop.
     let has = match flight.map(|flight| &flight.phase) {
         Some(NodePhase::Draining { deadline }) => elapsed(deletion.asked_at(), *deadline),
@@ -124,17 +125,25 @@ fn stops_late(scene: &Scene<'_>, pod: &Pod, deletion: Deletion, flight: Option<&
         | None => patience,
     };
     let too_late = u64::from(deletion.grace_seconds) > has.as_secs();
-    let grade = match (too_late, flight) {
-        (false, _) => return None,
-        (true, Some(_)) if !scene.view.policy.force && has_had_time(scene, deletion) => Grade::Blocks,
-        (true, _) => Grade::Waits,
-    };
+    if !too_late {
+        return None;
+    }
+    let ends = leaver.is_some_and(|leaver| patience_ends(scene, leaver)) && !scene.view.policy.force;
+    let grade = if ends && has_had_time(scene, deletion) { Grade::Blocks } else { Grade::Waits };
     let grace = short(Duration::from_secs(deletion.grace_seconds.into()));
     let says = format!("{} may take {grace} to stop", pod.id);
     let why = format!("it is due at {}, and a node waits {} for its pods", deletion.due, short(patience));
     let finding = Finding::new(Cause::LongGrace, Object::Pod(pod.id.clone()), says).graded(grade).by(By::Status, why);
     let at_most = has.saturating_sub(limits::OVERDUE);
     Some(finding.remedies(remedy::long_grace_under_way(pod, deletion.grace_seconds, at_most)))
+}
+
+/// Whether somebody empties its node who gives up in the end: a run of ours, or EKS (after fifteen minutes as well). A
+/// drain by hand waits for as long as it takes.
+fn patience_ends(scene: &Scene<'_>, leaver: Leaver<'_>) -> bool {
+    let nodegroup = scene.view.snapshot.group().and_then(|group| group.nodegroup.as_ref());
+    let by_eks = nodegroup.is_some_and(|nodegroup| nodegroup.status == NodegroupStatus::Updating);
+    leaver.flight.is_some() || leaver.node.marks.run().is_some() || by_eks
 }
 
 /// Whether it would have stopped by now if it were one of those that stop early, which most do.

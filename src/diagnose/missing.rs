@@ -157,6 +157,7 @@ fn judge(scene: &Scene<'_>, missing: &Missing<'_>) -> Finding {
         let words = "there is room by now; its controller tries again, with longer and longer pauses";
         return found.graded(Grade::Waits).by(By::Status, words).remedies(remedy::quota(namespace, &told, lacks));
     }
+    let told = now.map_or_else(|| told.clone(), |quota| told.by_now(quota));
     found.remedies(remedy::quota(namespace, &told, lacks))
 }
 
@@ -164,8 +165,17 @@ fn judge(scene: &Scene<'_>, missing: &Missing<'_>) -> Finding {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Exceeded<'a> {
     pub(super) name: &'a str,
-    /// By resource: what was asked for, and the limit.
-    pub(super) of: Vec<(&'a str, &'a str, &'a str)>,
+    pub(super) of: Vec<Lacks<'a>>,
+}
+
+/// A resource of which a quota has too little left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lacks<'a> {
+    pub(super) resource: &'a str,
+    pub(super) asks: &'a str,
+    /// More than the limit where that was lowered meanwhile, which no pod is ended for.
+    pub(super) used: &'a str,
+    pub(super) limit: &'a str,
 }
 
 impl<'a> Exceeded<'a> {
@@ -174,19 +184,29 @@ impl<'a> Exceeded<'a> {
         let (_, rest) = message.split_once("exceeded quota: ")?;
         let (name, rest) = rest.split_once(", requested: ")?;
         let (requested, rest) = rest.split_once(", used: ")?;
-        let (_, limited) = rest.split_once(", limited: ")?;
-        let limit = |resource: &str| {
-            let mut limits = limited.split(',').filter_map(|entry| entry.split_once('='));
-            limits.find(|(name, _)| *name == resource).map(|(_, limit)| limit.trim())
-        };
-        let of = requested.split(',').filter_map(|entry| entry.split_once('='));
-        let of = of.filter_map(|(resource, asks)| Some((resource, asks, limit(resource)?))).collect();
-        Some(Self { name, of })
+        let (used, limited) = rest.split_once(", limited: ")?;
+        let each = |list: &'a str| list.split(',').filter_map(|entry| entry.split_once('='));
+        let amount =
+            |list: &'a str, resource: &str| each(list).find(|(name, _)| *name == resource).map(|(_, it)| it.trim());
+        let of = each(requested).filter_map(|(resource, asks)| {
+            Some(Lacks { resource, asks, used: amount(used, resource)?, limit: amount(limited, resource)? })
+        });
+        Some(Self { name, of: of.collect() })
+    }
+
+    /// With what is used and allowed by now.
+    fn by_now(&self, quota: &'a Quota) -> Self {
+        let of = self.of.iter().map(|lacks| Lacks {
+            used: quota.used.get(lacks.resource).map_or(lacks.used, String::as_str),
+            limit: quota.hard.get(lacks.resource).map_or(lacks.limit, String::as_str),
+            ..*lacks
+        });
+        Self { name: self.name, of: of.collect() }
     }
 
     /// Whether what was asked for would be granted now.
     fn fits(&self, quota: &Quota) -> bool {
-        self.of.iter().all(|(resource, asks, _)| {
+        self.of.iter().all(|Lacks { resource, asks, .. }| {
             let (used, hard) = (quota.used.get(*resource), quota.hard.get(*resource));
             used.zip(hard).is_some_and(|(used, hard)| remedy::is_room(used, asks, hard))
         })
@@ -202,7 +222,9 @@ mod tests {
         let message = "Error creating: pods \"cart-x\" is forbidden: exceeded quota: team, requested: \
                        limits.memory=1Gi,pods=1, used: limits.memory=4Gi,pods=4, limited: limits.memory=4Gi,pods=4";
         let told = Exceeded::of(message).unwrap();
-        assert_eq!((told.name, told.of), ("team", vec![("limits.memory", "1Gi", "4Gi"), ("pods", "1", "4")]));
+        let lacks = |resource, asks, used, limit| Lacks { resource, asks, used, limit };
+        let of = vec![lacks("limits.memory", "1Gi", "4Gi", "4Gi"), lacks("pods", "1", "4", "4")];
+        assert_eq!((told.name, told.of), ("team", of));
         assert_eq!(Exceeded::of("pods \"cart-x\" is forbidden: violates PodSecurity"), None);
     }
 }

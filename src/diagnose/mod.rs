@@ -107,6 +107,7 @@ pub fn examine(view: View<'_>) -> Examined {
     let mut findings = rank::rank(&scene, &graph, verdicts.found);
     let left_over = unexplained::pods(&scene, &findings);
     findings.extend(unexplained::findings(&scene, &left_over));
+    group::only_what_works_now(&scene, &mut findings);
     rank::sort(&mut findings);
     let tree = tree::tree(&scene, &graph, &findings);
     let subject = scene.view.subject.clone();

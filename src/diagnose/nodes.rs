@@ -220,7 +220,8 @@ fn lacks(scene: &Scene<'_>, comer: &Comer<'_>, node: &Node, verdicts: &mut Verdi
         let late = had_time(limits::FRESH_NODE) && !runs_not;
         let says = format!("node/{} keeps its taint {}", node.name, taint.key);
         let found = finding(Cause::NodeTaintStays, node, says).by(By::Spec, whose(&taint.key));
-        verdicts.found.push(found.graded(grade(late)).remedies(remedy::nodes::taint_stays(node, taint)));
+        let agents = takers(scene, node, &taint.key);
+        verdicts.found.push(found.graded(grade(late)).remedies(remedy::nodes::taint_stays(node, taint, &agents)));
     }
     if comer.awaited && node.unschedulable && !node.marks.cordoned() {
         let since = node.cordoned_at.unwrap_or(comer.since);
@@ -239,7 +240,7 @@ fn lacks(scene: &Scene<'_>, comer: &Comer<'_>, node: &Node, verdicts: &mut Verdi
         let found =
             found.by(By::Status, "the nodes that are replaced have it in status.allocatable, this one has none");
         let found = found.graded(grade(had_time(limits::RESOURCES)));
-        verdicts.found.push(found.remedies(remedy::nodes::resource_missing(scene, node)));
+        verdicts.found.push(found.remedies(remedy::nodes::resource_missing(scene, node, &missing)));
     }
 }
 
@@ -254,6 +255,19 @@ fn whose(key: &str) -> String {
         key => format!("the agent of {}", key.split('/').next().unwrap_or(key)),
     };
     format!("{key} is taken off by {who}")
+}
+
+/// The pods there of the agent that takes this taint off, where its `DaemonSet` has the name that its chart gives it.
+fn takers<'a>(scene: &Scene<'a>, node: &Node, key: &str) -> Vec<&'a Pod> {
+    let named = match key {
+        "ebs.csi.aws.com/agent-not-ready" => "ebs-csi-node",
+        "efs.csi.aws.com/agent-not-ready" => "efs-csi-node",
+        "node.cilium.io/agent-not-ready" => "cilium",
+        _ => return Vec::new(),
+    };
+    let sets = scene.view.snapshot.daemon_sets_for(node).filter(|set| set.name == named);
+    let pods: Vec<_> = sets.flat_map(|set| scene.daemon_pods(set, node).known().unwrap_or_default()).collect();
+    pods.into_iter().filter(|pod| pod.deletion.is_none()).collect()
 }
 
 /// A `DaemonSet` without which a node does not count.

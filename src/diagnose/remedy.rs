@@ -221,7 +221,8 @@ pub(super) fn long_grace_ahead(pod: &Pod, grace: u32) -> Vec<Remedy> {
 /// A node that waits as long as a pod may take.
 fn as_long(grace: u32) -> Remedy {
     let span = short(Duration::from_mins(u64::from(grace).div_ceil(60) + 5));
-    Remedy::fix("wait for it", vec![Command::Upgrade(format!("--drain-timeout {span}"))], "")
+    let risk = "the run and its node stand still for so long, where it does not stop earlier";
+    Remedy::fix("wait for it", vec![Command::Upgrade(format!("--drain-timeout {span}"))], risk)
 }
 
 pub(super) fn stuck_terminating(pod: &Pod) -> Vec<Remedy> {

@@ -10,6 +10,7 @@ use super::{
     effect::{Effect, KubeAct},
     event::{Event, HeldPod, Note, RunOutcome, Stuck},
     flight,
+    phase::NodePhase,
     rollout::Flight,
     waiting::{BudgetView, WaitingOn, rule_text},
 };
@@ -140,9 +141,12 @@ pub(super) fn note_those_who_go_down(draft: &mut Draft<'_>, flight: &Flight, nod
     }
 }
 
-/// Notes who came onto the node although it is cordoned.
+/// Notes who came onto the node although it is cordoned; onto one that is being given back, or that somebody uncordoned,
+/// pods come as they should.
 pub(super) fn note_landed(draft: &mut Draft<'_>, flight: &Flight, node: &Node) {
-    let Some(cordoned_at) = flight.cordoned_at else { return };
+    let Some(cordoned_at) = flight.cordoned_at.filter(|_| node.unschedulable && !is_given_back(&flight.phase)) else {
+        return;
+    };
     for pod in draft.snapshot.pods_on(&node.name) {
         let stays = pod.is_daemon() || pod.mirror || pod.is_finished() || flight.landed.contains_key(&pod.id.uid);
         let toleration = pod.tolerates_cordon();
@@ -156,6 +160,18 @@ pub(super) fn note_landed(draft: &mut Draft<'_>, flight: &Flight, node: &Node) {
             };
             draft.event(Event::PodLandedBack { pod: pod.id.clone(), node: node.name.clone(), toleration });
         }
+    }
+}
+
+fn is_given_back(phase: &NodePhase) -> bool {
+    match phase {
+        NodePhase::Releasing => true,
+        NodePhase::Cordoning
+        | NodePhase::Draining { .. }
+        | NodePhase::Settling { .. }
+        | NodePhase::Terminating { .. }
+        | NodePhase::Replacing { .. }
+        | NodePhase::Quarantined => false,
     }
 }
 

@@ -65,7 +65,8 @@ fn no_sandbox(scene: &Scene<'_>, pod: &Pod, event: &KubeEvent) -> Finding {
     let subnets = subnets.known().map(Vec::as_slice).unwrap_or_default();
     let near: Vec<_> = subnets.iter().filter(|subnet| zone.is_none_or(|zone| subnet.zone == *zone)).collect();
     let found = near.iter().fold(found, |found, subnet| {
-        found.by(By::Status, format!("{} in {} has {} free addresses", subnet.id, subnet.zone, subnet.free))
+        let addresses = if subnet.free == 1 { "address" } else { "addresses" };
+        found.by(By::Status, format!("{} in {} has {} free {addresses}", subnet.id, subnet.zone, subnet.free))
     });
     found.remedies(ways::no_address(scene, pod, &near))
 }

@@ -2,13 +2,15 @@
 
 use serde_json::Value;
 
-use super::{delete, describe, kubectl};
+use super::{delete, describe, kubectl, nodes::offers};
 use crate::{
     diagnose::{
         containers::Registry,
         scene::{Scene, behind},
     },
-    domain::{Ask, Command, Container, InstanceId, Known, Object, Owner, Pod, Quantity, Remedy, Subnet, Workload},
+    domain::{
+        Ask, Command, Container, InstanceId, Known, NodeName, Object, Owner, Pod, Quantity, Remedy, Subnet, Workload,
+    },
 };
 
 pub(in crate::diagnose) fn crash_loop(scene: &Scene<'_>, pod: &Pod, container: &Container) -> Vec<Remedy> {
@@ -86,7 +88,8 @@ pub(in crate::diagnose) fn not_ready(scene: &Scene<'_>, pod: &Pod) -> Vec<Remedy
     let (ns, name) = (&pod.id.namespace, &pod.id.name);
     let look = vec![describe(&pod.id), kubectl(ns, &format!("logs pod/{name} --all-containers"))];
     let look = Remedy::look("what its readiness probe says", look);
-    let again = pod.owner.is_some().then(|| delete(pod, "helps where only this one is stuck"));
+    let again =
+        pod.owner.is_some().then(|| delete(pod, "what it does now is cut off; helps only where it alone is stuck"));
     std::iter::once(look).chain(again).chain(undo(scene, pod)).collect()
 }
 
@@ -114,14 +117,8 @@ pub(in crate::diagnose) fn sandbox(pod: &Pod) -> Vec<Remedy> {
     let describe = describe(&pod.id);
     let again = pod.owner.is_some().then(|| delete(pod, "it never ran; the scheduler may choose the same node again"));
     let agent = pod.node.as_ref().map(|node| {
-        let of = format!("-l k8s-app=aws-node --field-selector spec.nodeName={node}");
-        let look = vec![describe.clone(), kubectl("kube-system", &format!("get pods {of} -o wide"))];
-        let anew = vec![kubectl("kube-system", &format!("delete pods {of}"))];
-        let risk = "for seconds no pod there can start or stop; those that run keep their network";
-        [
-            Remedy::look("the network agent of that node", look),
-            Remedy::fix("start the network agent of that node anew", anew, risk),
-        ]
+        let pods = kubectl("kube-system", &format!("get pods {} -o wide", agent_of(node)));
+        [Remedy::look("the network agent of that node", vec![describe.clone(), pods]), agent_anew(node)]
     });
     let [look, anew] = match agent {
         Some([look, anew]) => [Some(look), Some(anew)],
@@ -130,9 +127,9 @@ pub(in crate::diagnose) fn sandbox(pod: &Pod) -> Vec<Remedy> {
     look.into_iter().chain(again).chain(anew).collect()
 }
 
-/// What each node keeps in reserve is the first to go: aws-node takes more addresses than its pods have.
+/// Where its subnet has some left, the node does not get at them: it has as many interfaces as its type may have, or its
+/// network agent is stuck. Else what each node keeps in reserve is the first to go.
 pub(in crate::diagnose) fn no_address(scene: &Scene<'_>, pod: &Pod, subnets: &[&Subnet]) -> Vec<Remedy> {
-    let wait = Remedy::wait("old nodes give their addresses back as they go");
     let ids: Vec<_> = subnets.iter().map(|subnet| subnet.id.as_str()).collect();
     let query = "--query 'Subnets[].[SubnetId,AvailabilityZone,AvailableIpAddressCount]' --output text";
     let free =
@@ -140,7 +137,29 @@ pub(in crate::diagnose) fn no_address(scene: &Scene<'_>, pod: &Pod, subnets: &[&
     let node = pod.node.as_ref().and_then(|node| scene.view.snapshot.node(node));
     let log = node.and_then(|node| node.instance.as_ref()).map(network_log);
     let look = Remedy::look("whether the subnet or the node has none left", free.into_iter().chain(log).collect());
+    if subnets.iter().any(|subnet| subnet.free > 0) {
+        let elsewhere = pod.owner.is_some().then(|| delete(pod, "the scheduler may choose the same node again"));
+        let anew = pod.node.as_ref().map(|node| [agent_on(node), agent_anew(node)]);
+        return std::iter::once(look).chain(anew.into_iter().flatten()).chain(elsewhere).collect();
+    }
+    let wait = Remedy::wait("old nodes give their addresses back as they go");
     [wait, look].into_iter().chain(fewer_spares(scene)).collect()
+}
+
+/// The pods of the VPC CNI on this node.
+fn agent_of(node: &NodeName) -> String {
+    format!("-l k8s-app=aws-node --field-selector spec.nodeName={node}")
+}
+
+fn agent_on(node: &NodeName) -> Remedy {
+    let pods = kubectl("kube-system", &format!("get pods {} -o wide", agent_of(node)));
+    Remedy::look("the network agent of that node, and how many pods it may have", vec![pods, offers(node)])
+}
+
+fn agent_anew(node: &NodeName) -> Remedy {
+    let anew = vec![kubectl("kube-system", &format!("delete pods {}", agent_of(node)))];
+    let risk = "for seconds no pod there can start or stop; those that run keep their network";
+    Remedy::fix("start the network agent of that node anew", anew, risk)
 }
 
 /// The daemon of the VPC CNI writes to a file on its node, and not to its own output.
@@ -151,28 +170,32 @@ pub(super) fn network_log(instance: &InstanceId) -> Command {
     ))
 }
 
-/// Every node of the cluster gives back what it keeps in reserve; what was set before is put back.
-pub(super) fn fewer_spares(scene: &Scene<'_>) -> Option<Remedy> {
+/// Every node of the cluster gives back what it keeps in reserve; what was set before is shown, and put back where it is
+/// a plain value.
+pub(super) fn fewer_spares(scene: &Scene<'_>) -> Vec<Remedy> {
     let agent = Owner { kind: "DaemonSet".to_owned(), name: "aws-node".to_owned() };
-    let Known::Is(Some(agent)) = scene.ask(&Ask::workload("kube-system", &agent)) else { return None };
+    let Known::Is(Some(agent)) = scene.ask(&Ask::workload("kube-system", &agent)) else { return Vec::new() };
     let containers = agent.template.get("containers").and_then(Value::as_array);
     let daemon = containers.into_iter().flatten().find(|container| container["name"] == "aws-node");
-    let env = daemon.and_then(|daemon| daemon["env"].as_array());
-    let before = |name: &str| {
-        let set = env.into_iter().flatten().find(|entry| entry["name"] == name);
-        match set.and_then(|entry| entry["value"].as_str()) {
-            Some(value) => format!("{name}={value}"),
-            None => format!("{name}-"),
-        }
+    let before = |name: &str| -> Option<String> {
+        let env = daemon?["env"].as_array();
+        let Some(set) = env.into_iter().flatten().find(|entry| entry["name"] == name) else {
+            return Some(format!("{name}-"));
+        };
+        // Taken from elsewhere it cannot be put back by a value.
+        set["valueFrom"].is_null().then(|| format!("{name}={}", set["value"].as_str().unwrap_or_default()))
     };
-    let set = |values: &str| kubectl("kube-system", &format!("set env daemonset/aws-node -c aws-node {values}"));
+    let env = |rest: &str| kubectl("kube-system", &format!("set env daemonset/aws-node -c aws-node {rest}"));
+    let look = Remedy::look("what each node keeps in reserve now: note it, before it is changed", vec![env("--list")]);
     let risk = "pods start slower and EC2 is called more often; it rolls aws-node, and an EKS add-on may undo it";
-    let fix = Remedy::fix(
-        "keep fewer spare addresses on each node",
-        vec![set("WARM_IP_TARGET=2 MINIMUM_IP_TARGET=10")],
-        risk,
-    );
-    Some(fix.back(vec![set(&format!("{} {}", before("WARM_IP_TARGET"), before("MINIMUM_IP_TARGET")))]))
+    let fewer = "keep fewer spare addresses on each node";
+    let fix = Remedy::fix(fewer, vec![env("WARM_IP_TARGET=2 MINIMUM_IP_TARGET=10")], risk);
+    let back = before("WARM_IP_TARGET").zip(before("MINIMUM_IP_TARGET"));
+    let fix = match back {
+        Some((warm, minimum)) => fix.back(vec![env(&format!("{warm} {minimum}"))]),
+        None => Remedy { risk: format!("{risk}; what was set before is put back by hand"), ..fix },
+    };
+    vec![look, fix]
 }
 
 pub(in crate::diagnose) fn starting(pod: &Pod) -> Vec<Remedy> {
@@ -198,10 +221,11 @@ fn more_memory(scene: &Scene<'_>, pod: &Pod, container: &str) -> Option<Remedy> 
 fn undo(scene: &Scene<'_>, pod: &Pod) -> Option<Remedy> {
     let Object::Workload { owner, namespace } = behind(pod) else { return None };
     let workload = scene.workload(pod)?;
-    let undo = || vec![kubectl(&namespace, &format!("rollout undo {owner}"))];
+    let undo = vec![kubectl(&namespace, &format!("rollout undo {owner}"))];
     workload.revision.filter(|revision| *revision > 1)?;
-    let risk = format!("the old version of all its pods{}", put_back(workload));
-    Some(Remedy::fix("go back to its template before the last change", undo(), risk).back(undo()))
+    // Undone again it would bring back what is broken: that is no way back.
+    let risk = format!("undoes the last change of its template, for all its pods{}", put_back(workload));
+    Some(Remedy::fix("go back to its template before the last change", undo, risk))
 }
 
 /// Whoever else writes it may undo what is done by hand.

@@ -5,13 +5,19 @@ use serde_json::json;
 use super::aws::{aws, of_group, of_nodegroup, who};
 use crate::{
     diagnose::eks_codes::Said,
-    domain::{Cause, Command, EXCLUDE_FROM_LOAD_BALANCERS, Group, Node, NodeManagerRole, Nodegroup, Remedy, quoted},
+    domain::{
+        Cause, Command, EXCLUDE_FROM_LOAD_BALANCERS, EksUpdate, Group, Node, NodeManagerRole, Nodegroup, Remedy, quoted,
+    },
 };
 
 pub(in crate::diagnose) fn of(cause: Cause, group: &Group, nodegroup: &Nodegroup, said: &Said<'_>) -> Vec<Remedy> {
     let way = WAYS.iter().find(|(of, _)| *of == cause);
     let own = way.map_or_else(Vec::new, |(_, way)| way(group, nodegroup, said));
-    own.into_iter().chain([health(nodegroup)]).collect()
+    let (look, go_on) = match said.update {
+        Some(update) => (of_update(update, nodegroup), said.shows_elsewhere().then(what_it_names)),
+        None => (health(nodegroup), None),
+    };
+    own.into_iter().chain([look]).chain(go_on).collect()
 }
 
 /// Causes that have ways out of their own.
@@ -169,7 +175,7 @@ pub(in crate::diagnose) fn left_size(group: &Group, nodegroup: &Nodegroup, forme
     let emptied = old.iter().take(usize::try_from(extra).unwrap_or(usize::MAX)).filter_map(|node| {
         let instance = node.instance.as_ref()?;
         Some([
-            Command::Kubectl(format!("drain {} --ignore-daemonsets --delete-emptydir-data", node.name)),
+            Command::Kubectl(format!("drain {} --ignore-daemonsets --delete-emptydir-data --timeout=15m", node.name)),
             aws(&format!(
                 "autoscaling terminate-instance-in-auto-scaling-group --instance-id {instance} \
                  --should-decrement-desired-capacity"
@@ -178,7 +184,8 @@ pub(in crate::diagnose) fn left_size(group: &Group, nodegroup: &Nodegroup, forme
     });
     let emptied: Vec<_> = emptied.flatten().collect();
     let by_hand = (!emptied.is_empty()).then(|| {
-        let risk = "each node goes for good; end none before its drain has said that it is done";
+        let risk = "each node goes for good; end none before its drain has said that it is done, and drain none while \
+                    other nodes are cordoned or budgets block: clear that first";
         Remedy::fix("empty old nodes, which asks budgets, and shrink the group by them", emptied, risk)
     });
     let sizes = |max: u32, desired: u32| {
@@ -220,6 +227,20 @@ fn cluster(nodegroup: &Nodegroup) -> Remedy {
         quoted(nodegroup.cluster.as_str())
     );
     Remedy::look("what EKS says of the cluster", vec![aws(&line)])
+}
+
+/// What an update failed of passes now and then: a pod that has left since, a node that came late.
+fn what_it_names() -> Remedy {
+    let what = "go on where EKS stopped, if nothing else is told here: what it names no longer shows";
+    Remedy { what: what.to_owned(), ..go_on() }
+}
+
+fn of_update(update: &EksUpdate, nodegroup: &Nodegroup) -> Remedy {
+    let (cluster, name) = (quoted(nodegroup.cluster.as_str()), quoted(nodegroup.name.as_str()));
+    let query = "--query 'update.[status,createdAt,errors]'";
+    let id = &update.id;
+    let line = format!("eks describe-update --name {cluster} --nodegroup-name {name} --update-id {id} {query}");
+    Remedy::look("what EKS says of that update", vec![aws(&line)])
 }
 
 fn health(nodegroup: &Nodegroup) -> Remedy {

@@ -109,7 +109,8 @@ pub(in crate::diagnose) fn never_joined(group: &Group, id: &InstanceId, subnets:
             std::iter::once(network).chain(own).collect(),
         ),
     ];
-    let replace = Remedy::fix("replace it, once that is mended: it never served", vec![terminate(id)], "");
+    let risk = "what its console and its logs say is gone with it: read them first";
+    let replace = Remedy::fix("replace it, once that is mended: it never served", vec![terminate(id)], risk);
     looks.into_iter().chain(routes).chain([replace]).collect()
 }
 

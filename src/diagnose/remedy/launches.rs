@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     diagnose::{launch_words, scene::Scene},
-    domain::{AsgName, Cause, Command, Group, Limits, Remedy, ScalingActivity, quoted},
+    domain::{AsgName, Ask, Cause, Command, Group, Limits, Remedy, ScalingActivity, quoted},
 };
 
 /// By what failed: what shows the fault first, with the ids that the words name, then what mends it.
@@ -99,7 +99,10 @@ impl<'a, 's> Failed<'a, 's> {
     fn of(scene: &'a Scene<'s>, group: &'a Group, activities: &[&'a ScalingActivity]) -> Self {
         let texts = activities.iter().filter_map(|activity| activity.message.as_deref());
         let text = texts.collect::<Vec<_>>().join(" ");
-        let mut subnets: Vec<&str> = activities.iter().filter_map(|activity| activity.subnet.as_deref()).collect();
+        let tried = activities.iter().filter_map(|activity| activity.subnet.as_deref());
+        let known = scene.ask(&Ask::subnets()).known().filter(|_| activities.is_empty());
+        let mut subnets: Vec<&str> =
+            tried.chain(known.into_iter().flatten().map(|subnet| subnet.id.as_str())).collect();
         subnets.sort_unstable();
         subnets.dedup();
         Self { scene, group, text, subnets }
@@ -111,7 +114,12 @@ impl<'a, 's> Failed<'a, 's> {
 
     fn no_capacity(&self) -> Vec<Remedy> {
         let wait = Remedy::wait("the group tries again by itself, and AWS's stock changes by the minute");
-        std::iter::once(wait).chain(self.offerings()).collect()
+        let longer = Remedy::fix(
+            "let the group go on trying",
+            vec![Command::Upgrade("--replacement-timeout 2h".to_owned())],
+            "the run stands still for as long, with what it has taken out",
+        );
+        std::iter::once(wait).chain(self.offerings()).chain([longer]).collect()
     }
 
     /// The zones in which the group's types can be had at all.
@@ -173,6 +181,15 @@ impl<'a, 's> Failed<'a, 's> {
         looks.into_iter().chain(self.without_surge()).collect()
     }
 
+    /// Whether more is missing than extra nodes: without those, replacements of nodes that are gone are owed all the same.
+    fn more_is_missing(&self, surge: u32) -> bool {
+        if let Some(run) = self.scene.view.run {
+            return run.awaited().any(|awaited| awaited.launched.is_none() && awaited.replaces.is_some());
+        }
+        let mut since_the_last = self.group.activities.iter().take_while(|activity| !activity.is_launch_that_goes_on());
+        self.group.missing() > surge || since_the_last.any(ScalingActivity::is_termination)
+    }
+
     /// Where extra nodes are asked for: each old one makes room for its replacement first.
     fn without_surge(&self) -> Option<Remedy> {
         let view = &self.scene.view;
@@ -182,7 +199,7 @@ impl<'a, 's> Failed<'a, 's> {
             None if view.old.is_empty() => return None,
             None => Limits::resolve(view.policy, self.group, size).ok()?,
         };
-        if limits.surge == 0 {
+        if limits.surge == 0 || self.more_is_missing(limits.surge) {
             return None;
         }
         let out = if limits.max_unavailable == 0 { " --max-unavailable 1" } else { "" };
@@ -224,7 +241,21 @@ impl<'a, 's> Failed<'a, 's> {
                 format!("kms describe-key --key-id {} --query 'KeyMetadata.[KeyState,KeyManager]'", quoted(&key));
             Remedy::look("the state of the key", vec![aws(&line)])
         });
-        devices.into_iter().chain(key).collect()
+        devices.into_iter().chain(key).chain(self.key_back()).collect()
+    }
+
+    /// A key that was taken out of use, as the words tell.
+    fn key_back(&self) -> Option<Remedy> {
+        let key = quoted(&self.id("arn:aws:kms")?);
+        let enable = aws(&format!("kms enable-key --key-id {key}"));
+        let risk = "whoever put it out of use had a reason: ask first";
+        if self.text.contains("is disabled") {
+            let back = aws(&format!("kms disable-key --key-id {key}"));
+            return Some(Remedy::fix("enable the key again", vec![enable], risk).back(vec![back]));
+        }
+        let cancel = aws(&format!("kms cancel-key-deletion --key-id {key}"));
+        let keep = || Remedy::fix("keep the key, and enable it again", vec![cancel, enable], risk);
+        self.text.contains("pending deletion").then(keep)
     }
 
     fn spot_price(&self) -> Vec<Remedy> {
@@ -275,7 +306,10 @@ impl<'a, 's> Failed<'a, 's> {
             "whether the role is there that the group launches with",
             vec![aws("iam get-role --role-name AWSServiceRoleForAutoScaling")],
         );
-        decode.into_iter().chain([role]).collect()
+        let create = "iam create-service-linked-role --aws-service-name autoscaling.amazonaws.com";
+        let risk = "it is for a role that is gone: of one that is there it is refused, and changes nothing";
+        let again = Remedy::fix("make that role again, where it is gone", vec![aws(create)], risk);
+        decode.into_iter().chain([role, again]).collect()
     }
 
     /// What may tell more of any failure. A dry run of the same launch needs to know what of it stands in the template: its

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::kubectl;
 use crate::{
-    diagnose::missing::Exceeded,
+    diagnose::missing::{Exceeded, Lacks},
     domain::{Command, Object, Quantity, Remedy},
 };
 
@@ -18,16 +18,20 @@ pub(in crate::diagnose) fn for_words(workload: &Object, words: &str, lacks: u32)
 
 pub(in crate::diagnose) fn quota(namespace: &str, told: &Exceeded<'_>, lacks: u32) -> Vec<Remedy> {
     let look = Remedy::look("what uses it", vec![kubectl(namespace, &format!("describe resourcequota/{}", told.name))]);
-    let hard = |value: &dyn Fn(&str, &str) -> Option<String>| {
+    let hard = |value: &dyn Fn(&Lacks<'_>) -> Option<String>| {
         let mut limits = serde_json::Map::new();
-        for (resource, asks, limit) in &told.of {
-            limits.insert((*resource).to_owned(), value(asks, limit)?.into());
+        for lacks in &told.of {
+            limits.insert(lacks.resource.to_owned(), value(lacks)?.into());
         }
         let patch = json!({ "spec": { "hard": limits } });
         Some(kubectl(namespace, &format!("patch resourcequota/{} --type=merge -p '{patch}'", told.name)))
     };
-    let more = hard(&|asks, limit| Some(Quantity::parse(limit)?.plus(Quantity::parse(asks)?.times(lacks)).to_string()));
-    let raise = more.zip(hard(&|_, limit| Some(limit.to_owned()))).map(|(more, before)| {
+    // Beyond what is used, where that is more than the limit.
+    let more = hard(&|Lacks { asks, used, limit, .. }| {
+        let (used, limit) = (Quantity::parse(used)?, Quantity::parse(limit)?);
+        Some(used.max(limit).plus(Quantity::parse(asks)?.times(lacks)).to_string())
+    });
+    let raise = more.zip(hard(&|lacks| Some(lacks.limit.to_owned()))).map(|(more, before)| {
         let risk = "others of the namespace may take it; what is above it stays once it is put back";
         Remedy::fix("raise it while pods move", vec![more], risk).back(vec![before])
     });

@@ -42,7 +42,8 @@ pub(in crate::diagnose) fn cni(node: &Node, plugins: &[&Pod]) -> Vec<Remedy> {
     look.extend(vpc.map(network_log));
     let again = plugins.iter().map(|pod| {
         let delete = kubectl(&pod.id.namespace, &format!("delete pod/{}", pod.id.name));
-        Remedy::fix("start the plugin anew there", vec![delete], "")
+        let risk = "for seconds no pod there can start or stop; those that run keep their network";
+        Remedy::fix("start the plugin anew there", vec![delete], risk)
     });
     let look = Remedy::look("why the network plugin does not come up", look);
     std::iter::once(look).chain(again).chain(replace(node, "what runs there ends, past every budget")).collect()
@@ -86,15 +87,20 @@ pub(in crate::diagnose) fn outlives(node: &Node, instance: &InstanceId) -> Vec<R
     vec![look, Remedy::fix("delete the record", vec![delete], risk)]
 }
 
-pub(in crate::diagnose) fn taint_stays(node: &Node, taint: &Taint) -> Vec<Remedy> {
-    let Taint { key, value, effect } = taint;
+/// Put on again it would stay for ever, for an agent takes it off once, when it starts: there is no way back.
+pub(in crate::diagnose) fn taint_stays(node: &Node, taint: &Taint, agents: &[&Pod]) -> Vec<Remedy> {
+    let Taint { key, value: _, effect } = taint;
     let name = &node.name;
     let look = Remedy::look("whether its agent runs there", vec![pods_on(&node.name), describe(&node.name)]);
+    let anew = agents.iter().map(|pod| {
+        let anew = kubectl(&pod.id.namespace, &format!("delete pod/{}", pod.id.name));
+        let risk = "what it does for pods of that node stands still for seconds";
+        Remedy::fix("start the agent anew that takes it off", vec![anew], risk)
+    });
     let off = Command::Kubectl(format!("taint nodes {name} {key}:{effect}-"));
-    let on = if value.is_empty() { key.clone() } else { format!("{key}={value}") };
-    let on = Command::Kubectl(format!("taint nodes {name} {on}:{effect}"));
     let risk = "pods come before the agent is ready, and may fail for want of network, storage or policy";
-    vec![look, Remedy::fix("take it off by hand", vec![off], risk).back(vec![on])]
+    let by_hand = Remedy::fix("take it off by hand", vec![off], risk);
+    std::iter::once(look).chain(anew).chain([by_hand]).collect()
 }
 
 pub(in crate::diagnose) fn cordoned_new(node: &Node) -> Vec<Remedy> {
@@ -124,12 +130,14 @@ pub(in crate::diagnose) fn daemon_sets(node: &Node, agents: &[Agent<'_>], late: 
     });
     let longer = (!late).then(|| {
         let longer = Command::Upgrade("--replacement-timeout 30m".to_owned());
-        Remedy::fix("give new nodes more time, where it comes up late", vec![longer], "")
+        let risk = "a node that never comes up is waited for as long";
+        Remedy::fix("give new nodes more time, where it comes up late", vec![longer], risk)
     });
     std::iter::once(look).chain(again).chain(refused.flatten()).chain(longer).collect()
 }
 
-pub(in crate::diagnose) fn resource_missing(scene: &Scene<'_>, node: &Node) -> Vec<Remedy> {
+/// Another node in its place comes from the same template: without driver or plugin it lacks the same.
+pub(in crate::diagnose) fn resource_missing(scene: &Scene<'_>, node: &Node, resources: &[&str]) -> Vec<Remedy> {
     let run = vec![offers(&node.name), pods_on(&node.name)];
     let look = Remedy::look("what it offers, and whether its device plugin runs there", run);
     let nodegroup = scene.view.snapshot.group().and_then(|group| group.nodegroup.as_ref()).map(|nodegroup| {
@@ -138,7 +146,28 @@ pub(in crate::diagnose) fn resource_missing(scene: &Scene<'_>, node: &Node) -> V
         let query = "--query 'nodegroup.[amiType,instanceTypes,launchTemplate]'";
         Remedy::look("whether its AMI is one with the driver", vec![Command::Aws(format!("{describe} {query}"))])
     });
-    std::iter::once(look).chain(nodegroup).chain(empty_and_replace(node)).collect()
+    let sets = Command::Kubectl("get daemonsets -A -o wide".to_owned());
+    let sets = Remedy::look("whether the DaemonSet of the device plugin is there, and wants a pod on it", vec![sets]);
+    let known: Vec<_> = scene.view.snapshot.daemon_sets_for(node).collect();
+    let plugins = known.into_iter().filter(|set| is_device_plugin(&set.name, resources));
+    let anew = plugins.flat_map(|set| {
+        let pods = scene.daemon_pods(set, node).known().unwrap_or_default();
+        pods.into_iter().map(|pod| {
+            let anew = kubectl(&pod.id.namespace, &format!("delete pod/{}", pod.id.name));
+            let risk = "no new pod there gets a device meanwhile; those that run keep theirs";
+            Remedy::fix("start the device plugin anew there: it looks for devices when it starts", vec![anew], risk)
+        })
+    });
+    let same = "from the same template and AMI the next lacks the same: mend the plugin or the AMI first";
+    let other = empty_and_replace(node);
+    let other = other.map(|other| Remedy { risk: format!("{same}; {}", other.risk), ..other });
+    [look, sets].into_iter().chain(nodegroup).chain(anew).chain(other).collect()
+}
+
+/// `nvidia-device-plugin-daemonset` for `nvidia.com/gpu`, by the name of who makes the device.
+fn is_device_plugin(set: &str, resources: &[&str]) -> bool {
+    let maker = |resource: &&str| resource.split(['.', '/']).next().is_some_and(|maker| set.contains(maker));
+    set.contains("plugin") && resources.iter().any(maker)
 }
 
 pub(in crate::diagnose) fn describe(node: &NodeName) -> Command {

@@ -26,7 +26,7 @@ pub(in super::super) fn apart(pod: &Pod, workload: Option<&Workload>, fewer: Opt
 
 pub(in super::super) fn too_large(pod: &Pod, template: Option<&Value>, too_large: &TooLarge) -> Vec<Remedy> {
     let less = template.and_then(|template| ask_for_less(pod, template, too_large));
-    less.into_iter().chain(back_in_service(&too_large.larger)).chain([describe(pod)]).collect()
+    less.into_iter().chain(back_in_service(&too_large.larger)).chain([larger_types(), describe(pod)]).collect()
 }
 
 pub(in super::super) fn stranded(cordoned: &[NodeName]) -> Vec<Remedy> {
@@ -121,6 +121,14 @@ pub(in super::super) fn unclear(pod: &Pod, words: &str, fewer: Option<(Object, u
 const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
 
 const DEFAULT_SCHEDULER: &str = "default-scheduler";
+
+/// A group has the types it was made with: a larger one means another group, or another launch template.
+fn larger_types() -> Remedy {
+    let line = "ec2 describe-instance-types --filters Name=current-generation,Values=true --query \
+                'InstanceTypes[].[InstanceType,VCpuInfo.DefaultVCpus,MemoryInfo.SizeInMiB]' --output text";
+    let what = "which instance type is large enough for it: a node group of such a type is the other way out";
+    Remedy::look(what, vec![Command::Aws(line.to_owned())])
+}
 
 fn describe(pod: &Pod) -> Remedy {
     Remedy::look("what the scheduler says", vec![super::describe(&pod.id)])

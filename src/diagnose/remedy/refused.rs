@@ -33,11 +33,14 @@ fn past_its_guard() -> Remedy {
 
 pub(in crate::diagnose) fn webhook_down(hooks: &[&Webhook], name: &str) -> Vec<Remedy> {
     let looks = hooks.iter().filter_map(|hook| hook.service.as_ref()).map(|(namespace, service)| {
+        let selector = "-o jsonpath='{.spec.selector}{\"\\n\"}'";
         let run = vec![
+            kubectl(namespace, &format!("get service/{service} {selector}")),
             kubectl(namespace, &format!("get endpointslices -l kubernetes.io/service-name={service}")),
-            kubectl(namespace, "get pods -o wide"),
+            kubectl(namespace, "get pods --show-labels -o wide"),
+            kubectl(namespace, "get deployments -o wide"),
         ];
-        Remedy::look("the pods behind it", run)
+        Remedy::look(format!("the pods behind service/{namespace}/{service}: to bring them back comes first"), run)
     });
     let ignore = hooks.iter().filter(|hook| hook.fails_closed).map(|hook| {
         let policy = |from: &str, to: &str| {
@@ -49,7 +52,8 @@ pub(in crate::diagnose) fn webhook_down(hooks: &[&Webhook], name: &str) -> Vec<R
             )
         };
         let risk = "all that it guards passes unchecked meanwhile, in every namespace";
-        let ignore = Remedy::fix("let requests pass while it is away", vec![policy("Fail", "Ignore")], risk);
+        let what = "let requests pass while it is away, where its pods cannot be brought back first";
+        let ignore = Remedy::fix(what, vec![policy("Fail", "Ignore")], risk);
         ignore.back(vec![policy("Ignore", "Fail")])
     });
     std::iter::once(look(hooks, name)).chain(looks).chain(ignore).collect()

@@ -269,3 +269,40 @@ fn a_failed_update_is_history_once_nothing_is_left_to_replace() {
     let of_it = told(&whole.examine(&Subject::Update(ID.to_owned())));
     assert!(of_it.contains(&format!("EKS-ISSUE update/{ID} blocks")), "{of_it:#?}");
 }
+
+#[test]
+fn while_eks_works_on_the_group_no_upgrade_is_printed() {
+    let budget = || budget(PdbRule::MinAvailable(IntOrPercent::Int(2)), 2, 2, 2);
+    let prints = |status: NodegroupStatus, subject: &Subject| {
+        let mut group = group(&["n1", "n2"]);
+        group.nodegroup.as_mut().unwrap().status = status;
+        let pods = [pod("cart-1", "n1"), pod("cart-2", "n2")];
+        let cluster = with(Cluster::new().with_group(group), &update("InProgress", "", &[])).budget(budget(), pods);
+        let found = cluster.examine(subject);
+        let commands = found.findings.iter().flat_map(|finding| &finding.remedies).flat_map(|remedy| &remedy.run);
+        (commands.filter(|command| matches!(command, Command::Upgrade(_))).count(), told(&found))
+    };
+    let of_it = Subject::Update(ID.to_owned());
+    let (upgrades, told) = prints(NodegroupStatus::Updating, &of_it);
+    assert_eq!(upgrades, 0);
+    assert!(told.contains(&"GROUP-UPDATING nodegroup/workers waits".to_owned()), "{told:#?}");
+    let (upgrades, told) = prints(NodegroupStatus::Active, &of_it);
+    assert_ne!(upgrades, 0, "{told:#?}");
+    assert!(!told.iter().any(|line| line.contains("GROUP-UPDATING")), "{told:#?}");
+    // One that is to come begins when EKS is done.
+    assert_ne!(prints(NodegroupStatus::Updating, &Subject::BeforeUpgrade).0, 0);
+}
+
+#[test]
+fn what_failed_of_an_update_and_no_longer_shows_is_gone_on_with() {
+    let lines = |code: &str| {
+        let cluster = with(Cluster::new().with_group(group(&["n1", "n2"])), &update("Failed", code, &[]));
+        let found = cluster.examine(&Subject::Update(ID.to_owned()));
+        let finding = found.findings.iter().find(|finding| finding.cause == Cause::EksIssue).unwrap();
+        finding.remedies.iter().flat_map(|remedy| &remedy.run).map(line).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let evictions = lines("PodEvictionFailure");
+    assert!(evictions[0].contains(&format!("describe-update --name prod --nodegroup-name workers --update-id {ID}")));
+    assert_eq!(evictions.last().unwrap(), "", "an upgrade goes on");
+    assert_eq!(lines("ConfigurationConflict").len(), 1);
+}

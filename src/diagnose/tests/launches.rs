@@ -95,6 +95,24 @@ fn a_full_subnet_is_shown_with_what_is_free_and_without_the_right_to_see_it_the_
     assert_eq!(unknown.found(), ["LAUNCH-NO-ADDRESSES asg/workers blocks"]);
 }
 
+#[test]
+fn subnets_without_an_address_are_told_before_an_upgrade_that_needs_one_first() {
+    let subnet = |id: &str, free| Subnet { id: id.to_owned(), zone: "a".into(), free, cidr: "10.0.0.0/28".to_owned() };
+    let before = |free: [u32; 2], change: &dyn Fn(&mut Group)| {
+        let mut whole = group(&["n1", "n2"]);
+        change(&mut whole);
+        let subnets = vec![subnet("subnet-0a", free[0]), subnet("subnet-0b", free[1])];
+        let cluster = Cluster::new().with_group(whole).told((Ask::Subnets, Known::Is(Fact::Subnets(subnets))));
+        cluster.examine(&Subject::BeforeUpgrade)
+    };
+    let found = before([0, 0], &|_| {});
+    assert_eq!(told(&found), ["LAUNCH-NO-ADDRESSES asg/workers blocks"]);
+    assert_eq!(fixes(&found.findings[0])[0].run, [Command::Upgrade("--max-surge 0".to_owned())]);
+    assert_eq!(told(&before([0, 1], &|_| {})), [""; 0], "one is enough for EC2");
+    let minimal = |group: &mut Group| group.nodegroup.as_mut().unwrap().strategy = UpdateStrategy::Minimal;
+    assert_eq!(told(&before([0, 0], &minimal)), [""; 0], "an old node gives its own back first");
+}
+
 const FULL: &str =
     "There are not enough free addresses in subnet 'subnet-0a' to satisfy the requested number of instances.";
 
@@ -120,7 +138,7 @@ fn what_was_said_of_each_subnet_in_turn_is_told_once() {
 #[test]
 fn what_takes_the_last_address_or_the_rest_of_a_quota_is_done_without() {
     let fixes_of = |text: &str, group: &dyn Fn(&mut Group)| {
-        let mut cluster = short(vec![launch("Failed", 80, Some(text)), went(90)]).told(network_agent());
+        let mut cluster = short(vec![launch("Failed", 80, Some(text))]).told(network_agent());
         let mut changed = cluster.snapshot.group().unwrap().clone();
         group(&mut changed);
         cluster.see(Change::Group(Box::new(changed)));
@@ -133,6 +151,10 @@ fn what_takes_the_last_address_or_the_rest_of_a_quota_is_done_without() {
     assert_eq!(fixes_of(FULL, &as_it_is), [no_surge("--max-surge 0"), (vec![run.clone()], vec![back.clone()])]);
     let quota = "VcpuLimitExceeded - You have requested more vCPU capacity than your current vCPU limit of 64 allows";
     assert_eq!(fixes_of(quota, &as_it_is), [no_surge("--max-surge 0")]);
+    // One that is gone is owed with and without extra nodes.
+    let gone = |group: &mut Group| group.activities.push(went(90));
+    assert_eq!(fixes_of(quota, &gone), []);
+    assert_eq!(fixes_of(quota, &|group| group.size.desired = 4), []);
     // Nodes that are not extra do not become fewer.
     let minimal = |group: &mut Group| group.nodegroup.as_mut().unwrap().strategy = UpdateStrategy::Minimal;
     assert_eq!(fixes_of(FULL, &minimal), [(vec![run], vec![back])]);

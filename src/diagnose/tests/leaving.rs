@@ -108,6 +108,18 @@ fn a_grace_longer_than_a_node_waits_is_told_before_and_while_it_runs() {
     let stops = stops.examine(&Subject::Group);
     let lines: Vec<_> = fixes(&stops.findings[0]).iter().flat_map(|remedy| &remedy.run).map(line).collect();
     assert_eq!(lines, ["--drain-timeout 2h05m", "-n shop delete pod/batch --grace-period=890 --wait=false"]);
+    // Whoever drains by hand waits for as long as it takes; a run that marked the node, and EKS, do not.
+    let begun = || Pod { node: Some("n3".into()), ..stopping(slow(), now() + Duration::from_hours(1), 7200) };
+    let mut node = node("n3", Some(ago(3600)));
+    let on = |node: &Node| {
+        let mut cluster = Cluster::new();
+        cluster.see(Change::Node(Box::new(node.clone())));
+        cluster.see(Change::PodsListed("n3".into()));
+        cluster.pods([begun()]).found()
+    };
+    assert_eq!(on(&node), ["LONG-GRACE pod/shop/batch waits"]);
+    node.marks = Marks([(crate::domain::key::RUN.to_owned(), "run-1".to_owned())].into());
+    assert_eq!(on(&node), ["LONG-GRACE pod/shop/batch blocks"]);
     let mut capped = Cluster::new().pods([slow()]);
     capped.policy.max_grace_period = Some(600);
     assert!(told(&capped.examine(&Subject::BeforeUpgrade)).is_empty());

@@ -40,6 +40,10 @@ fn a_quota_that_is_used_up_is_told_with_what_raises_it() {
         line(&raise.back[0]),
         "-n shop patch resourcequota/team --type=merge -p '{\"spec\":{\"hard\":{\"limits.memory\":\"1Gi\",\"pods\":\"2\"}}}'"
     );
+    // A limit that was lowered below what is used is raised beyond that.
+    let above = QUOTA.replace("pods=2, limited", "pods=4, limited");
+    let raised = found([says(event("FailedCreate", &above))]);
+    assert!(line(&fixes(&raised.findings[0])[0].run[0]).contains("\"pods\":\"5\""), "{:?}", raised.findings[0]);
     // There is room by now: its controller will see that.
     let found_later = found([says(event("FailedCreate", QUOTA)), quota("5")]);
     assert_eq!(told(&found_later), ["QUOTA resourcequota/shop/team waits <- PDB-EXHAUSTED pdb/shop/cart"]);

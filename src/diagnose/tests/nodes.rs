@@ -123,7 +123,15 @@ fn a_taint_of_the_start_stays_and_others_are_meant() {
     assert_eq!(stays.found(), ["NODE-TAINT-STAYS node/n1 blocks"]);
     let remedy = &stays.examine(&Subject::Group).findings[0].remedies[1];
     assert_eq!(remedy.run, [Command::Kubectl(format!("taint nodes n1 {key}:NoSchedule-"))]);
-    assert_eq!(remedy.back, [Command::Kubectl(format!("taint nodes n1 {key}:NoSchedule"))]);
+    assert_eq!(remedy.back, [], "its agent takes it off only once");
+    // The agent that runs is started anew before that.
+    let agent = Pod { ready: true, ..daemon_pod("kube-system", "ebs-csi-node", "n1") };
+    let mut runs = in_group(tainted(key, TaintEffect::NoSchedule)).pods([agent]);
+    runs.see(Change::DaemonSet(Box::new(daemon_set("kube-system", "ebs-csi-node"))));
+    let found = runs.examine(&Subject::Group);
+    let lines: Vec<_> = fixes(&found.findings[0]).iter().map(|fix| line(&fix.run[0])).collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].starts_with("-n kube-system delete pod/ebs-csi-node"), "{lines:?}");
     assert_eq!(in_group(tainted(key, TaintEffect::PreferNoSchedule)).found(), [] as [&str; 0]);
     assert_eq!(in_group(tainted("dedicated", TaintEffect::NoSchedule)).found(), [] as [&str; 0]);
     let young = Node { ready_since: Some(ago(30)), ..tainted(key, TaintEffect::NoSchedule) };

@@ -168,7 +168,12 @@ pub fn other_ways_out() -> Vec<(Cause, Proof)> {
                     is not managed by Amazon EKS. Expected Launch Template version: 3";
     let key =
         "Client.InvalidKMSKey.InvalidState: The KMS key arn:aws:kms:eu-west-1:111122223333:key/0a1b-2c is disabled";
+    let pending = "Client.InvalidKMSKey.InvalidState: The KMS key arn:aws:kms:eu-west-1:111122223333:key/0a1b-2c is pending \
+                   deletion";
+    let of_update = Proof { object: "update/".to_owned(), ..left(LeftSpec::default(), 0) };
     vec![
+        (Cause::EksIssue, of_update),
+        launch(Cause::LaunchKms, fails(pending)),
         launch(Cause::LaunchKms, fails(key)),
         launch(Cause::LaunchRights, fails(denied)),
         launch(Cause::LaunchSpotPrice, unmanaged(launch_world(Cause::LaunchSpotPrice))),
