@@ -23,9 +23,7 @@ fn a_dry_run_that_sees_pods_that_never_leave_says_what_to_fix_first_and_tells_pr
       holds  2 pods on ip-10-0-1-253, ip-10-0-3-83: pod/shop/legacy-api-86c105b9-8jdrp, pod/shop/legacy-api-86c105b9-z7wgs
       why    minAvailable 100% of 2 pods = 2 must stay; 2 are Ready; 0 may leave, now and always (arithmetic)
       fix    # in a real cluster:
-             # new pods elsewhere: a rollout does not ask the budget; risk: restarts all of its pods
-             kubectl -n shop rollout restart deployment/legacy-api
-      or     # let one pod leave at a time; risk: one pod less for a while
+             # let one pod leave at a time; risk: one pod less for a while
              kubectl -n shop patch pdb/legacy-api --type=merge -p '{"spec":{"minAvailable":1}}'
       back   # puts it back, once the pods have moved:
              kubectl -n shop patch pdb/legacy-api --type=merge -p '{"spec":{"minAvailable":"100%"}}'
