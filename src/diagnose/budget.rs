@@ -1,11 +1,12 @@
 //! What `PodDisruptionBudgets` refuse, and why.
 
 use super::{
-    Rule, Verdicts, containers, limits, remedy,
+    Rule, Verdicts, containers, limits,
+    remedy::{self, doubled},
     scene::{Scene, behind},
 };
 use crate::domain::{
-    By, CannotTell, Cause, Finding, Grade, IntOrPercent, Known, Object, Pdb, PdbRef, PdbRule, Pod, Sure,
+    By, CannotTell, Cause, Finding, Grade, IntOrPercent, Known, Object, Pdb, PdbRef, PdbRule, PdbStatus, Pod, Sure,
     UnhealthyPolicy, later,
 };
 use crate::engine::waiting::rule_text;
@@ -31,8 +32,10 @@ fn find(scene: &Scene<'_>, verdicts: &mut Verdicts) {
             status_behind(scene, pdb)
         } else if pdb.never_allows() {
             never_allows(scene, pdb, pods)
-        } else if let Some(pod) = stale_disrupted(scene, pdb) {
-            pod
+        } else if let Some(found) =
+            uncounted(scene, pdb).or_else(|| stale_disrupted(scene, pdb)).or_else(|| stands_still(scene, pdb))
+        {
+            found
         } else {
             for pod in pods.iter().filter(|pod| keeps_its_broken_pod(pdb, pod)) {
                 verdicts.found.push(unhealthy_blocks(scene, pdb, pod));
@@ -41,8 +44,10 @@ fn find(scene: &Scene<'_>, verdicts: &mut Verdicts) {
         };
         verdicts.found.push(finding);
     }
+    let kept = doubled::kept(scene);
     for (pdbs, pods) in &scene.doubled {
-        verdicts.found.push(two_budgets(scene, pdbs, pods));
+        let remedies = doubled::two_budgets(scene, pdbs, pods, kept.get(pdbs).copied());
+        verdicts.found.push(two_budgets(scene, pdbs, pods).remedies(remedies));
     }
 }
 
@@ -62,11 +67,16 @@ fn never_allows(scene: &Scene<'_>, pdb: &Pdb, pods: &[&Pod]) -> Finding {
     let ready = if status.current == 1 { "1 is Ready".to_owned() } else { format!("{} are Ready", status.current) };
     let counted = if status.expected == 1 { "pod" } else { "pods" };
     let (rule, rounded) = (rule_text(pdb.rule), rounded(pdb));
+    let (says, how_long) = if settled {
+        ("can never allow an eviction", "now and always")
+    } else {
+        ("allows no eviction while it counts no more pods", "as many as they are now")
+    };
     let why = format!(
-        "{rule} of {} {counted} = {}{rounded} must stay; {ready}; 0 may leave, now and always",
+        "{rule} of {} {counted} = {}{rounded} must stay; {ready}; 0 may leave, {how_long}",
         status.expected, status.desired
     );
-    Finding::new(Cause::PdbNeverAllows, Object::Pdb(pdb.id.clone()), format!("{} can never allow an eviction", pdb.id))
+    Finding::new(Cause::PdbNeverAllows, Object::Pdb(pdb.id.clone()), format!("{} {says}", pdb.id))
         .graded(if settled { blocks(scene) } else { Grade::Waits })
         .by(By::Arithmetic, why)
         .since(status.blocked_since)
@@ -88,7 +98,8 @@ fn rounded(pdb: &Pdb) -> &'static str {
 fn exhausted(scene: &Scene<'_>, pdb: &Pdb, verdicts: &mut Verdicts) -> Finding {
     let object = Object::Pdb(pdb.id.clone());
     let quiet = scene.unexplained_since(pdb).is_some_and(|since| scene.since(since) >= limits::QUIET_BUDGET);
-    let (may, out) = (pdb.status.expected - pdb.status.desired, pdb.status.expected - pdb.status.current);
+    let PdbStatus { expected, desired, current, .. } = pdb.status;
+    let (may, out) = ((expected - desired).max(0), (expected - current).max(0));
     let (who, moves, absent) = match scene.counted(&pdb.id) {
         // What is made anew is missing for a moment.
         Known::Is(pods) => (out_words(pods), is_moving(scene, pdb, pods), absent(pdb, pods).filter(|_| quiet)),
@@ -98,13 +109,13 @@ fn exhausted(scene: &Scene<'_>, pdb: &Pdb, verdicts: &mut Verdicts) -> Finding {
             (String::new(), true, None)
         }
     };
-    let out = if out == 1 { "1 is".to_owned() } else { format!("{} are", out.max(0)) };
+    let out = if out == 1 { "1 is".to_owned() } else { format!("{out} are") };
     let found = Finding::new(Cause::PdbExhausted, object, format!("{} allows no eviction now", pdb.id))
         .graded(if quiet && !moves { blocks(scene) } else { Grade::Waits })
-        .by(By::Arithmetic, format!("{may} of {} may be out and {out}{who}", pdb.status.expected))
+        .by(By::Arithmetic, format!("{may} of {expected} may be out and {out}{who}"))
         .since(pdb.status.blocked_since);
     let Some((there, maker)) = absent else { return found.remedies(remedy::exhausted(pdb, None)) };
-    let says = format!("it counts on {} pods and there are {there}: {maker} is to make more", pdb.status.expected);
+    let says = format!("it counts on {expected} pods and there are {there}: {maker} is to make more");
     found.by(By::Absence, says).remedies(remedy::exhausted(pdb, Some(&maker)))
 }
 
@@ -133,12 +144,21 @@ fn is_leaving(scene: &Scene<'_>, pod: &Pod) -> bool {
 fn out_words(pods: &[Pod]) -> String {
     let out: Vec<_> =
         pods.iter().filter(|pod| !pod.ready && !pod.is_finished()).map(|pod| pod.id.name.as_str()).collect();
-    if out.is_empty() { String::new() } else { format!(": {}", out.join(", ")) }
+    if out.is_empty() { String::new() } else { format!(": {}", some(&out)) }
+}
+
+/// `cart-1, cart-2, cart-3 and 37 more`
+fn some(names: &[&str]) -> String {
+    match names.len().saturating_sub(limits::NAMES) {
+        // One more takes no more room than its number.
+        0 | 1 => names.join(", "),
+        more => format!("{} and {more} more", names[..limits::NAMES].join(", ")),
+    }
 }
 
 /// Whether the pod is not Ready itself and may leave only while the budget is met, which it is not.
 fn keeps_its_broken_pod(pdb: &Pdb, pod: &Pod) -> bool {
-    !pod.ready && pdb.unhealthy == UnhealthyPolicy::IfHealthyBudget && pdb.status.current < pdb.status.desired
+    !pod.ready && pdb.unhealthy != UnhealthyPolicy::AlwaysAllow && pdb.status.current < pdb.status.desired
 }
 
 fn unhealthy_blocks(scene: &Scene<'_>, pdb: &Pdb, pod: &Pod) -> Finding {
@@ -156,7 +176,7 @@ fn unhealthy_blocks(scene: &Scene<'_>, pdb: &Pdb, pod: &Pod) -> Finding {
     .graded(if broken { blocks(scene) } else { Grade::Waits })
     .by(By::Arithmetic, why)
     .since(pod.ready_since)
-    .remedies(remedy::unhealthy_blocks(pdb, pod))
+    .remedies(remedy::unhealthy_blocks(scene, pdb, pod, containers::look(scene, pod)))
 }
 
 fn sync_failed(scene: &Scene<'_>, pdb: &Pdb, why: &str) -> Finding {
@@ -171,6 +191,51 @@ fn sync_failed(scene: &Scene<'_>, pdb: &Pdb, why: &str) -> Finding {
         .remedies(remedy::sync_failed(pdb, ready))
 }
 
+/// Where its rule goes by the scale of controllers it counts on none for pods that have none, and with none it allows
+/// nothing (`getExpectedScale`, `updatePdbStatus`).
+fn uncounted(scene: &Scene<'_>, pdb: &Pdb) -> Option<Finding> {
+    let Known::Is(pods) = scene.counted(&pdb.id) else { return None };
+    let there: Vec<_> = pods.iter().filter(|pod| !pod.is_finished()).collect();
+    if pdb.status.expected > 0 || there.is_empty() || there.iter().any(|pod| pod.owner.is_some()) {
+        return None;
+    }
+    let why = format!(
+        "{} goes by the number of pods that controllers are to have, and its own have none: of 0 none may leave, now and \
+         always",
+        rule_text(pdb.rule)
+    );
+    let ready = there.iter().filter(|pod| pod.ready).count();
+    let found =
+        Finding::new(Cause::PdbSyncFailed, Object::Pdb(pdb.id.clone()), format!("{} cannot be counted", pdb.id));
+    let found = found.graded(blocks(scene)).by(By::Arithmetic, why).since(pdb.status.blocked_since);
+    Some(found.remedies(remedy::sync_failed(pdb, Some(ready))))
+}
+
+/// More of its pods are Ready than have to be, for longer than its controller takes to see that.
+fn stands_still(scene: &Scene<'_>, pdb: &Pdb) -> Option<Finding> {
+    let Known::Is(pods) = scene.counted(&pdb.id) else { return None };
+    let apart = |pod: &Pod| pod.deletion.is_some() || pdb.status.disrupted.contains_key(&pod.id.name);
+    let ready: Vec<_> = pods.iter().filter(|pod| pod.ready && !apart(pod)).collect();
+    let may = i32::try_from(ready.len()).ok()? - pdb.status.desired;
+    // The last of them may have become Ready only now, and so may the last place have been taken.
+    let since = ready.iter().filter_map(|pod| pod.ready_since).chain(pdb.status.blocked_since).max()?;
+    if may <= 0 || pdb.status.expected <= 0 || scene.since(since) < limits::BEHIND {
+        return None;
+    }
+    let why = format!(
+        "{} pods are Ready and {} must be, so {may} may leave; its status says 0 and does not follow",
+        ready.len(),
+        pdb.status.desired
+    );
+    let found = Finding::new(
+        Cause::PdbStatusBehind,
+        Object::Pdb(pdb.id.clone()),
+        format!("the status of {} is behind", pdb.id),
+    );
+    let found = found.graded(blocks(scene)).by(By::Arithmetic, why).since(Some(since));
+    Some(found.remedies(remedy::status_behind(pdb)))
+}
+
 fn status_behind(scene: &Scene<'_>, pdb: &Pdb) -> Finding {
     let since = scene.behind_since(pdb);
     let long = since.is_some_and(|since| scene.since(since) >= limits::BEHIND);
@@ -180,7 +245,7 @@ fn status_behind(scene: &Scene<'_>, pdb: &Pdb) -> Finding {
         pdb.status.observed_generation, pdb.generation
     );
     Finding::new(Cause::PdbStatusBehind, Object::Pdb(pdb.id.clone()), format!("the status of {} is behind", pdb.id))
-        .graded(if long { Grade::Blocks } else { Grade::Waits })
+        .graded(if long { blocks(scene) } else { Grade::Waits })
         .by(By::Status, why)
         .since(since)
         .remedies(remedy::status_behind(pdb))
@@ -196,7 +261,7 @@ fn stale_disrupted(scene: &Scene<'_>, pdb: &Pdb) -> Option<Finding> {
     let says = format!("{} still counts the eviction of {first} as under way", pdb.id);
     let why = format!(
         "status.disruptedPods names {}, which was not told to stop; the controller forgets such pods after 2m and did not",
-        names.join(", ")
+        some(&names)
     );
     let finding = Finding::new(Cause::PdbStaleDisrupted, Object::Pdb(pdb.id.clone()), says);
     let finding = finding.graded(blocks(scene)).by(By::Status, why).since(Some(**since));
@@ -206,14 +271,15 @@ fn stale_disrupted(scene: &Scene<'_>, pdb: &Pdb) -> Option<Finding> {
 fn two_budgets(scene: &Scene<'_>, pdbs: &[PdbRef], pods: &[&Pod]) -> Finding {
     let names: Vec<_> = pdbs.iter().map(ToString::to_string).collect();
     let says = format!("{} count the same pods", names.join(" and "));
-    let known: Vec<&Pdb> = pdbs.iter().filter_map(|id| scene.view.snapshot.pdb(id)).collect();
-    let selectors: Vec<_> =
-        known.iter().map(|pdb| format!("{} selects {}", pdb.id.name, pdb.selector.to_query())).collect();
+    let selects = |pdb: &Pdb| match pdb.selector.to_query() {
+        none if none.is_empty() => format!("{} selects all pods of the namespace", pdb.id.name),
+        labels => format!("{} selects {labels}", pdb.id.name),
+    };
+    let selectors: Vec<_> = pdbs.iter().filter_map(|id| scene.view.snapshot.pdb(id)).map(selects).collect();
     Finding::new(Cause::TwoBudgets, Object::Budgets(pdbs.to_vec()), says)
         .graded(blocks(scene))
         .sure(Sure::Certain)
         .by(By::Spec, "the eviction API refuses a pod that more than one budget counts, now and always")
         .by(By::Spec, selectors.join("; "))
         .since(pods.iter().map(|pod| pod.created_at).min())
-        .remedies(remedy::two_budgets(&known))
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 pub(super) use image::Registry;
 
 use super::{Rule, Verdicts, limits, pending, remedy::containers as ways, scene::Scene, volumes};
-use crate::domain::{By, Cause, Container, Finding, Grade, Node, Object, Pod, PodPhase, elapsed};
+use crate::domain::{By, Cause, Container, Finding, Grade, Node, Object, Pod, PodPhase, Remedy, RemedyKind, elapsed};
 
 pub(super) const RULE: Rule = Rule {
     causes: &[
@@ -42,6 +42,11 @@ fn find(scene: &Scene<'_>, verdicts: &mut Verdicts) {
 /// Whether it will not become Ready by itself.
 pub(super) fn is_broken(scene: &Scene<'_>, pod: &Pod) -> bool {
     judge(scene, pod).grade == Grade::Blocks
+}
+
+/// What tells more of why it is not Ready, in its own case.
+pub(super) fn look(scene: &Scene<'_>, pod: &Pod) -> Option<Remedy> {
+    judge(scene, pod).remedies.into_iter().find(|remedy| remedy.kind == RemedyKind::Look)
 }
 
 /// What is the matter with it, the first that is so.

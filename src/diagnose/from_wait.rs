@@ -2,7 +2,7 @@
 
 use super::{
     launch_words,
-    remedy::{self, joins, kubectl, launches, leaving, nodes},
+    remedy::{self, doubled, joins, kubectl, launches, leaving, nodes},
 };
 use crate::{
     domain::{
@@ -162,7 +162,7 @@ fn budget(view: &BudgetView) -> Finding {
             .by(By::Status, "its status is older than its spec, and nothing may leave until it is not")
             .remedies(vec![look]);
     }
-    let (may, out) = (expected.saturating_sub(*desired), expected.saturating_sub(*current));
+    let (may, out) = ((expected - desired).max(0), (expected - current).max(0));
     let found = Finding::new(Cause::PdbExhausted, object, format!("{pdb} allows no eviction now")).by(
         By::Arithmetic,
         format!("{may} of {expected} may be out and {out} {}", if out == 1 { "is" } else { "are" }),
@@ -193,11 +193,11 @@ fn rule_of(text: &str) -> Option<PdbRule> {
 
 fn two_budgets(pdbs: &[PdbRef]) -> Finding {
     let names: Vec<_> = pdbs.iter().map(ToString::to_string).collect();
-    let all: Vec<_> = pdbs.iter().collect();
+    let but = |kept: &PdbRef| pdbs.iter().filter(|pdb| *pdb != kept).collect::<Vec<_>>();
     let says = format!("{} count the same pods", names.join(" and "));
     Finding::new(Cause::TwoBudgets, Object::Budgets(pdbs.to_vec()), says)
         .by(By::Spec, "the eviction API refuses a pod that more than one budget counts, now and always")
-        .remedies(pdbs.iter().map(|pdb| remedy::without(pdb, &all, false)).collect())
+        .remedies(pdbs.iter().rev().map(|pdb| doubled::keep(pdb, &but(pdb), false)).collect())
 }
 
 fn unmanaged(pod: &PodRef) -> Finding {

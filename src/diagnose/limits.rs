@@ -9,6 +9,9 @@ pub const QUIET_BUDGET: Duration = Duration::from_secs(45);
 /// The controller writes a budget's status within a second or two; 30 forgive one that is busy or restarts.
 pub const BEHIND: Duration = Duration::from_secs(30);
 
+/// So many pods of a budget are named: enough to look at one, and a line still.
+pub const NAMES: usize = 3;
+
 /// How long the disruption controller itself believes in an accepted eviction (`DeletionTimeout`, 2 minutes), and ten
 /// seconds for it to look again.
 pub const DISRUPTED: Duration = Duration::from_secs(130);

@@ -2,6 +2,7 @@
 
 mod aws;
 pub(super) mod containers;
+pub(super) mod doubled;
 pub(super) mod eks;
 pub(super) mod group;
 pub(super) mod joins;
@@ -17,16 +18,23 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use self::containers::put_back;
+use self::containers::{put_back, undo};
 use super::scene::Scene;
 use crate::domain::{
     Ask, Command, IntOrPercent, Known, Lack, NodeName, Object, Owner, Pdb, PdbRef, PdbRule, Pod, PodRef, Remedy,
-    Rounding, Strategy, UnhealthyPolicy, short,
+    Strategy, UnhealthyPolicy, short,
 };
 
 pub(super) fn never_allows(scene: &Scene<'_>, pdb: &Pdb, pods: &[&Pod]) -> Vec<Remedy> {
     let relax = relax(&pdb.id, pdb.rule, pdb.status.expected);
-    restart(scene, pods).into_iter().chain(one_more(scene, pdb, pods)).chain([relax, force()]).collect()
+    // Whoever moves many pods for the sake of a few does so last.
+    let for_few = pods.len() < usize::try_from(pdb.status.expected).unwrap_or_default().div_ceil(2);
+    let (first, last) = match restart(scene, pdb, pods) {
+        Some(restart) if for_few => (None, Some(restart)),
+        restart => (restart, None),
+    };
+    let others = one_more(scene, pdb, pods).into_iter().chain([relax]).chain(last);
+    first.into_iter().chain(others).chain([force()]).collect()
 }
 
 /// Lets one of so many pods go, and puts back what was.
@@ -43,15 +51,26 @@ pub(super) fn relax(pdb: &PdbRef, rule: PdbRule, expected: i32) -> Remedy {
 }
 
 /// Only a Deployment that surges has its new pods Ready before the old ones go; most do.
-fn restart(scene: &Scene<'_>, pods: &[&Pod]) -> Option<Remedy> {
+fn restart(scene: &Scene<'_>, pdb: &Pdb, pods: &[&Pod]) -> Option<Remedy> {
     let (pod, owner) = one_workload(pods).filter(|(_, owner)| owner.kind == "Deployment")?;
+    if !pods.iter().all(|pod| scene.stays_cordoned(pod)) {
+        return None;
+    }
+    let all = match pdb.status.expected {
+        expected if usize::try_from(expected).is_ok_and(|expected| expected > pods.len()) => format!("all {expected}"),
+        _ => "all".to_owned(),
+    };
     let risk = match scene.ask(&Ask::workload(&pod.id.namespace, &owner)) {
         Known::Is(Some(known)) if known.strategy == Strategy::Surges => {
-            format!("restarts all of its pods{}", put_back(known))
+            format!("restarts {all} of its pods{}", put_back(known))
         }
         Known::Is(_) | Known::Unknown(Lack::NotRead) => return None,
-        Known::Unknown(_) => "restarts all of its pods; with strategy Recreate they go before new ones come".to_owned(),
+        Known::Unknown(_) => {
+            format!("restarts {all} of its pods; with strategy Recreate they go before new ones come")
+        }
     };
+    let risk =
+        if scene.has_open_old_nodes() { format!("{risk}; one that comes up on an old node holds that") } else { risk };
     let restart = kubectl(&pod.id.namespace, &format!("rollout restart {owner}"));
     Some(Remedy::fix("new pods elsewhere: a rollout does not ask the budget", vec![restart], risk))
 }
@@ -59,11 +78,8 @@ fn restart(scene: &Scene<'_>, pods: &[&Pod]) -> Option<Remedy> {
 /// One replica more, where the budget would then let one go.
 fn one_more(scene: &Scene<'_>, pdb: &Pdb, pods: &[&Pod]) -> Option<Remedy> {
     let more = u32::try_from(pdb.status.expected).ok()? + 1;
-    let stays = match pdb.rule {
-        PdbRule::MinAvailable(stay) => stay.of(more, Rounding::Up),
-        PdbRule::MaxUnavailable(out) => more.saturating_sub(out.of(more, Rounding::Up)),
-    };
-    let (pod, owner) = one_workload(pods).filter(|(_, owner)| owner.kind != "DaemonSet" && stays < more)?;
+    let helps = pdb.rule.must_stay(more) < more;
+    let (pod, owner) = one_workload(pods).filter(|(_, owner)| owner.kind != "DaemonSet" && helps)?;
     let workload = scene.workload(pod)?;
     let replicas = workload.replicas?;
     let scale = |replicas: u32| vec![kubectl(&pod.id.namespace, &format!("scale {owner} --replicas={replicas}"))];
@@ -84,24 +100,24 @@ pub(super) fn exhausted(pdb: &Pdb, maker: Option<&Object>) -> Vec<Remedy> {
     [pods].into_iter().chain(maker).collect()
 }
 
-pub(super) fn unhealthy_blocks(pdb: &Pdb, pod: &Pod) -> Vec<Remedy> {
-    let policy = |policy: UnhealthyPolicy| {
-        let name = match policy {
-            UnhealthyPolicy::IfHealthyBudget => "IfHealthyBudget",
-            UnhealthyPolicy::AlwaysAllow => "AlwaysAllow",
-        };
-        patch(&pdb.id, &json!({ "spec": { "unhealthyPodEvictionPolicy": name } }))
-    };
+pub(super) fn unhealthy_blocks(scene: &Scene<'_>, pdb: &Pdb, pod: &Pod, look: Option<Remedy>) -> Vec<Remedy> {
+    let policy = |policy: Option<&str>| patch(&pdb.id, &json!({ "spec": { "unhealthyPodEvictionPolicy": policy } }));
     let allow = Remedy::fix(
         "let broken pods leave whatever the budget says",
-        vec![policy(UnhealthyPolicy::AlwaysAllow)],
+        vec![policy(Some("AlwaysAllow"))],
         "pods that are only starting may be evicted too",
     );
+    let before = match pdb.unhealthy {
+        UnhealthyPolicy::Unsaid => None,
+        UnhealthyPolicy::IfHealthyBudget => Some("IfHealthyBudget"),
+        UnhealthyPolicy::AlwaysAllow => Some("AlwaysAllow"),
+    };
     let risk = match pod.owner {
         Some(_) => "its controller makes a new one; the budget is not asked",
         None => "nobody makes a new one; the budget is not asked",
     };
-    vec![allow.back(vec![policy(pdb.unhealthy)]), delete(pod, risk)]
+    let ways = [allow.back(vec![policy(before)]), delete(pod, risk)];
+    look.into_iter().chain(ways).chain(undo(scene, pod)).collect()
 }
 
 pub(super) fn sync_failed(pdb: &Pdb, ready: Option<usize>) -> Vec<Remedy> {
@@ -129,51 +145,6 @@ pub(super) fn controller(pdb: &PdbRef) -> Remedy {
     Remedy::look("what the controller says", vec![describe])
 }
 
-/// One of them goes, what another demands anyway first.
-pub(super) fn two_budgets(pdbs: &[&Pdb]) -> Vec<Remedy> {
-    let implied = |pdb: &Pdb| pdbs.iter().any(|other| implies(other, pdb));
-    let mut order = pdbs.to_vec();
-    order.sort_by_key(|pdb| (!implied(pdb), pdb.id.clone()));
-    let ids: Vec<_> = pdbs.iter().map(|pdb| &pdb.id).collect();
-    order.iter().map(|pdb| without(&pdb.id, &ids, implied(pdb))).collect()
-}
-
-/// This one of several that count the same pods goes, which one of the others may imply.
-pub(super) fn without(pdb: &PdbRef, all: &[&PdbRef], implied: bool) -> Remedy {
-    let PdbRef { namespace, name } = pdb;
-    let others: Vec<&PdbRef> = all.iter().copied().filter(|other| *other != pdb).collect();
-    let away = [
-        kubectl(namespace, &format!("get pdb/{name} -o yaml > {name}.yaml")),
-        kubectl(namespace, &format!("delete pdb/{name}")),
-    ];
-    // Of several the disruption controller keeps count for one alone (`getPdbForPod`), and when that goes it looks at
-    // none of the others until one is changed, or a pod of it.
-    let counted = others.iter().flat_map(|PdbRef { namespace, name }| {
-        ["=anew", "-"].map(|value| kubectl(namespace, &format!("annotate pdb/{name} mngup.dev/counted{value}")))
-    });
-    let run = away.into_iter().chain(counted).collect();
-    let others = others.iter().map(|other| other.name.as_str()).collect::<Vec<_>>().join(" and ");
-    let (what, risk) = if implied {
-        (
-            format!("leave the pods to {others}, which asks for as much of the same pods"),
-            "whoever made it may make it again",
-        )
-    } else {
-        (
-            format!("leave the pods to {others}"),
-            "pods that only it counts lose it, or what it asks for beyond the other",
-        )
-    };
-    Remedy::fix(what, run, risk).back(vec![kubectl(namespace, &format!("apply -f {name}.yaml"))])
-}
-
-/// Whether whoever keeps to the first keeps to the other too: the same pods, and no fewer that must stay.
-fn implies(first: &Pdb, other: &Pdb) -> bool {
-    let as_much = first.status.desired > other.status.desired
-        || first.status.desired == other.status.desired && first.id < other.id;
-    first.id != other.id && first.selector == other.selector && as_much
-}
-
 pub(super) fn stale_disrupted(pdb: &Pdb) -> Vec<Remedy> {
     let (ns, name) = (&pdb.id.namespace, &pdb.id.name);
     let forget = json!({ "status": { "disruptedPods": null } });
@@ -187,9 +158,10 @@ pub(super) fn stale_disrupted(pdb: &Pdb) -> Vec<Remedy> {
 
 pub(super) fn status_behind(pdb: &Pdb) -> Vec<Remedy> {
     let look = kubectl(&pdb.id.namespace, &format!("describe pdb/{}", pdb.id.name));
+    let leader = kubectl("kube-system", "get lease kube-controller-manager -o yaml");
     vec![
         Remedy::wait("the disruption controller runs in the control plane: on EKS only AWS can mend it"),
-        Remedy::look("whether it looks at budgets at all", vec![look]),
+        Remedy::look("whether it looks at budgets at all, and who leads", vec![look, leader]),
     ]
 }
 

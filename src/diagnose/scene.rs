@@ -15,7 +15,7 @@ use super::{
 use crate::{
     domain::{
         Ask, DaemonSetRef, Dossier, Instance, Known, KubeEvent, Lifecycle, Node, NodeName, Object, Pdb, PdbRef, Pod,
-        Policy, Query, Snapshot, Subject, Uid, Workload, elapsed,
+        Policy, Query, Snapshot, Subject, Uid, Undrainable, Workload, elapsed,
     },
     drain::{Fate, fate, ignores_budgets, needs_token},
     engine::{Flight, Rollout, phase::NodePhase},
@@ -134,7 +134,9 @@ impl<'a> Scene<'a> {
         if self.view.policy.disable_eviction {
             return;
         }
-        for leaver in self.leavers.iter().filter(|leaver| leaver.fate == Fate::Leaves) {
+        // Whoever allows bare pods to leave has them evicted, too.
+        let evicted = |leaver: &&Leaver<'_>| matches!(leaver.fate, Fate::Leaves | Fate::Unmanaged);
+        for leaver in self.leavers.iter().filter(evicted) {
             let pod = leaver.pod;
             let budgets: Vec<&Pdb> = budgets_of(snapshot, pod).collect();
             match budgets.as_slice() {
@@ -315,6 +317,19 @@ impl<'a> Scene<'a> {
         let kept: BTreeSet<_> = kept.map(|leaver| &leaver.node.name).collect();
         let is_emptied = |node: &Node| node.unschedulable && (self.view.run.is_some() || node.marks.cordoned());
         self.nodes.iter().any(|node| is_emptied(node) && !kept.contains(&node.name))
+    }
+
+    /// Whether a pod that goes cannot come back onto this pod's node: it takes none, and will not while it is upgraded. A
+    /// run that stops where pods do not leave gives such a node back, and its last words are read when it has.
+    pub(super) fn stays_cordoned(&self, pod: &Pod) -> bool {
+        let node = pod.node.as_ref().and_then(|node| self.view.snapshot.node(node));
+        let gives_back = self.view.run.is_some() && self.view.policy.undrainable == Undrainable::Stop;
+        node.is_some_and(|node| node.unschedulable) && !gives_back
+    }
+
+    /// Whether nodes that an upgrade would replace take pods still, as far as that is looked at.
+    pub(super) fn has_open_old_nodes(&self) -> bool {
+        self.view.old.iter().filter_map(|name| self.view.snapshot.node(name)).any(|node| !node.unschedulable)
     }
 
     /// All that had to be known so far.

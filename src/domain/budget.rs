@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{IntOrPercent, PdbRef, Pod, Selector};
+use super::{IntOrPercent, PdbRef, Pod, Rounding, Selector};
 
 /// A `policy/v1 PodDisruptionBudget`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,11 +40,24 @@ pub enum PdbRule {
     MaxUnavailable(IntOrPercent),
 }
 
+impl PdbRule {
+    /// How many of so many pods have to be Ready; both percentages round up.
+    #[must_use]
+    pub fn must_stay(self, of: u32) -> u32 {
+        match self {
+            Self::MinAvailable(stay) => stay.of(of, Rounding::Up),
+            Self::MaxUnavailable(out) => of.saturating_sub(out.of(of, Rounding::Up)),
+        }
+    }
+}
+
 /// `spec.unhealthyPodEvictionPolicy`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum UnhealthyPolicy {
-    /// A pod that is not Ready may leave only while the budget is met: the default, and how an app blocks its own cure.
+    /// The field is absent, which means the same as the next.
     #[default]
+    Unsaid,
+    /// A pod that is not Ready may leave only while the budget is met: the default, and how an app blocks its own cure.
     IfHealthyBudget,
     /// A pod that is not Ready may always leave.
     AlwaysAllow,

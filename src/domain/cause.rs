@@ -90,7 +90,7 @@ catalogue! {
     PdbSyncFailed, "PDB-SYNC-FAILED", Budget, Root, "a budget that the disruption controller cannot calculate";
     TwoBudgets, "TWO-BUDGETS", Budget, Root, "more than one budget counts the same pod";
     PdbStaleDisrupted, "PDB-STALE-DISRUPTED", Budget, Root, "a budget that still counts an eviction which never happened";
-    PdbStatusBehind, "PDB-STATUS-BEHIND", Budget, Root, "a budget whose last change was not looked at yet";
+    PdbStatusBehind, "PDB-STATUS-BEHIND", Budget, Root, "a budget whose status is behind";
     LandsBack, "LANDS-BACK", Leaving, Root, "pods come back onto the cordoned node";
     BarePod, "BARE-POD", Leaving, Root, "a pod that nothing brings back";
     LongGrace, "LONG-GRACE", Leaving, Root, "a pod that may take longer to stop than its node waits";

@@ -242,7 +242,7 @@ pub fn needs_token(pod: &Pod, pdb: &Pdb) -> bool {
     }
     match pdb.unhealthy {
         UnhealthyPolicy::AlwaysAllow => false,
-        UnhealthyPolicy::IfHealthyBudget => {
+        UnhealthyPolicy::Unsaid | UnhealthyPolicy::IfHealthyBudget => {
             !(pdb.status.current >= pdb.status.desired && pdb.status.desired > 0 && pdb.is_observed())
         }
     }

@@ -24,7 +24,8 @@ fn a_cause_is_told_once_with_whom_it_holds_and_what_clears_it_away() {
       holds  2 pods on ip-10-0-1-253, ip-10-0-3-83: pod/shop/legacy-api-86c105b9-8jdrp, pod/shop/legacy-api-86c105b9-z7wgs
       why    minAvailable 100% of 2 pods = 2 must stay; 2 are Ready; 0 may leave, now and always (arithmetic)
       fix    # in a real cluster:
-             # new pods elsewhere: a rollout does not ask the budget; risk: restarts all of its pods
+             # new pods elsewhere: a rollout does not ask the budget; risk: restarts all of its pods; one that comes up on
+             # an old node holds that
              kubectl -n shop rollout restart deployment/legacy-api
       or     # let one pod leave at a time; risk: one pod less for a while
              kubectl -n shop patch pdb/legacy-api --type=merge -p '{"spec":{"minAvailable":1}}'
@@ -95,7 +96,7 @@ fn a_terminal_of_80_columns_holds_it() {
              now and always (arithmetic)
       fix    # in a real cluster:
              # new pods elsewhere: a rollout does not ask the budget; risk: restarts
-             # all of its pods
+             # all of its pods; one that comes up on an old node holds that
              kubectl -n shop rollout restart deployment/legacy-api
       or     # let one pod leave at a time; risk: one pod less for a while
              kubectl -n shop patch pdb/legacy-api --type=merge -p '{"spec":{"minAvailable":1}}'
@@ -124,16 +125,16 @@ fn a_terminal_of_80_columns_holds_it() {
              cart selects app in (cart); critical-tier selects tier in (critical)
              (spec)
       fix    # in a real cluster:
-             # leave the pods to critical-tier; risk: pods that only it counts lose
-             # it, or what it asks for beyond the other
+             # leave the pods to critical-tier; risk: pods that only the other
+             # counts lose it, or what it asks for beyond this one
              kubectl -n shop get pdb/cart -o yaml > cart.yaml &&
              kubectl -n shop delete pdb/cart &&
              kubectl -n shop annotate pdb/critical-tier mngup.dev/counted=anew &&
              kubectl -n shop annotate pdb/critical-tier mngup.dev/counted-
       back   # puts it back, once the pods have moved:
              kubectl -n shop apply -f cart.yaml
-      or     # leave the pods to cart; risk: pods that only it counts lose it, or
-             # what it asks for beyond the other
+      or     # leave the pods to cart; risk: pods that only the other counts lose
+             # it, or what it asks for beyond this one
              kubectl -n shop get pdb/critical-tier -o yaml > critical-tier.yaml &&
              kubectl -n shop delete pdb/critical-tier &&
              kubectl -n shop annotate pdb/cart mngup.dev/counted=anew &&

@@ -52,9 +52,7 @@ fn l2_the_run_stops_gives_the_node_back_and_goes_on_once_the_budget_allows() {
       why    minAvailable 3 of 3 pods = 3 must stay; 3 are Ready; 0 may leave, now and always (arithmetic)
       fix    # kubectl must point to cluster prod:
              # aws eks update-kubeconfig --name prod
-             # new pods elsewhere: a rollout does not ask the budget; risk: restarts all of its pods
-             kubectl -n default rollout restart deployment/ledger
-      or     # one more replica, so that one may leave; risk: not every program may run once more; an autoscaler of it may undo it
+             # one more replica, so that one may leave; risk: not every program may run once more; an autoscaler of it may undo it
              kubectl -n default scale deployment/ledger --replicas=4
       back   # puts it back, once the pods have moved:
              kubectl -n default scale deployment/ledger --replicas=3

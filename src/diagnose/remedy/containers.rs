@@ -218,7 +218,7 @@ fn more_memory(scene: &Scene<'_>, pod: &Pod, container: &str) -> Option<Remedy> 
 }
 
 /// The former template, where there is one.
-fn undo(scene: &Scene<'_>, pod: &Pod) -> Option<Remedy> {
+pub(super) fn undo(scene: &Scene<'_>, pod: &Pod) -> Option<Remedy> {
     let Object::Workload { owner, namespace } = behind(pod) else { return None };
     let workload = scene.workload(pod)?;
     let undo = vec![kubectl(&namespace, &format!("rollout undo {owner}"))];

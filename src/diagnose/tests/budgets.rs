@@ -223,3 +223,207 @@ fn a_budget_that_counts_on_pods_that_nobody_makes_names_who_is_to_make_them() {
     // All of them are there: it is used up by something else.
     assert_eq!(with(2).findings[0].evidence.len(), 1);
 }
+
+/// The lines of the first way out of each finding.
+fn first_ways(found: &Diagnosis) -> Vec<Vec<&str>> {
+    found.findings.iter().map(|finding| fixes(finding)[0].run.iter().map(line).collect()).collect()
+}
+
+fn named(name: &str, rule: PdbRule, selector: Selector) -> Pdb {
+    let id = PdbRef { namespace: "shop".to_owned(), name: name.to_owned() };
+    Pdb { id, selector, ..budget(rule, 2, 1, 2) }
+}
+
+fn cart_budget(name: &str, rule: PdbRule) -> Pdb {
+    named(name, rule, Selector::labels([("app", "cart")]))
+}
+
+const ALL: PdbRule = PdbRule::MinAvailable(IntOrPercent::Percent(100));
+
+#[test]
+fn of_three_budgets_one_is_kept_that_can_allow() {
+    let three = [("a", ALL), ("b", max_unavailable(1)), ("c", max_unavailable(1))];
+    let cluster = three.into_iter().fold(Cluster::new(), |cluster, (name, rule)| {
+        let mut pdb = cart_budget(name, rule);
+        pdb.status.desired = i32::try_from(rule.must_stay(2)).unwrap();
+        cluster.budget(pdb, two_ready())
+    });
+    let found = cluster.examine(&Subject::Group);
+    let deleted: Vec<_> = first_ways(&found)[0].iter().filter(|line| line.contains(" delete ")).copied().collect();
+    assert_eq!(deleted, ["-n shop delete pdb/a", "-n shop delete pdb/b"]);
+    // The one that never allows is kept only with what opens it.
+    let last = *fixes(&found.findings[0]).last().unwrap();
+    assert!(last.what.starts_with("leave the pods to a, and let one of them leave at a time"), "{}", last.what);
+    let run: Vec<_> = last.run.iter().map(line).collect();
+    assert_eq!(run.last(), Some(&r#"-n shop patch pdb/a --type=merge -p '{"spec":{"minAvailable":1}}'"#));
+}
+
+#[test]
+fn where_no_budget_can_allow_the_one_that_is_kept_is_opened() {
+    let pdb = |name| Pdb { status: budget(ALL, 2, 2, 2).status, ..cart_budget(name, ALL) };
+    let found = Cluster::new().budget(pdb("a"), two_ready()).budget(pdb("b"), two_ready()).examine(&Subject::Group);
+    let first = fixes(&found.findings[0])[0];
+    assert!(first.run.iter().map(line).any(|line| line.contains(r#"{"minAvailable":1}"#)), "{:?}", first.run);
+    assert!(first.back.iter().map(line).any(|line| line.contains(r#"{"minAvailable":"100%"}"#)), "{:?}", first.back);
+}
+
+#[test]
+fn all_first_ways_together_leave_each_pod_one_budget() {
+    let label = |name: &str| Selector::labels([("app", name)]);
+    let web = || {
+        let labels = [("app".to_owned(), "web".to_owned())].into();
+        [Pod { labels, ..pod("web-1", "n1") }]
+    };
+    let everything = || named("a-everything", max_unavailable(1), Selector::default());
+    let both = |other: Pdb| {
+        let all = two_ready().into_iter().chain(web());
+        Cluster::new()
+            .budget(cart_budget("cart", max_unavailable(1)), two_ready())
+            .budget(other, web())
+            .budget(everything(), all)
+    };
+    let found = both(named("web", max_unavailable(1), label("web"))).examine(&Subject::Group);
+    let narrow = r#"-n shop patch pdb/a-everything --type=merge -p '{"spec":{"selector":{"matchExpressions":[{"key":"app","operator":"NotIn","values":["cart","web"]}]}}}'"#;
+    assert_eq!(first_ways(&found).iter().map(|way| way[0]).collect::<Vec<_>>(), [narrow, narrow]);
+    assert!(found.findings[0].evidence[1].says.contains("a-everything selects all pods of the namespace"));
+    // Where one of them cannot be left out by a label, the catch-all goes.
+    let tier =
+        Requirement { key: "app".to_owned(), operator: SelectorOperator::NotIn, values: vec!["cart".to_owned()] };
+    let others = named("web", max_unavailable(1), Selector { requirements: vec![tier], absent: false });
+    let found = both(others).examine(&Subject::Group);
+    let deleted = first_ways(&found).into_iter().map(|way| way[..2].to_vec()).collect::<Vec<_>>();
+    // Whoever runs both finds it gone at the second, and still has what was saved at the first.
+    let away = |kept| {
+        [
+            format!("-n shop get pdb/a-everything -o yaml --ignore-not-found > a-everything-beside-{kept}.yaml"),
+            "-n shop delete pdb/a-everything --ignore-not-found".to_owned(),
+        ]
+    };
+    assert_eq!(deleted, [away("cart"), away("web")]);
+}
+
+#[test]
+fn budgets_that_meet_in_a_chain_are_not_all_deleted() {
+    let both = |name: &str, labels: [&str; 2]| Pod {
+        labels: labels.map(|label| (label.to_owned(), "yes".to_owned())).into(),
+        ..pod(name, "n1")
+    };
+    let pods = || [both("one", ["a", "b"]), both("two", ["b", "c"]), both("three", ["c", "d"])];
+    let with = |cluster: Cluster, name: &str| {
+        let selector = Selector::labels([(name, "yes")]);
+        let counted: Vec<_> = pods().into_iter().filter(|pod| selector.matches(&pod.labels)).collect();
+        cluster.budget(named(name, max_unavailable(1), selector), counted)
+    };
+    let found = ["a", "b", "c", "d"].into_iter().fold(Cluster::new(), with).examine(&Subject::Group);
+    let deleted: BTreeSet<_> = first_ways(&found)
+        .into_iter()
+        .flatten()
+        .filter_map(|line| line.strip_prefix("-n shop delete pdb/")?.split(' ').next())
+        .collect();
+    assert_eq!((found.findings.len(), deleted), (3, ["b", "d"].into()));
+}
+
+#[test]
+fn a_restart_is_offered_only_where_its_new_pods_cannot_come_back_and_not_first_for_few_of_many() {
+    let restart = "-n shop rollout restart deployment/cart";
+    let ways = |cluster: Cluster| {
+        let found = cluster.told(deployment(|_| {})).examine(&Subject::Nodes(["n1".into(), "n2".into()].into()));
+        fixes(&found.findings[0]).iter().map(|way| line(&way.run[0]).to_owned()).collect::<Vec<_>>()
+    };
+    // Node n2 takes pods.
+    assert!(!ways(Cluster::new().budget(budget(ALL, 2, 2, 2), two_ready())).iter().any(|way| way == restart));
+    let cordoned = || [pod("cart-1", "n1"), pod("cart-2", "n1")];
+    assert_eq!(ways(Cluster::new().budget(budget(ALL, 2, 2, 2), cordoned()))[0], restart);
+    let many = ways(Cluster::new().budget(budget(ALL, 60, 60, 60), cordoned()));
+    assert!(many[0].contains("patch pdb/cart") && many[1] == restart, "{many:?}");
+}
+
+#[test]
+fn before_it_has_settled_nobody_says_that_it_is_so_for_ever() {
+    let says = |seconds| {
+        let mut pdb = budget(PdbRule::MinAvailable(IntOrPercent::Int(2)), 2, 2, 2);
+        pdb.status.blocked_since = Some(ago(seconds));
+        let found = Cluster::new().budget(pdb, two_ready()).examine(&Subject::Group);
+        format!("{}: {}", found.findings[0].says, found.findings[0].evidence[0].says)
+    };
+    assert!(says(60).contains("can never allow an eviction: ") && says(60).ends_with("now and always"));
+    assert!(!says(2).contains("never") && !says(2).contains("always"), "{}", says(2));
+}
+
+#[test]
+fn a_budget_that_goes_by_controllers_counts_no_bare_pods() {
+    let bare = || Pod { owner: None, ..pod("tool", "n1") };
+    let none_expected = |current| {
+        let mut pdb = budget(max_unavailable(1), 0, 0, current);
+        (pdb.status.allowed, pdb.status.blocked_since) = (0, Some(ago(60)));
+        pdb
+    };
+    let with = |pdb: Pdb, pods: Vec<Pod>| Cluster::new().budget(pdb, pods).examine(&Subject::Group);
+    let found = with(none_expected(1), vec![bare()]);
+    assert_eq!(told(&found), ["BARE-POD pod/shop/tool blocks because PDB-SYNC-FAILED pdb/shop/cart"]);
+    // Once bare pods may leave they are evicted, and their budget alone holds them.
+    let mut cluster = Cluster::new().budget(none_expected(1), [bare()]);
+    cluster.policy.delete_unmanaged = true;
+    let found = cluster.examine(&Subject::Group);
+    assert_eq!(told(&found), ["PDB-SYNC-FAILED pdb/shop/cart blocks"]);
+    let of = &found.findings[0];
+    assert!(of.evidence[0].says.starts_with("maxUnavailable 1 goes by the number of pods that controllers"));
+    assert_eq!(
+        line(&fixes(of)[0].run[0]),
+        r#"-n shop patch pdb/cart --type=merge -p '{"spec":{"maxUnavailable":null,"minAvailable":0}}'"#
+    );
+    // One that counts pods themselves allows what it allows.
+    let number = budget(PdbRule::MinAvailable(IntOrPercent::Int(1)), 2, 1, 2);
+    let found = with(number, vec![bare(), Pod { id: pod("tool-2", "n2").id, ..bare() }]);
+    assert!(found.findings.iter().all(|found| found.cause == Cause::BarePod), "{:?}", told(&found));
+    // Where controllers are to have none, their last pods are on their way out.
+    let found = with(none_expected(2), two_ready().into());
+    assert!(found.findings.iter().all(|found| found.cause == Cause::PdbExhausted), "{:?}", told(&found));
+    assert_eq!(found.findings[0].evidence[0].says, "0 of 0 may be out and 0 are");
+}
+
+#[test]
+fn a_status_that_contradicts_the_pods_is_behind_once_that_lasts() {
+    let with = |seconds, ready_for| {
+        let mut pdb = budget(max_unavailable(1), 3, 2, 3);
+        (pdb.status.allowed, pdb.status.blocked_since) = (0, Some(ago(seconds)));
+        pdb.status.disrupted = [("cart-0".to_owned(), ago(seconds))].into();
+        let young = Pod { ready_since: Some(ago(ready_for)), ..pod("cart-3", "n2") };
+        Cluster::new().budget(pdb, two_ready().into_iter().chain([young])).found()
+    };
+    assert_eq!(with(600, 500), ["PDB-STATUS-BEHIND pdb/shop/cart blocks"]);
+    // The controller takes seconds: since the last place was taken, and since the last pod became Ready.
+    for lags in [with(10, 500), with(600, 10)] {
+        assert_eq!(lags, ["PDB-EXHAUSTED pdb/shop/cart waits"]);
+    }
+}
+
+#[test]
+fn of_many_broken_pods_a_few_are_named() {
+    let broken = |number| not_ready(pod(&format!("cart-{number:02}"), "n1"), 600, crashing());
+    let pdb = budget(max_unavailable(4), 40, 36, 0);
+    let found = Cluster::new().budget(pdb, (1..=40).map(broken)).examine(&Subject::Group);
+    let all = found.findings.iter().flat_map(|found| found.because.iter().chain([found]));
+    let exhausted = all.clone().find(|found| found.cause == Cause::PdbExhausted).unwrap();
+    let says = "4 of 40 may be out and 40 are: cart-01, cart-02, cart-03 and 37 more";
+    assert_eq!(exhausted.evidence[0].says, says);
+}
+
+#[test]
+fn a_broken_pod_is_looked_at_first_and_what_was_not_set_is_taken_out_again() {
+    let pods = || [not_ready(pod("cart-1", "n1"), 600, crashing()), pod("cart-2", "n2")];
+    let ways = |unhealthy| {
+        let pdb = Pdb { unhealthy, ..budget(max_unavailable(0), 3, 2, 1) };
+        let cluster = Cluster::new().budget(pdb, pods()).told(deployment(|known| known.revision = Some(2)));
+        let found = cluster.examine(&Subject::Group).findings.remove(0);
+        assert_eq!(found.cause, Cause::PdbUnhealthyBlocks);
+        found.remedies
+    };
+    let unsaid = ways(UnhealthyPolicy::Unsaid);
+    assert_eq!(line(&unsaid[0].run[0]), "-n shop logs pod/cart-1 -c app --previous");
+    let back = |way: &Remedy| line(&way.back[0]).to_owned();
+    assert!(back(&unsaid[1]).ends_with(r#"-p '{"spec":{"unhealthyPodEvictionPolicy":null}}'"#), "{:?}", unsaid[1]);
+    let said = ways(UnhealthyPolicy::IfHealthyBudget);
+    assert!(back(&said[1]).ends_with(r#"-p '{"spec":{"unhealthyPodEvictionPolicy":"IfHealthyBudget"}}'"#));
+    assert_eq!(line(&unsaid.last().unwrap().run[0]), "-n shop rollout undo deployment/cart");
+}

@@ -27,6 +27,9 @@ use crate::{
     },
 };
 
+/// A budget that allows none at the beginning began so before it.
+const BUDGETS_CLOSED_FOR: Duration = Duration::from_hours(1);
+
 impl World {
     /// A world at its beginning; the same seed has the same history.
     #[must_use]
@@ -114,6 +117,9 @@ impl World {
         self.settle();
         for index in 0..self.budgets.len() {
             self.sync_budget(index);
+            // Who looks at a world finds it as it has been for long.
+            let status = &mut self.budgets[index].object.status;
+            status.blocked_since = status.blocked_since.map(|since| since - BUDGETS_CLOSED_FOR);
         }
         for index in 0..self.spec.faults.len() {
             let at = self.spec.faults[index].at;

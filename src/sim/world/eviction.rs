@@ -140,7 +140,9 @@ impl World {
         !pod.object.ready
             && match pdb.unhealthy {
                 UnhealthyPolicy::AlwaysAllow => true,
-                UnhealthyPolicy::IfHealthyBudget => pdb.status.desired > 0 && pdb.status.current >= pdb.status.desired,
+                UnhealthyPolicy::Unsaid | UnhealthyPolicy::IfHealthyBudget => {
+                    pdb.status.desired > 0 && pdb.status.current >= pdb.status.desired
+                }
             }
     }
 

@@ -31,8 +31,9 @@ pub(in crate::adapters::k8s) fn pdb(pdb: PodDisruptionBudget) -> Pdb {
         selector: label_selector(spec.selector),
         rule,
         unhealthy: match spec.unhealthy_pod_eviction_policy.as_deref() {
+            None => UnhealthyPolicy::Unsaid,
             Some("AlwaysAllow") => UnhealthyPolicy::AlwaysAllow,
-            _ => UnhealthyPolicy::IfHealthyBudget,
+            Some(_) => UnhealthyPolicy::IfHealthyBudget,
         },
         status: pdb.status.map(status).unwrap_or_default(),
     }
