@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     diagnose::{Examined, Memory, View, examine, limits},
-    domain::{Answer, Ask, Diagnosis, Dossier, Known, Lack, NodeName, Oracle, Policy, Snapshot, Subject},
+    domain::{Answer, Ask, Diagnosis, Dossier, Finding, Known, Lack, NodeName, Oracle, Policy, Snapshot, Subject},
     plan,
     ports::{Clock, Cloud, Cluster, Lock, PortError, Watch},
 };
@@ -122,11 +122,35 @@ impl<'a, C: Cluster, A: Cloud, K: Clock, L: Lock> Inquiry<'a, C, A, K, L> {
         Self { ports, whose: Whose::Group, snapshot, policy, subject: Subject::BeforeUpgrade, watch, memory, dossier }
     }
 
-    /// Looks, asks what has to be known for it, and says what was found.
+    /// Looks, asks what has to be known for it, and says what was found. A group that holds nothing up, of which no node is
+    /// cordoned and some are old, is looked at as before an upgrade: a run that stopped has opened its nodes again.
     ///
     /// # Errors
     /// [`PortError`] where the pods of a node cannot be read. What else may not be read is told as not known.
     pub async fn examine(&mut self) -> Result<Diagnosis, PortError> {
+        let found = self.ask_and_look().await?;
+        let is_empty = self.subject == Subject::Group && found.blocking().next().is_none();
+        if !is_empty || self.cordoned() > 0 || old(&self.snapshot, &self.policy).is_empty() {
+            return Ok(found);
+        }
+        self.subject = Subject::BeforeUpgrade;
+        let foreseen = self.ask_and_look().await;
+        self.subject = Subject::Group;
+        let mut foreseen = foreseen?;
+        let is_told =
+            |one: &Finding| foreseen.findings.iter().any(|f| (f.cause, &f.object) == (one.cause, &one.object));
+        let also: Vec<_> = found.findings.into_iter().filter(|finding| !is_told(finding)).collect();
+        foreseen.findings.extend(also);
+        Ok(foreseen)
+    }
+
+    /// How many nodes of the group are cordoned.
+    #[must_use]
+    pub fn cordoned(&self) -> usize {
+        self.snapshot.nodes().values().filter(|node| node.unschedulable).count()
+    }
+
+    async fn ask_and_look(&mut self) -> Result<Diagnosis, PortError> {
         let mut examined = self.look();
         for _ in 0..limits::ROUNDS {
             let asks = self.dossier.open(&examined.asks, self.ports.clock.now());

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     adapters::SystemClock,
     app::{Inquiry, NoUpdate, NotDiagnosed, Ports, Question, Whose},
-    domain::{Cause, Diagnosis, GroupName, Lack, Policy, later, short},
+    domain::{Cause, Diagnosis, GroupName, Lack, Policy, Subject, later, short},
     forecast::{NoRehearsal, Rehearsal},
     ports::{Clock, Cloud, Cluster, Lock},
     report::{Commands, Screen, diagnosis},
@@ -74,6 +74,11 @@ async fn answered<C: Cluster, A: Cloud, K: Clock, L: Lock>(
     let stop = telling.args.watch.then(stop::listen);
     let mut inquiry = Inquiry::begin(ports, whose, question).await.map_err(failed)?;
     let mut found = inquiry.examine().await?;
+    let size = || (telling.screen.width(), telling.screen.height());
+    let mut shown_at = size();
+    if inquiry.cordoned() == 0 && *question == Question::Group {
+        say_that_none_is_cordoned(&found);
+    }
     telling.tell(&found)?;
     let Some(mut stop) = stop else { return Ok(code(&found)) };
     let mut trouble = String::new();
@@ -89,8 +94,9 @@ async fn answered<C: Cluster, A: Cloud, K: Clock, L: Lock>(
         };
         match looked {
             Ok(now) => {
-                if !now.same_as(&found) || now.unknown != found.unknown {
+                if !now.same_as(&found) || now.unknown != found.unknown || size() != shown_at {
                     telling.tell(&now)?;
+                    shown_at = size();
                 }
                 (found, trouble) = (now, String::new());
             }
@@ -101,6 +107,15 @@ async fn answered<C: Cluster, A: Cloud, K: Clock, L: Lock>(
             }
             Err(_) => {}
         }
+    }
+}
+
+/// What was looked at instead, or that there was nothing to look at.
+fn say_that_none_is_cordoned(found: &Diagnosis) {
+    if found.subject == Subject::BeforeUpgrade {
+        say("no node is cordoned: this is what an upgrade would meet (--before-upgrade)");
+    } else if found.blocking().next().is_none() {
+        say("no node is cordoned, and none is old: nothing is to be emptied");
     }
 }
 
@@ -133,13 +148,28 @@ const PIPED: usize = 120;
 /// Clears the terminal and begins at its top (ECMA-48: ED 2, CUP).
 const CLEARED: &str = "\x1b[2J\x1b[H";
 
+/// What is asked again and again stays on one screen, its beginning in sight: the causes come first.
+fn first_screen(mut lines: Vec<String>, height: usize) -> Vec<String> {
+    // Below stand an empty line, how to end it, and the cursor.
+    let room = height.saturating_sub(3).max(1);
+    if lines.len() > room {
+        let more = lines.len() - (room - 1);
+        lines.truncate(room - 1);
+        lines.push(format!("… and {more} lines more, which it shows without --watch"));
+    }
+    lines
+}
+
 impl Telling<'_> {
     fn tell(&self, found: &Diagnosis) -> Result<(), CliError> {
         let watch = self.args.watch;
         match self.args.output {
             DiagnosisForm::Human => {
                 let width = self.screen.width().unwrap_or(PIPED);
-                let lines = diagnosis::screen(found, &self.title, &self.commands, Some(width));
+                let mut lines = diagnosis::screen(found, &self.title, &self.commands, Some(width));
+                if let Some(height) = self.screen.height().filter(|_| watch) {
+                    lines = first_screen(lines, height);
+                }
                 let before = match (watch, self.screen.stdout_terminal) {
                     (true, true) => CLEARED.to_owned(),
                     (true, false) => format!("at {}\n", found.at.strftime("%H:%M:%SZ")),
@@ -288,5 +318,19 @@ fn no_update(error: &NoUpdate, commands: &Commands) -> CliError {
             }
             (None, None) => usage.next(format!("{}   # it never had one", commands.line("diagnose"))),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_screen;
+
+    #[test]
+    fn what_does_not_fit_on_a_screen_is_counted() {
+        let lines = |count: usize| (1..=count).map(|line| line.to_string()).collect::<Vec<_>>();
+        assert_eq!(first_screen(lines(7), 10), lines(7));
+        let cut = first_screen(lines(20), 10);
+        assert_eq!((cut.len(), cut[5].as_str()), (7, "6"));
+        assert_eq!(cut[6], "… and 14 lines more, which it shows without --watch");
     }
 }

@@ -172,7 +172,7 @@ fn sync_failed(scene: &Scene<'_>, pdb: &Pdb, why: &str) -> Finding {
 }
 
 fn status_behind(scene: &Scene<'_>, pdb: &Pdb) -> Finding {
-    let since = scene.behind_since(&pdb.id);
+    let since = scene.behind_since(pdb);
     let long = since.is_some_and(|since| scene.since(since) >= limits::BEHIND);
     let why = format!(
         "its status speaks of generation {} and its spec is at {}; until the disruption controller has looked, the server \

@@ -120,8 +120,9 @@ fn not_ready(scene: &Scene<'_>, pod: &Pod) -> Finding {
         .by(By::Status, format!("{words}{}", siblings.unwrap_or_default()))
         .since(Some(since))
         .remedies(ways::not_ready(scene, pod));
-    let probe = scene.events_of(pod).known().unwrap_or_default();
-    match probe.iter().rfind(|event| event.reason == "Unhealthy") {
+    let events = scene.events_of(pod);
+    let found = found.cannot_tell("what its probe is answered", &events);
+    match events.known().unwrap_or_default().iter().rfind(|event| event.reason == "Unhealthy") {
         Some(event) => found.by(By::Event, event.message.trim()),
         None => found,
     }

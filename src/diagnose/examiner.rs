@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Examined, Memory, View, examine, limits};
 use crate::{
-    domain::{Answer, Ask, Cause, Diagnosis, Dossier, Oracle, Snapshot, Subject, elapsed},
+    domain::{Answer, Ask, Cause, Diagnosis, Dossier, Finding, Grade, Lack, Oracle, Snapshot, Stand, Subject, elapsed},
     engine::{Rollout, event::Event},
 };
 
@@ -85,8 +85,16 @@ impl Examiner {
         self.asks = asks;
         self.memory.note_unexplained(unexplained, now);
         found.findings = found.blocking().cloned().collect();
-        // What could not be read matters where it is what would explain.
-        if found.findings.iter().all(|finding| finding.cause != Cause::Unexplained) {
+        for finding in &mut found.findings {
+            finding.because.retain(|below| below.grade == Grade::Blocks);
+        }
+        found.unknown.retain(|unknown| unknown.lacking != Lack::NotRead);
+        // What could not be read matters where it is what would explain: below a symptom that stands for itself, too.
+        let is_explained = |finding: &Finding| match finding.cause.stand() {
+            Stand::Root | Stand::Aside => finding.cause != Cause::Unexplained,
+            Stand::Symptom => false,
+        };
+        if found.findings.iter().all(is_explained) {
             found.unknown.clear();
         }
         let news = match &self.last {

@@ -70,6 +70,8 @@ fn refused(pod: &PodRef, message: &str) -> Finding {
         Cause::NamespaceTerminating
     } else if message.contains("forbidden") {
         Cause::RightsEvict
+    } else if message.contains("asks for fewer requests") {
+        Cause::ApiBusy
     } else {
         Cause::Unexplained
     };
@@ -254,6 +256,7 @@ mod tests {
         assert_eq!(code("admission webhook \"guard\" denied the request: no"), Some("WEBHOOK-DENIES"));
         assert_eq!(code("namespace shop is being terminated"), Some("NAMESPACE-TERMINATING"));
         assert_eq!(code("pods \"cart-1\" is forbidden: User \"ann\" cannot create"), Some("RIGHTS-EVICT"));
+        assert_eq!(code("the server asks for fewer requests"), Some("API-BUSY"));
         assert_eq!(code("teapot"), Some("UNEXPLAINED"));
     }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::{
     missing::{closed, missing},
     refused::refusals,
-    scene::{Scene, behind},
+    scene::{Scene, behind, is_unhealthy},
 };
 use crate::domain::{Family, Finding, InstanceId, Known, NodeName, Object, PodRef};
 
@@ -108,7 +108,7 @@ fn budgets(scene: &Scene<'_>, graph: &mut Graph) {
             Known::Is(pods) => pods,
             Known::Unknown(_) => &[],
         };
-        for pod in counted.iter().filter(|pod| !pod.ready && !pod.is_finished()) {
+        for pod in counted.iter().filter(|pod| is_unhealthy(pod)) {
             let object = Object::Pod(pod.id.clone());
             if pod.deletion.is_some() {
                 graph.edge(budget.clone(), Vertex::leaves(object.clone()));

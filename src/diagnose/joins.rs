@@ -225,7 +225,7 @@ fn wrong_template(group: &Group, comer: &Comer<'_>) -> Option<Finding> {
     let says = format!("the new instance/{} is not of the group's version", instance.id);
     let why = format!("it was launched from {has}, the group has {} version {}", target.id, target.version);
     let found = about(Cause::InstanceWrongTemplate, instance, says).by(By::Status, why);
-    Some(found.since(Some(comer.since)).remedies(remedy::joins::wrong_template(group, &instance.id)))
+    Some(found.since(Some(comer.since)).remedies(remedy::joins::wrong_template(group, &instance.id, comer.node)))
 }
 
 /// Launches whose instances are ended by others, one after the other.

@@ -100,14 +100,25 @@ pub(super) fn cause(text: &str) -> Cause {
     told.map_or(Cause::LaunchFails, |(cause, _)| *cause)
 }
 
-/// The first word of a text that begins so: `ami-0123…` of `The image id '[ami-0123…]' does not exist`, and
-/// `arn:aws:kms:…` with all of its parts.
+/// The first word of a text that begins so: `ami-0123…` of `The image id '[ami-0123…]' does not exist`.
 pub(super) fn id(text: &str, prefix: &str) -> Option<String> {
-    let parts = if prefix.starts_with("arn:") { ":/-" } else { "-" };
+    let id = word(&text[text.find(prefix)?..], "-");
+    (id.len() > prefix.len()).then(|| id.to_owned())
+}
+
+/// The first ARN of this service in a text, with all of its parts and of whatever partition: `arn:aws:kms:…`,
+/// `arn:aws-cn:kms:…`, `arn:aws-us-gov:kms:…`.
+pub(super) fn arn(text: &str, service: &str) -> Option<String> {
+    let mut arns = text.match_indices("arn:aws").map(|(at, _)| word(&text[at..], ":/-_"));
+    // A colon behind it is none of its own.
+    let of_service = |arn: &&str| arn.split(':').nth(2) == Some(service) && arn.trim_end_matches(':').contains('/');
+    arns.find(of_service).map(|arn| arn.trim_end_matches(':').to_owned())
+}
+
+/// What a text begins with up to what is neither letter, digit nor one of these.
+fn word<'a>(text: &'a str, parts: &str) -> &'a str {
     let end = |c: char| !c.is_ascii_alphanumeric() && !parts.contains(c);
-    let word = &text[text.find(prefix)?..];
-    let word = &word[..word.find(end).unwrap_or(word.len())];
-    (word.len() > prefix.len()).then(|| word.to_owned())
+    &text[..text.find(end).unwrap_or(text.len())]
 }
 
 /// What stands between quotation marks behind this: `ops` of `The key pair 'ops' does not exist`.
@@ -260,8 +271,13 @@ mod tests {
     fn ids_and_names_are_taken_out_of_a_text() {
         assert_eq!(id("The image id '[ami-0a1b]' does not exist", "ami-").as_deref(), Some("ami-0a1b"));
         assert_eq!(id("none here", "ami-"), None);
-        let key = "arn:aws:kms:eu-west-1:111122223333:key/0a1b-2c";
-        assert_eq!(id(&format!("The KMS key {key} is disabled"), "arn:aws:kms").as_deref(), Some(key));
+        for partition in ["aws", "aws-cn", "aws-us-gov", "aws-iso-b", "aws-eusc"] {
+            let key = format!("arn:{partition}:kms:eu-west-1:111122223333:key/0a1b-2c");
+            let role = format!("arn:{partition}:iam::111122223333:role/eks_node");
+            assert_eq!(arn(&format!("{role} may not use the KMS key {key}: it is disabled"), "kms"), Some(key));
+            assert_eq!(arn(&format!("The role '{role}' is gone."), "iam"), Some(role));
+        }
+        assert_eq!((arn("arn:aws:kms", "kms"), arn("no key", "kms")), (None, None));
         assert_eq!(named("The key pair 'my ops' does not exist", "key pair").as_deref(), Some("my ops"));
         assert_eq!(named("The key pair is gone", "key pair"), None);
     }

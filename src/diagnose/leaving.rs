@@ -66,6 +66,10 @@ fn bare_pod(pod: &Pod) -> Finding {
 }
 
 fn on_its_way(scene: &Scene<'_>, pod: &Pod, deletion: Deletion, leaver: Option<Leaver<'_>>) -> Option<Finding> {
+    if let Some(since) = pod.finalizers_keep_since() {
+        let overdue = later(since, limits::OVERDUE) < scene.view.now;
+        return overdue.then(|| kept_by_finalizers(pod, since));
+    }
     let overdue = later(deletion.due, limits::OVERDUE) < scene.view.now;
     if !overdue {
         return stops_late(scene, pod, deletion, leaver);
@@ -75,19 +79,32 @@ fn on_its_way(scene: &Scene<'_>, pod: &Pod, deletion: Deletion, leaver: Option<L
         // Nobody there would say that it has stopped: that is about the node.
         return None;
     }
-    let object = Object::Pod(pod.id.clone());
-    if !pod.finalizers.is_empty() {
-        let names = pod.finalizers.join(", ");
-        let finding = Finding::new(Cause::Finalizer, object, format!("{names} keeps {}", pod.id));
-        let why = "its grace period is over, and the object stays until whoever set that has taken it away";
-        return Some(
-            finding.sure(Sure::Likely).by(By::Spec, why).since(Some(deletion.due)).remedies(remedy::finalizer(pod)),
-        );
-    }
+    Some(stuck(pod, deletion))
+}
+
+fn kept_by_finalizers(pod: &Pod, since: Timestamp) -> Finding {
+    let says = format!("{} keeps {}", pod.finalizers.join(", "), pod.id);
+    let why = "its containers have ended, and the object stays until whoever set that has taken it away";
+    let finding = Finding::new(Cause::Finalizer, Object::Pod(pod.id.clone()), says).sure(Sure::Likely);
+    let finding = finding.by(By::Spec, why).since(Some(since));
+    let finding = if pod.keeps_its_place() {
+        finding.by(By::Status, "its StatefulSet makes no other pod of that name before it is gone")
+    } else {
+        finding
+    };
+    finding.remedies(remedy::finalizer(pod))
+}
+
+fn stuck(pod: &Pod, deletion: Deletion) -> Finding {
     let says = format!("{} was told to stop and does not go", pod.id);
-    let why = "its grace period is over, no finalizer keeps it, and the kubelet has not said that its containers ended";
-    let finding = Finding::new(Cause::StuckTerminating, object, says).by(By::Status, why).since(Some(deletion.due));
-    Some(finding.remedies(remedy::stuck_terminating(pod)))
+    let why = "its grace period is over, and the kubelet has not said that its containers ended";
+    let finding = Finding::new(Cause::StuckTerminating, Object::Pod(pod.id.clone()), says).by(By::Status, why);
+    let finding = if pod.finalizers.is_empty() {
+        finding
+    } else {
+        finding.by(By::Spec, format!("when they have, {} still keeps its record", pod.finalizers.join(", ")))
+    };
+    finding.since(Some(deletion.due)).remedies(remedy::stuck_terminating(pod))
 }
 
 /// One that stops in its own time, where that is more than its node has.
@@ -96,7 +113,7 @@ fn stops_late(scene: &Scene<'_>, pod: &Pod, deletion: Deletion, leaver: Option<L
     let flight = leaver.and_then(|leaver| leaver.flight);
     // Of what its node waits, that which is left when it is told to stop.
     let has = match flight.map(|flight| &flight.phase) {
-        Some(NodePhase::Draining { deadline }) => elapsed(asked_at(deletion), *deadline),
+        Some(NodePhase::Draining { deadline }) => elapsed(deletion.asked_at(), *deadline),
         Some(
             NodePhase::Cordoning
             | NodePhase::Settling { .. }
@@ -131,12 +148,7 @@ fn patience_ends(scene: &Scene<'_>, leaver: Leaver<'_>) -> bool {
 
 /// Whether it would have stopped by now if it were one of those that stop early, which most do.
 fn has_had_time(scene: &Scene<'_>, deletion: Deletion) -> bool {
-    scene.since(asked_at(deletion)) >= limits::STOPS_EARLY
-}
-
-/// When it was told to stop.
-fn asked_at(deletion: Deletion) -> Timestamp {
-    deletion.due - Duration::from_secs(deletion.grace_seconds.into())
+    scene.since(deletion.asked_at()) >= limits::STOPS_EARLY
 }
 
 /// One that was not told yet and may take longer than its node would wait. Most stop early: nobody can tell.

@@ -20,6 +20,11 @@ pub const OVERDUE: Duration = Duration::from_secs(10);
 /// moves is back within as many; it is asked again every ten seconds, so three answers have said no by then.
 pub const ADMISSION: Duration = Duration::from_secs(30);
 
+/// The API server drains a queue within a minute, for none of its requests may take longer, and a control plane that AWS
+/// replaces or makes larger answers again within a few; five of nothing else leave ten to the quarter of an hour that a
+/// node is given.
+pub const API_BUSY: Duration = Duration::from_mins(5);
+
 /// A namespace with ordinary pods is empty after their grace of 30 seconds; what is there after that is kept.
 pub const NAMESPACE: Duration = Duration::from_secs(45);
 

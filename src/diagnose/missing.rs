@@ -7,7 +7,9 @@ use super::{
     remedy::missing as remedy,
     scene::{Scene, behind},
 };
-use crate::domain::{Ask, By, CannotTell, Cause, Finding, Grade, KubeEvent, Object, Owner, Pdb, PdbRef, Pod, Quota};
+use crate::domain::{
+    Ask, By, CannotTell, Cause, Finding, Grade, Known, KubeEvent, Object, Owner, Pdb, PdbRef, Pod, Quota, Workload,
+};
 
 pub(super) const RULE: Rule = Rule { causes: &[Cause::Quota, Cause::CreateRefused], find };
 
@@ -73,48 +75,68 @@ fn events_of(pdb: &PdbRef, owner: &Owner) -> crate::domain::Query<Vec<KubeEvent>
 /// Controllers that have fewer pods than they should although nothing that can be seen is in the way, and one of their
 /// pods.
 fn lacking<'a>(scene: &Scene<'a>) -> Vec<(&'a Pdb, &'a Owner, &'a Pod)> {
-    let mut lacking = Vec::new();
+    let makers = makers(scene).into_iter().filter(|maker| maker.lacks(scene).known() == Some(true));
+    makers.map(|Maker { pdb, owner, pod, short: _ }| (pdb, owner, pod)).collect()
+}
+
+/// A controller of pods that a budget counts.
+struct Maker<'a> {
+    pdb: &'a Pdb,
+    owner: &'a Owner,
+    /// One of its pods.
+    pod: &'a Pod,
+    /// Whether there are fewer pods than the budget counts on.
+    short: bool,
+}
+
+impl Maker<'_> {
+    /// Whether it has fewer pods than it should.
+    fn lacks(&self, scene: &Scene<'_>) -> Known<bool> {
+        if self.short {
+            return Known::Is(true);
+        }
+        let has_fewer = |known: &Workload| known.replicas.is_some_and(|replicas| replicas > known.current);
+        scene.ask(&Ask::workload(&self.pdb.id.namespace, self.owner)).map(|known| known.as_ref().is_some_and(has_fewer))
+    }
+}
+
+/// Those of budgets that are used up for a while and nobody can see by whom.
+fn makers<'a>(scene: &Scene<'a>) -> Vec<Maker<'a>> {
+    let mut makers: Vec<Maker<'a>> = Vec::new();
     for (pdb, leavers) in scene.blocked.values() {
         let quiet = scene.unexplained_since(pdb).is_some_and(|since| scene.since(since) >= limits::SPEAKS);
         let Some(counted) = scene.counted(&pdb.id).known().filter(|_| quiet) else { continue };
-        let mut owners: Vec<(&Owner, &Pod)> = Vec::new();
-        for pod in counted.iter().chain(leavers.iter().copied()) {
-            let Some(owner) = pod.owner.as_ref().filter(|owner| MAKERS.contains(&owner.kind.as_str())) else {
-                continue;
-            };
-            if owners.iter().all(|(known, _)| *known != owner) {
-                owners.push((owner, pod));
-            }
-        }
         let there = counted.iter().filter(|pod| pod.deletion.is_none() && !pod.is_finished()).count();
         let short = usize::try_from(pdb.status.expected).is_ok_and(|expected| expected > there);
-        let lacks = |owner: &Owner| {
-            let known = scene.ask(&Ask::workload(&pdb.id.namespace, owner)).known().and_then(Option::as_ref);
-            known.is_some_and(|workload| workload.replicas.is_some_and(|replicas| replicas > workload.current))
-        };
-        lacking.extend(
-            owners.into_iter().filter(|(owner, _)| short || lacks(owner)).map(|(owner, pod)| (*pdb, owner, pod)),
-        );
+        let mut owners: BTreeSet<&Owner> = BTreeSet::new();
+        for pod in counted.iter().chain(leavers.iter().copied()) {
+            let owner = pod.owner.as_ref().filter(|owner| MAKERS.contains(&owner.kind.as_str()));
+            if let Some(owner) = owner.filter(|owner| owners.insert(owner)) {
+                makers.push(Maker { pdb, owner, pod, short });
+            }
+        }
     }
-    lacking
+    makers
 }
 
 /// Controllers that make a pod again when one goes, and say so when they may not.
 const MAKERS: [&str; 3] = ["ReplicaSet", "StatefulSet", "Job"];
 
 fn cannot_tell(scene: &Scene<'_>) -> Vec<CannotTell> {
-    let unknown = |(pdb, owner, pod): (&Pdb, &Owner, &Pod)| {
-        let cannot = |cause, object, lacking| CannotTell { cause, object, lacking };
-        let refused =
-            scene.ask(&events_of(&pdb.id, owner)).lacking().map(|lack| cannot(Cause::CreateRefused, behind(pod), lack));
+    let cannot = |cause, object, lacking| CannotTell { cause, object, lacking };
+    let unknown = |maker: Maker<'_>| {
+        let Maker { pdb, owner, pod, short: _ } = maker;
+        let lacks = maker.lacks(scene);
+        let is_lacking = lacks == Known::Is(true);
+        let events = || scene.ask(&events_of(&pdb.id, owner)).lacking();
+        let refused = if is_lacking { events() } else { lacks.lacking() };
+        let namespace = || scene.ask(&Ask::namespace(&pdb.id.namespace)).lacking();
+        let goes = if is_lacking { namespace() } else { None };
+        let refused = refused.map(|lack| cannot(Cause::CreateRefused, behind(pod), lack));
         let object = Object::Namespace(pdb.id.namespace.clone());
-        let goes = scene
-            .ask(&Ask::namespace(&pdb.id.namespace))
-            .lacking()
-            .map(|lack| cannot(Cause::NamespaceTerminating, object, lack));
-        refused.into_iter().chain(goes)
+        refused.into_iter().chain(goes.map(|lack| cannot(Cause::NamespaceTerminating, object, lack)))
     };
-    lacking(scene).into_iter().flat_map(unknown).collect()
+    makers(scene).into_iter().flat_map(unknown).collect()
 }
 
 fn judge(scene: &Scene<'_>, missing: &Missing<'_>) -> Finding {

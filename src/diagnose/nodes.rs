@@ -145,7 +145,10 @@ fn network(scene: &Scene<'_>, node: &Node, verdicts: &mut Verdicts) -> Finding {
     let says = format!("the network of node/{} does not come up", node.name);
     let found = finding(Cause::NodeCni, node, says).remedies(remedy::nodes::cni(node, &pods));
     match (plugins.first(), pods.first()) {
-        (Some(_), Some(pod)) => found.by(By::Status, plugin_words(pod)),
+        (Some(_), Some(pod)) => {
+            let events = scene.ask(&Ask::events(&Object::Pod(pod.id.clone())));
+            found.by(By::Status, plugin_words(pod)).cannot_tell(&format!("what is said of {}", pod.id), &events)
+        }
         (Some(set), None) => found.by(By::Absence, format!("{set} has no pod on it")),
         (None, _) => found.by(By::Absence, "no DaemonSet of a network plugin wants a pod on it"),
     }
@@ -273,7 +276,7 @@ pub(super) struct Agent<'a> {
     /// Its pod there; none where there is none.
     pub(super) pod: Option<&'a Pod>,
     /// What its controller was told when it made one, where there is none.
-    pub(super) refused: Option<&'a KubeEvent>,
+    pub(super) refused: Known<Option<&'a KubeEvent>>,
     /// Whether its pod will not become Ready by itself.
     is_broken: bool,
 }
@@ -297,7 +300,7 @@ fn daemons<'a>(scene: &Scene<'a>, node: &Node, verdicts: &mut Verdicts) -> Vec<A
             Known::Is(pods) => {
                 let pod = pods.into_iter().find(|pod| pod.deletion.is_none());
                 let is_broken = pod.is_some_and(|pod| containers::is_broken(scene, pod));
-                let refused = if pod.is_none() { refused(scene, set, node) } else { None };
+                let refused = if pod.is_none() { refused(scene, set, node) } else { Known::Is(None) };
                 agents.push(Agent { set, pod, refused, is_broken });
             }
             Known::Unknown(lacking) => {
@@ -310,11 +313,11 @@ fn daemons<'a>(scene: &Scene<'a>, node: &Node, verdicts: &mut Verdicts) -> Vec<A
 }
 
 /// What the controller of a set was told last, since this node is there.
-fn refused<'a>(scene: &Scene<'a>, set: &DaemonSetRef, node: &Node) -> Option<&'a KubeEvent> {
+fn refused<'a>(scene: &Scene<'a>, set: &DaemonSetRef, node: &Node) -> Known<Option<&'a KubeEvent>> {
     let holds = |event: &&KubeEvent| {
         event.reason == "FailedCreate" && event.last.or(event.first).is_none_or(|last| last >= node.created_at)
     };
-    scene.ask(&Ask::events(&workload(set))).known()?.iter().rfind(holds)
+    scene.ask(&Ask::events(&workload(set))).map(|events| events.iter().rfind(holds))
 }
 
 fn daemon_sets(node: &Node, agents: &[Agent<'_>], had_time: bool) -> Finding {
@@ -322,10 +325,12 @@ fn daemon_sets(node: &Node, agents: &[Agent<'_>], had_time: bool) -> Finding {
     let says = format!("{} not ready on node/{}", are(&names), node.name);
     let late = agents.iter().any(|agent| agent.is_broken || agent.pod.is_none() && had_time);
     let found = finding(Cause::NodeDaemonset, node, says).graded(if late { Grade::Blocks } else { Grade::Waits });
-    let found = agents.iter().fold(found, |found, agent| match (agent.pod, agent.refused) {
+    let found = agents.iter().fold(found, |found, agent| match (agent.pod, &agent.refused) {
         (Some(pod), _) => found.by(By::Status, plugin_words(pod)),
-        (None, Some(event)) => found.by(By::Event, event.message.trim()),
-        (None, None) => found.by(By::Absence, format!("{} wants a pod there, and there is none", agent.set)),
+        (None, Known::Is(Some(event))) => found.by(By::Event, event.message.trim()),
+        (None, Known::Is(None) | Known::Unknown(_)) => found
+            .by(By::Absence, format!("{} wants a pod there, and there is none", agent.set))
+            .cannot_tell("what its controller was told when it made one", &agent.refused),
     });
     found.remedies(remedy::nodes::daemon_sets(node, agents, late))
 }

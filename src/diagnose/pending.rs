@@ -111,8 +111,8 @@ fn not_looked_at(scene: &Scene<'_>, pod: &Pod, placing: &Placing<'_>) -> Option<
 
 fn unbound(scene: &Scene<'_>, pod: &Pod, name: &str) -> Finding {
     let object = Object::Claim { namespace: pod.id.namespace.clone(), name: name.to_owned() };
-    let claim = scene.ask(&Ask::claim(&pod.id.namespace, name)).known();
-    let status = match claim {
+    let claim = scene.ask(&Ask::claim(&pod.id.namespace, name));
+    let status = match claim.clone().known() {
         Some(None) => Some((By::Absence, format!("there is no claim {name}"))),
         Some(Some(claim)) => {
             let class = claim.class.as_deref().map(|class| format!(", its storage class is {class}"));
@@ -124,7 +124,9 @@ fn unbound(scene: &Scene<'_>, pod: &Pod, name: &str) -> Finding {
     let found =
         Finding::new(Cause::ClaimPending, object.clone(), format!("{object} has no volume, and {} waits", pod.id));
     let found = status.into_iter().fold(found, |found, (by, says)| found.by(by, says));
-    let said = scene.ask(&Ask::events(&object)).known().and_then(|events| {
+    let events = scene.ask(&Ask::events(&object));
+    let found = found.cannot_tell("what it lacks", &claim).cannot_tell("what its provisioner says", &events);
+    let said = events.known().and_then(|events| {
         events.iter().rev().find(|event| matches!(event.reason.as_str(), "ProvisioningFailed" | "FailedBinding"))
     });
     let found = said

@@ -172,6 +172,7 @@ fn judge(scene: &Scene<'_>, kind: Kind, object: &Object, refused: &[Refused<'_>]
         Kind::Unanswered => (Cause::WebhookDown, format!("{object} must be asked about evictions and does not answer")),
         Kind::Terminating => (Cause::NamespaceTerminating, format!("{object} is being deleted and does not get done")),
         Kind::Forbidden => (Cause::RightsEvict, format!("{object} is missing")),
+        Kind::Busy if is_unheard(refused) => (Cause::ApiBusy, format!("{object} does not answer evictions")),
         Kind::Busy => (Cause::ApiBusy, format!("{object} asks to come back later")),
     };
     let since = refused.iter().filter_map(|refused| refused.since).min();
@@ -181,7 +182,21 @@ fn judge(scene: &Scene<'_>, kind: Kind, object: &Object, refused: &[Refused<'_>]
         Kind::Denied | Kind::Unanswered => admission(scene, found, kind, object, refused),
         Kind::Terminating => object.namespace().into_iter().fold(found, |found, name| namespace(scene, found, name)),
         Kind::Forbidden => right(scene, found, refused),
-        Kind::Busy => found.graded(Grade::Waits).remedies(remedy::busy()),
+        Kind::Busy => busy(scene, found),
+    }
+}
+
+/// Whether no eviction was answered at all, be it with a no.
+fn is_unheard(refused: &[Refused<'_>]) -> bool {
+    !refused.is_empty() && refused.iter().all(|refused| refused.refusal.is_unheard())
+}
+
+/// It goes by, unless that takes too long; a try that was made once says nothing of how long.
+fn busy(scene: &Scene<'_>, found: Finding) -> Finding {
+    if found.since.is_some_and(|since| scene.since(since) >= limits::API_BUSY) {
+        found.graded(Grade::Blocks).remedies(remedy::busy_for_long())
+    } else {
+        found.graded(Grade::Waits).remedies(remedy::busy())
     }
 }
 
@@ -218,7 +233,7 @@ fn admission(scene: &Scene<'_>, found: Finding, kind: Kind, object: &Object, ref
         Known::Unknown(Lack::NotRead) => Vec::new(),
         Known::Unknown(lack) => {
             return found
-                .by(By::Absence, format!("in which configuration it stands is not known: {lack}"))
+                .by(By::Unread, format!("cannot tell in which configuration it stands: {lack}"))
                 .remedies(remedy::unknown_webhook(name));
         }
     };
@@ -240,7 +255,9 @@ fn admission(scene: &Scene<'_>, found: Finding, kind: Kind, object: &Object, ref
 
 /// Whether anybody stands behind it who could answer.
 fn behind(scene: &Scene<'_>, found: Finding, namespace: &str, service: &str) -> Finding {
-    match scene.ask(&Ask::endpoints(namespace, service)) {
+    let endpoints = scene.ask(&Ask::endpoints(namespace, service));
+    let found = found.cannot_tell(&format!("whether service/{namespace}/{service} has an endpoint"), &endpoints);
+    match endpoints {
         Known::Is(None) => found.by(By::Absence, format!("service/{namespace}/{service} does not exist")),
         Known::Is(Some(0)) => found.by(By::Status, format!("service/{namespace}/{service} has no ready endpoint")),
         Known::Is(Some(ready)) => {
@@ -252,7 +269,9 @@ fn behind(scene: &Scene<'_>, found: Finding, namespace: &str, service: &str) -> 
 }
 
 fn namespace(scene: &Scene<'_>, found: Finding, name: &str) -> Finding {
-    let known: Option<&Namespace> = scene.ask(&Ask::namespace(name)).known().and_then(Option::as_ref);
+    let read = scene.ask(&Ask::namespace(name));
+    let found = found.cannot_tell(&format!("what remains in namespace/{name}"), &read);
+    let known: Option<&Namespace> = read.known().and_then(Option::as_ref);
     let since = known.and_then(|namespace| namespace.deleting_since).or(found.since);
     let remains = known.map(|namespace| namespace.remains.as_slice()).unwrap_or_default();
     let found = found.graded(patience(scene, since, limits::NAMESPACE)).since(since);

@@ -44,6 +44,11 @@ pub(super) fn asked(container: &Value) -> BTreeMap<String, i64> {
     asked
 }
 
+/// What a container's `requests` or `limits` say of a resource, as it is written there.
+pub(super) fn text(container: &Value, list: &str, resource: &str) -> Option<String> {
+    Some(&container["resources"][list][resource]).filter(|amount| !amount.is_null()).map(written_as)
+}
+
 /// An amount as kubectl takes it.
 pub(super) fn written(resource: &str, amount: i64) -> String {
     const MI: i64 = 1 << 20;
@@ -78,8 +83,11 @@ fn raise(most: &mut BTreeMap<String, i64>, other: &BTreeMap<String, i64>) {
 
 /// Rounded up, as the scheduler does.
 fn amount(resource: &str, quantity: &Value) -> Option<i64> {
-    let text = quantity.as_str().map_or_else(|| quantity.to_string(), str::to_owned);
-    Quantity::parse(&text)?.of(resource, Rounding::Up)
+    Quantity::parse(&written_as(quantity))?.of(resource, Rounding::Up)
+}
+
+fn written_as(quantity: &Value) -> String {
+    quantity.as_str().map_or_else(|| quantity.to_string(), str::to_owned)
 }
 
 #[cfg(test)]

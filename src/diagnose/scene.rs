@@ -242,9 +242,14 @@ impl<'a> Scene<'a> {
         self.view.dossier.answer(query)
     }
 
-    /// Since when its status is known to be behind.
-    pub(super) fn behind_since(&self, pdb: &PdbRef) -> Option<Timestamp> {
-        self.view.memory.behind_since(pdb)
+    /// Since when its status is known to be behind. Whoever looks only once has the server's word for when its spec was
+    /// changed; a run goes by what it saw, which no clock that is wrong can make longer.
+    pub(super) fn behind_since(&self, pdb: &Pdb) -> Option<Timestamp> {
+        let seen = self.view.memory.behind_since(&pdb.id);
+        match self.view.run {
+            Some(_) => seen,
+            None => pdb.spec_changed_at.or(seen),
+        }
     }
 
     /// Since when nothing that can be seen uses this budget up. Whoever looks only once has the budget's own word.
@@ -331,9 +336,9 @@ pub(super) fn behind(pod: &Pod) -> Object {
     }
 }
 
-/// Whether it should serve and does not.
-fn is_unhealthy(pod: &Pod) -> bool {
-    !pod.ready && !pod.is_finished()
+/// Whether it should serve and does not, or keeps the place of one that would.
+pub(super) fn is_unhealthy(pod: &Pod) -> bool {
+    !pod.ready && (!pod.is_finished() || pod.keeps_its_place())
 }
 
 /// Whether a budget lets nobody go who has to ask it.

@@ -270,6 +270,7 @@ fn budget(rule: PdbRule, expected: i32, desired: i32, current: i32) -> Pdb {
         id: PdbRef { namespace: "shop".to_owned(), name: "cart".to_owned() },
         revision: "1".to_owned(),
         generation: 1,
+        spec_changed_at: None,
         selector: Selector::labels([("app", "cart")]),
         rule,
         unhealthy: UnhealthyPolicy::IfHealthyBudget,
@@ -348,6 +349,21 @@ fn event(reason: &str, message: &str) -> KubeEvent {
 
 fn events(object: Object, events: Vec<KubeEvent>) -> Answer {
     (Ask::Events(object), Known::Is(Fact::Events(events)))
+}
+
+/// That whoever asks this lacks a right.
+fn denied(ask: Ask, right: &str) -> Answer {
+    (ask, Known::Unknown(Lack::Right(right.to_owned())))
+}
+
+fn no_events(object: Object) -> Answer {
+    denied(Ask::Events(object), "list events in namespace shop")
+}
+
+/// What of a finding could not be read.
+fn unread(finding: &Finding) -> Vec<&str> {
+    let unread = finding.evidence.iter().filter(|proof| proof.by == By::Unread);
+    unread.map(|proof| proof.says.as_str()).collect()
 }
 
 /// The commands of each way out that changes something.

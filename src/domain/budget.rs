@@ -16,6 +16,10 @@ pub struct Pdb {
     pub revision: String,
     /// `metadata.generation`: counts changes of the spec.
     pub generation: i64,
+    /// By when its spec was changed last: whoever changed it may have changed something else since then. None where
+    /// `metadata.managedFields` does not tell.
+    #[serde(default)]
+    pub spec_changed_at: Option<Timestamp>,
     /// Which pods it counts.
     pub selector: Selector,
     /// What it promises.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, InstanceId, Lack, NodeName, Object, PodRef};
+use super::{Cause, InstanceId, Known, Lack, NodeName, Object, PodRef, plain};
 
 /// One cause at one object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +92,8 @@ pub enum By {
     Eks,
     /// Something is not there that should be.
     Absence,
+    /// Something that could not be read would tell more.
+    Unread,
 }
 
 impl By {
@@ -108,6 +110,7 @@ impl By {
             Self::Activity => "scaling activity",
             Self::Eks => "EKS",
             Self::Absence => "not there",
+            Self::Unread => "not read",
         }
     }
 }
@@ -262,8 +265,7 @@ impl Diagnosis {
     /// that was not known before is.
     #[must_use]
     pub fn same_as(&self, other: &Self) -> bool {
-        let (these, those) = (&self.findings, &other.findings);
-        these.len() == those.len() && these.iter().zip(those).all(|(one, other)| one.is_told_by(other))
+        are_told_by(&self.findings, &other.findings)
     }
 
     /// What is found at this object itself, be it a root or a symptom of one.
@@ -284,6 +286,10 @@ impl Diagnosis {
     }
 }
 
+fn are_told_by(these: &[Finding], those: &[Finding]) -> bool {
+    these.len() == those.len() && these.iter().zip(those).all(|(one, other)| one.is_told_by(other))
+}
+
 impl Finding {
     /// A finding that holds nobody yet: a ranking fills that in.
     #[must_use]
@@ -291,7 +297,7 @@ impl Finding {
         Self {
             cause,
             object,
-            says: says.into(),
+            says: plain(&says.into()).into_owned(),
             grade: Grade::Blocks,
             sure: Sure::Certain,
             evidence: Vec::new(),
@@ -309,7 +315,8 @@ impl Finding {
         let cause = (self.cause, self.grade, self.sure) == (other.cause, other.grade, other.sure);
         cause
             && self.object == other.object
-            && self.holds.nodes == other.holds.nodes
+            && (&self.holds.nodes, &self.holds.instances) == (&other.holds.nodes, &other.holds.instances)
+            && are_told_by(&self.because, &other.because)
             && self.remedies == other.remedies
             && known_by(self) == known_by(other)
     }
@@ -329,8 +336,17 @@ impl Finding {
     /// The same, known by this too.
     #[must_use]
     pub fn by(mut self, by: By, says: impl Into<String>) -> Self {
-        self.evidence.push(Proof { by, says: says.into() });
+        self.evidence.push(Proof { by, says: plain(&says.into()).into_owned() });
         self
+    }
+
+    /// The same, and what of it cannot be told where this could not be read; an answer that is still under way is none.
+    #[must_use]
+    pub fn cannot_tell<T>(self, what: &str, read: &Known<T>) -> Self {
+        match read.lacking() {
+            Some(lack) => self.by(By::Unread, format!("cannot tell {what}: {lack}")),
+            None => self,
+        }
     }
 
     /// The same, since then.

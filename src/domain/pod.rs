@@ -1,6 +1,6 @@
 //! Pods, as far as a drain must know them.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -109,6 +109,14 @@ pub enum TolerationOperator {
     Exists,
 }
 
+impl Deletion {
+    /// When it was told to go.
+    #[must_use]
+    pub fn asked_at(self) -> Timestamp {
+        self.due - Duration::from_secs(self.grace_seconds.into())
+    }
+}
+
 impl Toleration {
     /// Whether this lets the pod onto a node with the taint (k8s.io/api `core/v1/toleration.go`).
     #[must_use]
@@ -140,6 +148,27 @@ impl Pod {
     #[must_use]
     pub fn is_finished(&self) -> bool {
         matches!(self.phase, PodPhase::Succeeded | PodPhase::Failed)
+    }
+
+    /// Since when nothing but its finalizers keeps it: it was told to go, and nothing of it runs any more. While a container
+    /// runs it is the kubelet that keeps it, whatever stands in its metadata.
+    #[must_use]
+    pub fn finalizers_keep_since(&self) -> Option<Timestamp> {
+        let deletion = self.deletion.filter(|_| !self.finalizers.is_empty())?;
+        if self.is_finished() || self.node.is_none() {
+            // The API server gives no grace to what does not run, nor does a kubelet that is done.
+            return Some(deletion.due);
+        }
+        let trouble = self.trouble.as_ref().filter(|trouble| trouble.has_ended())?;
+        Some(trouble.last_end().map_or(deletion.due, |end| end.max(deletion.asked_at())))
+    }
+
+    /// Whether it ran to its end and no other is made in its place while its record stays: a `StatefulSet` gives each of
+    /// its names to one pod.
+    #[must_use]
+    pub fn keeps_its_place(&self) -> bool {
+        let one_of_its_name = self.owner.as_ref().is_some_and(|owner| owner.kind == "StatefulSet");
+        one_of_its_name && self.is_finished() && self.finalizers_keep_since().is_some()
     }
 
     /// What a person changes to change such pods: its controller, or the Deployment behind a `ReplicaSet`.

@@ -58,9 +58,8 @@ impl Refusal {
             Self::Webhook { .. } => self.admission(),
             Self::NamespaceTerminating => Some(Object::Namespace(pod.namespace.clone())),
             Self::Forbidden { message } => forbidden(message).map(|forbidden| Object::Right(forbidden.right())),
-            Self::Throttled { .. } => Some(Object::ApiServer),
-            Self::Failed { .. } if self.is_storm() => Some(Object::ApiServer),
-            Self::Budget { .. } | Self::TwoBudgets | Self::Gone | Self::Conflict { .. } | Self::Failed { .. } => None,
+            Self::Throttled { .. } | Self::Failed { .. } => self.is_put_off().then_some(Object::ApiServer),
+            Self::Budget { .. } | Self::TwoBudgets | Self::Gone | Self::Conflict { .. } => None,
         }
     }
 
@@ -86,9 +85,27 @@ impl Refusal {
         matches!(self, Self::Webhook { message } if message.contains("failed calling webhook"))
     }
 
-    /// Whether so many wanted to change the same budget at once that the server gave up.
-    fn is_storm(&self) -> bool {
-        matches!(self, Self::Failed { code: 504, message } if message.contains("couldn't update PodDisruptionBudget"))
+    /// Whether nobody judged it: the server has too much to do (429, 503), gave up where too many wanted to change the
+    /// same budget at once (504), or did not answer.
+    #[must_use]
+    pub fn is_put_off(&self) -> bool {
+        match self {
+            Self::Throttled { .. } => true,
+            Self::Failed { code, .. } => self.is_unheard() || matches!(code, 503 | 504),
+            Self::Budget { .. }
+            | Self::TwoBudgets
+            | Self::Webhook { .. }
+            | Self::NamespaceTerminating
+            | Self::Forbidden { .. }
+            | Self::Gone
+            | Self::Conflict { .. } => false,
+        }
+    }
+
+    /// Whether there was no answer.
+    #[must_use]
+    pub fn is_unheard(&self) -> bool {
+        matches!(self, Self::Failed { code: 0, .. })
     }
 }
 
@@ -186,7 +203,9 @@ mod tests {
         assert_eq!(by(&Refusal::Throttled { after: None }).as_deref(), Some("the API server"));
         let storm = "couldn't update PodDisruptionBudget \"cart\" due to conflicts".to_owned();
         assert_eq!(by(&Refusal::Failed { code: 504, message: storm }).as_deref(), Some("the API server"));
-        assert_eq!(by(&Refusal::Failed { code: 500, message: "panic".to_owned() }), None);
+        let failed = |code| by(&Refusal::Failed { code, message: "panic".to_owned() });
+        assert_eq!((failed(500), failed(422)), (None, None));
+        assert_eq!((failed(503).as_deref(), failed(0).as_deref()), (Some("the API server"), Some("the API server")));
     }
 
     #[test]

@@ -101,10 +101,11 @@ impl fmt::Display for Trouble {
                 Some(message) => write!(f, "{reason}: {message}"),
             };
         }
-        match self.worst() {
-            Some(container) => container.fmt(f),
-            None => f.write_str(self.message.as_deref().or(self.not_ready.as_deref()).unwrap_or_default()),
+        if let Some(container) = self.worst() {
+            return container.fmt(f);
         }
+        let ended = self.has_ended().then_some("its containers have ended");
+        f.write_str(self.message.as_deref().or(self.not_ready.as_deref()).or(ended).unwrap_or_default())
     }
 }
 
@@ -163,6 +164,25 @@ impl Container {
 }
 
 impl Trouble {
+    /// Whether none of its containers runs any more or will, as far as the kubelet has said.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        !self.containers.is_empty() && self.ends().count() == self.containers.len()
+    }
+
+    /// When the last of those that have ended did.
+    #[must_use]
+    pub fn last_end(&self) -> Option<Timestamp> {
+        self.ends().filter_map(|exit| exit.at).max()
+    }
+
+    fn ends(&self) -> impl Iterator<Item = &Exit> {
+        self.containers.iter().filter_map(|container| match &container.state {
+            ContainerState::Ended(exit) => Some(exit),
+            ContainerState::Waiting { .. } | ContainerState::Running => None,
+        })
+    }
+
     /// The readiness gate that is shut, as the kubelet names it in condition Ready (`pkg/kubelet/status`,
     /// `GeneratePodReadyCondition`).
     #[must_use]

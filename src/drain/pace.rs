@@ -182,16 +182,27 @@ impl Ledger {
                 PLAIN_RETRY
             }
         };
-        let known = self.refusals.get(pod).filter(|(before, _)| discriminant(before) == discriminant(refusal));
-        let since = known.map_or(now, |(_, since)| *since);
-        self.refusals.insert(pod.clone(), (refusal.clone(), since));
+        self.remember(pod, refusal, now);
         let retry_at = later(now, patience);
         self.attempts.insert(pod.clone(), Attempt::Refused { retry_at, refusal: refusal.clone() });
+    }
+
+    /// Since when the server says so; a server that has too much to do says it in one way and then in another.
+    fn remember(&mut self, pod: &Uid, refusal: &Refusal, now: Timestamp) {
+        let is_same = |before: &Refusal| match (before.is_put_off(), refusal.is_put_off()) {
+            (true, true) => true,
+            (false, false) => discriminant(before) == discriminant(refusal),
+            (true, false) | (false, true) => false,
+        };
+        let known = self.refusals.get(pod).filter(|(before, _)| is_same(before));
+        let since = known.map_or(now, |(_, since)| *since);
+        self.refusals.insert(pod.clone(), (refusal.clone(), since));
     }
 
     /// Notes that no answer came: looking will tell, so it is as if it had not been sent, after a pause.
     pub fn lost(&mut self, pod: &Uid, why: &str, now: Timestamp) {
         let refusal = Refusal::Failed { code: 0, message: why.to_owned() };
+        self.remember(pod, &refusal, now);
         self.attempts.insert(pod.clone(), Attempt::Refused { retry_at: later(now, PLAIN_RETRY), refusal });
     }
 
@@ -247,4 +258,28 @@ pub fn ignores_budgets(pod: &Pod) -> bool {
 
 fn is_budget(refusal: &Refusal) -> bool {
     matches!(refusal, Refusal::Budget { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_puts_off_says_so_since_its_first_word_however_it_says_it() {
+        let at = |seconds: u64| later(Timestamp::UNIX_EPOCH, Duration::from_secs(seconds));
+        let pod = Uid::from("u1");
+        let mut ledger = Ledger::default();
+        let failed = |code| Refusal::Failed { code, message: "no".to_owned() };
+        ledger.refused(&pod, &Refusal::Throttled { after: None }, at(1));
+        ledger.refused(&pod, &failed(503), at(2));
+        ledger.lost(&pod, "no answer", at(3));
+        assert_eq!(ledger.refusal(&pod), Some((&Refusal::Failed { code: 0, message: "no answer".to_owned() }, at(1))));
+        // It judged it: that is another word.
+        ledger.refused(&pod, &failed(500), at(4));
+        assert_eq!(ledger.refusal(&pod), Some((&failed(500), at(4))));
+        ledger.refused(&pod, &Refusal::Throttled { after: None }, at(5));
+        assert_eq!(ledger.refusal(&pod).map(|(_, since)| since), Some(at(5)));
+        ledger.accepted(&pod, at(6));
+        assert_eq!(ledger.refusal(&pod), None);
+    }
 }

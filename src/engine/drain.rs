@@ -278,7 +278,9 @@ fn stopping(pod: &Pod, now: Timestamp) -> WaitingOn {
     let slack = std::time::Duration::from_secs(10);
     match due {
         Some(due) if later(due, slack) < now => {
-            WaitingOn::PodsOverdue { pods: vec![pod.id.clone()], finalizers: pod.finalizers.clone() }
+            let kept = pod.finalizers_keep_since().is_some();
+            let finalizers = if kept { pod.finalizers.clone() } else { Vec::new() };
+            WaitingOn::PodsOverdue { pods: vec![pod.id.clone()], finalizers }
         }
         due => WaitingOn::PodsStopping { pods: vec![pod.id.clone()], due },
     }

@@ -160,8 +160,9 @@ pub(super) fn patience(draft: &mut Draft<'_>) {
         let Some(instance) = draft.group.instances.get(id) else { continue };
         if let Some(on) = lacks(draft, arrival, instance, draft.snapshot.node_of(id)) {
             let why = Stuck::NodeCreation { after: timeout, on };
-            draft.note(Note::ArrivalGivenUp(id.clone()));
-            return draft.event(Event::NodeStuck { member: arrival.replaces.clone(), why });
+            draft.event(Event::NodeStuck { member: arrival.replaces.clone(), why });
+            // Only then: what is told of a node that did not come is found while it is still awaited.
+            return draft.note(Note::ArrivalGivenUp(id.clone()));
         }
     }
 }

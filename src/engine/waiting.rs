@@ -20,7 +20,7 @@ pub enum WaitingOn {
     PodsOverdue {
         /// Which.
         pods: Vec<PodRef>,
-        /// Finalizers that hold them.
+        /// Finalizers that hold them, where nothing of them runs any more.
         finalizers: Vec<String>,
     },
     /// A budget that allows none now.
@@ -163,6 +163,86 @@ pub enum WaitingOn {
     },
     /// The group has not been read since.
     Reading,
+}
+
+/// What a wait is about, for whoever looks for the same among other things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About<'a> {
+    /// Budgets that together let nobody go, and who waits for them.
+    Budgets {
+        /// Which.
+        pdbs: &'a [PdbRef],
+        /// Whom they count.
+        pods: &'a [PodRef],
+    },
+    /// A pod that nothing controls.
+    BarePod(&'a PodRef),
+    /// A pod that the server does not let go.
+    Eviction {
+        /// Whom.
+        pod: &'a PodRef,
+        /// What it says.
+        refusal: Option<&'a Refusal>,
+    },
+    /// Pods that are to end.
+    Stopping(&'a [PodRef]),
+    /// A pod that came back, and what made it.
+    Comeback {
+        /// Whom.
+        pod: &'a PodRef,
+        /// None where nothing did.
+        owner: Option<&'a Owner>,
+    },
+    /// That the group launches an instance.
+    Launch,
+    /// What others do with the group.
+    Group,
+    /// An instance that comes, by its id.
+    Instance(&'a str),
+    /// An instance that goes.
+    Departure {
+        /// Which; journals of old do not say.
+        instance: Option<&'a InstanceId>,
+        /// Its Node, where it has one.
+        node: Option<&'a NodeName>,
+    },
+    /// A Node that came and does not serve.
+    NewNode(&'a NodeName),
+    /// What passes by itself, or is told by nothing else.
+    Nothing,
+}
+
+impl WaitingOn {
+    /// What it is about.
+    #[must_use]
+    pub fn about(&self) -> About<'_> {
+        match self {
+            Self::Budget(view) => About::Budgets { pdbs: std::slice::from_ref(&view.pdb), pods: &view.pods },
+            Self::TwoBudgets { pod, pdbs } => About::Budgets { pdbs, pods: std::slice::from_ref(pod) },
+            Self::Unmanaged { pod } => About::BarePod(pod),
+            Self::Refused { pod, refusal, .. } => About::Eviction { pod, refusal: refusal.as_deref() },
+            Self::PodsStopping { pods, .. } | Self::PodsOverdue { pods, .. } => About::Stopping(pods),
+            Self::LandsBack { pod, owner, .. } => About::Comeback { pod, owner: owner.as_ref() },
+            Self::Launch { .. } => About::Launch,
+            Self::GroupBusy { .. } => About::Group,
+            Self::Join { instance, .. } | Self::WrongTemplate { instance, .. } => About::Instance(instance),
+            Self::InstanceLeaving { instance, node, .. } => {
+                About::Departure { instance: instance.as_ref(), node: node.as_ref() }
+            }
+            Self::NodeReady { node, .. }
+            | Self::DaemonSets { node, .. }
+            | Self::ExtendedResources { node, .. }
+            | Self::NodeTaint { node, .. } => About::NewNode(node),
+            Self::PodList { .. }
+            | Self::LoadBalancers { .. }
+            | Self::Volumes { .. }
+            | Self::NodesOut { .. }
+            | Self::ZoneVolumes { .. }
+            | Self::NodeInterval { .. }
+            | Self::Answers { .. }
+            | Self::Reading => About::Nothing,
+        }
+    }
 }
 
 /// A budget that blocks, with its arithmetic and who uses it up.

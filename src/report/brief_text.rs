@@ -1,6 +1,7 @@
 //! The plan in brief for people: shown before a yes is asked for, and longer with `--dry-run`.
 
 use super::{
+    alike::alike,
     brief::{Brief, NodeBrief},
     diagnosis::{self, Findings},
     fit,
@@ -54,11 +55,12 @@ impl Brief {
         let findings = Findings { names, commands: &self.commands, width: (width < usize::MAX).then_some(width) };
         let mut before = self.commands.before_kubectl();
         let mut lines = Vec::new();
-        for finding in self.to_fix().take(FIXES) {
+        let kinds = alike(self.to_fix());
+        for kind in kinds.iter().take(FIXES) {
             lines.push(String::new());
-            lines.extend(findings.whole(finding, &mut before));
+            lines.extend(findings.whole(kind, &mut before));
         }
-        if let more @ 1.. = self.to_fix().count().saturating_sub(FIXES) {
+        if let more @ 1.. = kinds.len().saturating_sub(FIXES) {
             let more = wording::count(u32::try_from(more).unwrap_or(u32::MAX), "more cause");
             let all = self.commands.line_with("diagnose", &["--before-upgrade".to_owned()]);
             lines.extend([String::new(), format!("and {more}: {all}")]);

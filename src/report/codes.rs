@@ -5,54 +5,35 @@ use std::collections::BTreeSet;
 use super::names::Names;
 use crate::{
     domain::{Cause, Diagnosis, Finding, InstanceId, NodeName, Object, PodRef, Refusal, forbidden},
-    engine::waiting::WaitingOn,
+    engine::waiting::{About, WaitingOn},
 };
 
 /// Whether a finding at this object is about this wait.
 fn is_about(on: &WaitingOn, object: &Object) -> bool {
-    match on {
-        WaitingOn::Budget(view) => matches!(object, Object::Pdb(pdb) if *pdb == view.pdb),
-        WaitingOn::TwoBudgets { pdbs, .. } => matches!(object, Object::Budgets(known) if known == pdbs),
-        WaitingOn::Unmanaged { pod } => is_pod(object, std::slice::from_ref(pod)),
-        WaitingOn::Refused { pod, refusal, .. } => {
-            let by = refusal.as_ref().and_then(|refusal| refusal.by(pod));
-            is_pod(object, std::slice::from_ref(pod)) || by.as_ref() == Some(object)
+    let is_pod = |pods: &[PodRef]| matches!(object, Object::Pod(pod) if pods.contains(pod));
+    let is_one = |pod: &PodRef| is_pod(std::slice::from_ref(pod));
+    let is_node = |node: &NodeName| matches!(object, Object::Node(known) if known == node);
+    let is_instance = |instance: &str| matches!(object, Object::Instance(known) if known.as_str() == instance);
+    match on.about() {
+        About::Budgets { pdbs: [pdb], .. } => matches!(object, Object::Pdb(known) if known == pdb),
+        About::Budgets { pdbs, .. } => matches!(object, Object::Budgets(known) if known == pdbs),
+        About::BarePod(pod) | About::Comeback { pod, owner: None } => is_one(pod),
+        About::Eviction { pod, refusal } => {
+            is_one(pod) || refusal.and_then(|refusal| refusal.by(pod)).as_ref() == Some(object)
         }
-        WaitingOn::PodsOverdue { pods, .. } | WaitingOn::PodsStopping { pods, .. } => is_pod(object, pods),
-        WaitingOn::LandsBack { pod, owner, .. } => match owner {
-            None => is_pod(object, std::slice::from_ref(pod)),
-            Some(owner) => {
-                let of_it = Object::Workload { namespace: pod.namespace.clone(), owner: owner.clone() };
-                *object == of_it
-            }
-        },
-        WaitingOn::Launch { .. } => matches!(object, Object::Asg(_)),
-        WaitingOn::GroupBusy { .. } => matches!(object, Object::Asg(_) | Object::Nodegroup(_)),
-        WaitingOn::Join { instance, .. } | WaitingOn::WrongTemplate { instance, .. } => {
-            *object == Object::Instance(InstanceId::new(instance))
+        About::Stopping(pods) => is_pod(pods),
+        About::Comeback { pod, owner: Some(owner) } => {
+            *object == Object::Workload { namespace: pod.namespace.clone(), owner: owner.clone() }
         }
-        WaitingOn::InstanceLeaving { instance, node, .. } => {
-            let is_it = |known: &InstanceId| *object == Object::Instance(known.clone());
-            let is_its = |known: &NodeName| *object == Object::Node(known.clone());
-            instance.as_ref().is_some_and(is_it) || node.as_ref().is_some_and(is_its)
+        About::Launch => matches!(object, Object::Asg(_)),
+        About::Group => matches!(object, Object::Asg(_) | Object::Nodegroup(_)),
+        About::Instance(instance) => is_instance(instance),
+        About::Departure { instance, node } => {
+            instance.is_some_and(|instance| is_instance(instance.as_str())) || node.is_some_and(is_node)
         }
-        WaitingOn::NodeReady { node, .. }
-        | WaitingOn::DaemonSets { node, .. }
-        | WaitingOn::ExtendedResources { node, .. }
-        | WaitingOn::NodeTaint { node, .. } => matches!(object, Object::Node(known) if known == node),
-        WaitingOn::PodList { .. }
-        | WaitingOn::LoadBalancers { .. }
-        | WaitingOn::Volumes { .. }
-        | WaitingOn::NodesOut { .. }
-        | WaitingOn::ZoneVolumes { .. }
-        | WaitingOn::NodeInterval { .. }
-        | WaitingOn::Answers { .. }
-        | WaitingOn::Reading => false,
+        About::NewNode(node) => is_node(node),
+        About::Nothing => false,
     }
-}
-
-fn is_pod(object: &Object, pods: &[PodRef]) -> bool {
-    matches!(object, Object::Pod(pod) if pods.contains(pod))
 }
 
 /// The causes at the bottom of this wait, as the youngest diagnosis that knows it has them.
@@ -73,36 +54,25 @@ fn roots_in<'a>(diagnosis: &'a Diagnosis, on: &WaitingOn) -> Vec<&'a Finding> {
     let is_it = |root: &&Finding| is_about(on, &root.object);
     let at_it = |root: &&'a Finding| is_it(root) || folded(root).any(|folded| is_about(on, &folded.object));
     let roots: Vec<_> = diagnosis.blocking().filter(at_it).collect();
-    let holds = |root: &&Finding| held_pods(on).iter().any(|pod| root.holds.pods.contains(pod));
+    let holds = |root: &&Finding| holds(root, on);
     if roots.is_empty() { diagnosis.blocking().filter(holds).collect() } else { roots }
 }
 
-/// Pods whose cause may hang elsewhere: what refuses an eviction at the webhook, what keeps a pod from ending at its node.
-fn held_pods(on: &WaitingOn) -> &[PodRef] {
-    match on {
-        WaitingOn::Refused { pod, .. } => std::slice::from_ref(pod),
-        WaitingOn::PodsOverdue { pods, .. } | WaitingOn::PodsStopping { pods, .. } => pods,
-        WaitingOn::Budget(_)
-        | WaitingOn::TwoBudgets { .. }
-        | WaitingOn::Unmanaged { .. }
-        | WaitingOn::LandsBack { .. }
-        | WaitingOn::PodList { .. }
-        | WaitingOn::LoadBalancers { .. }
-        | WaitingOn::Volumes { .. }
-        | WaitingOn::InstanceLeaving { .. }
-        | WaitingOn::Launch { .. }
-        | WaitingOn::Join { .. }
-        | WaitingOn::NodeReady { .. }
-        | WaitingOn::DaemonSets { .. }
-        | WaitingOn::ExtendedResources { .. }
-        | WaitingOn::NodeTaint { .. }
-        | WaitingOn::WrongTemplate { .. }
-        | WaitingOn::NodesOut { .. }
-        | WaitingOn::ZoneVolumes { .. }
-        | WaitingOn::GroupBusy { .. }
-        | WaitingOn::NodeInterval { .. }
-        | WaitingOn::Answers { .. }
-        | WaitingOn::Reading => &[],
+/// Whether a root that hangs elsewhere holds what is waited for: what refuses an eviction at the webhook, what keeps a pod
+/// from ending at its node, who ends new instances at the group.
+fn holds(root: &Finding, on: &WaitingOn) -> bool {
+    match on.about() {
+        About::Eviction { pod, .. } => root.holds.pods.contains(pod),
+        About::Stopping(pods) => pods.iter().any(|pod| root.holds.pods.contains(pod)),
+        About::Instance(instance) => root.holds.instances.contains(&InstanceId::new(instance)),
+        About::Budgets { .. }
+        | About::BarePod(_)
+        | About::Comeback { .. }
+        | About::Launch
+        | About::Group
+        | About::Departure { .. }
+        | About::NewNode(_)
+        | About::Nothing => false,
     }
 }
 
@@ -187,6 +157,17 @@ mod tests {
         let on = WaitingOn::Budget(Box::new(budget()));
         assert_eq!(found(Some(&waits), &on), BTreeSet::new());
         assert_eq!(found(Some(&diagnosis()), &on), BTreeSet::from([Cause::PodCrashLoop]));
+    }
+
+    #[test]
+    fn one_that_comes_after_others_were_lost_is_told_with_who_ends_them() {
+        let object = Object::Asg("eks-apps".into());
+        let mut found = Finding::new(Cause::InstanceLost, object, "they are ended").by(By::Seen, "two were lost");
+        found.holds.instances.insert("i-0f3a".into());
+        let diagnosis = Diagnosis { findings: vec![found], ..diagnosis() };
+        let comes = |instance: &str| WaitingOn::Join { instance: instance.to_owned(), lifecycle: "Pending".to_owned() };
+        assert_eq!(self::found(Some(&diagnosis), &comes("i-0f3a")), BTreeSet::from([Cause::InstanceLost]));
+        assert_eq!(self::found(Some(&diagnosis), &comes("i-0f3b")), BTreeSet::new());
     }
 
     #[test]

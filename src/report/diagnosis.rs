@@ -1,13 +1,16 @@
 //! A diagnosis on the screen, and in a ticket: each cause with whom it holds, how it is known, and the ways out.
 
 use super::{
+    alike::{Alike, alike},
     commands::Commands,
     fit, held,
     names::Names,
     step::{self, Step},
     tree,
 };
-use crate::domain::{CannotTell, Command, Diagnosis, Finding, Grade, Object, Proof, Remedy, RemedyKind, Subject};
+use crate::domain::{
+    CannotTell, Cause, Command, Diagnosis, Finding, Grade, Object, Proof, Remedy, RemedyKind, Subject,
+};
 
 /// Tells findings.
 #[derive(Clone, Copy, Debug)]
@@ -26,28 +29,25 @@ const ROW: usize = 9;
 /// What the heads of lines below the causes take.
 const ASIDE: usize = 13;
 
+/// So many symptoms of one kind are enough to see what it is about.
+const RELATED: usize = 3;
+
 /// So many things that cannot be told for the same reason are enough; the rest is counted.
 const NAMED: usize = 5;
 
 impl Findings<'_> {
-    /// One finding with all that belongs to it. `before` is what has to be so before kubectl reaches the cluster.
-    fn block(&self, finding: &Finding, held: Vec<String>, before: &[Step]) -> Vec<String> {
+    /// What is alike, with all that belongs to it. `before` is what has to be so before kubectl reaches the cluster.
+    fn block(&self, kind: &Alike<'_>, held: Vec<String>, before: &[Step]) -> Vec<String> {
+        let finding = kind.first;
         let mut rows = Rows { lines: self.hung(&format!("{}  {}", finding.cause, self.names.shorten(&finding.says))) };
         rows.add("holds", held);
         let evidence = finding.evidence.iter().map(|proof| self.proof(proof));
-        let below = finding.because.iter().map(|below| self.in_short(below));
+        let below = self.some(&finding.because);
         rows.add("why", evidence.chain(below).flat_map(|text| self.fitted(&text)).collect());
-        rows.add("so", finding.under.iter().flat_map(|symptom| self.fitted(&self.in_short(symptom))).collect());
+        rows.add("so", self.some(&finding.under).iter().flat_map(|text| self.fitted(text)).collect());
+        rows.add("alike", self.others(kind).iter().flat_map(|text| self.fitted(text)).collect());
         let mut before = Some(before);
-        let mut fixes = 0;
-        for remedy in finding.remedies.iter().filter(|remedy| self.can_be_done(remedy)) {
-            let head = match remedy.kind {
-                RemedyKind::Wait => "wait",
-                RemedyKind::Look => "look",
-                RemedyKind::Fix if fixes == 0 => "fix",
-                RemedyKind::Fix => "or",
-            };
-            fixes += usize::from(remedy.kind == RemedyKind::Fix);
+        for (head, remedy) in self.headed(finding) {
             let first = before.take_if(|_| remedy.needs_kubectl()).unwrap_or_default();
             let first = first.iter().flat_map(|step| step.lines(self.room()));
             rows.add(head, first.chain(self.remedy(remedy)).collect());
@@ -57,23 +57,52 @@ impl Findings<'_> {
         rows.lines
     }
 
-    /// One finding with whom it holds.
-    pub(super) fn whole(&self, finding: &Finding, before: &mut Vec<Step>) -> Vec<String> {
-        self.told(finding, self.held(finding), before)
+    /// What is alike, with whom it holds.
+    pub(super) fn whole(&self, kind: &Alike<'_>, before: &mut Vec<Step>) -> Vec<String> {
+        self.told(kind, self.held(kind), before)
     }
 
-    /// One finding; what has to be so before kubectl reaches the cluster is said before its first use.
-    pub(super) fn told(&self, finding: &Finding, held: Vec<String>, before: &mut Vec<Step>) -> Vec<String> {
-        let lines = self.block(finding, held, before);
-        if finding.remedies.iter().any(Remedy::needs_kubectl) {
+    /// What is alike; what has to be so before kubectl reaches the cluster is said before its first use.
+    pub(super) fn told(&self, kind: &Alike<'_>, held: Vec<String>, before: &mut Vec<Step>) -> Vec<String> {
+        let lines = self.block(kind, held, before);
+        if kind.first.remedies.iter().any(Remedy::needs_kubectl) {
             before.clear();
         }
         lines
     }
 
-    /// Whom it holds: pods, each with its node.
-    fn held(&self, finding: &Finding) -> Vec<String> {
-        held::held(&finding.holds, self.names).into_iter().flat_map(|held| self.fitted(&held)).collect()
+    /// Whom they hold: pods, each with its node.
+    fn held(&self, kind: &Alike<'_>) -> Vec<String> {
+        held::held(&kind.holds(), self.names).into_iter().flat_map(|held| self.fitted(&held)).collect()
+    }
+
+    /// The others that are told with it: what is printed for the first may be needed for each of them.
+    fn others(&self, kind: &Alike<'_>) -> Option<String> {
+        let others = kind.others(self.names)?;
+        let each = if kind.each_by_itself() {
+            "; what names a pod has to be done for each of them (-o json has it)"
+        } else {
+            ""
+        };
+        Some(format!("{others}{each}"))
+    }
+
+    /// What lies above or below, each cause a few times; the rest is counted.
+    fn some(&self, findings: &[Finding]) -> Vec<String> {
+        let mut shown: Vec<(Cause, usize)> = Vec::new();
+        let mut lines = Vec::new();
+        for finding in findings {
+            match shown.iter_mut().find(|(cause, _)| *cause == finding.cause) {
+                Some((_, count)) => *count += 1,
+                None => shown.push((finding.cause, 1)),
+            }
+            if shown.iter().any(|(cause, count)| *cause == finding.cause && *count <= RELATED) {
+                lines.push(self.in_short(finding));
+            }
+        }
+        let more = shown.into_iter().filter(|(_, count)| *count > RELATED);
+        lines.extend(more.map(|(cause, count)| format!("{cause} {} times more", count - RELATED)));
+        lines
     }
 
     /// A node that is of no group cannot be upgraded with one.
@@ -94,20 +123,57 @@ impl Findings<'_> {
 
     /// The commands of a remedy under what they do and risk, so that all of it can be pasted.
     fn remedy(&self, remedy: &Remedy) -> Vec<String> {
-        let words = match remedy.risk.as_str() {
-            "" => remedy.what.clone(),
-            risk => format!("{}; risk: {risk}", remedy.what),
-        };
-        let commands = match remedy.kind {
+        step::said(&words(remedy), self.room()).into_iter().chain(self.runs(remedy)).collect()
+    }
+
+    fn runs(&self, remedy: &Remedy) -> Vec<String> {
+        match remedy.kind {
             RemedyKind::Fix => self.in_turn(&remedy.run),
             RemedyKind::Look | RemedyKind::Wait => self.commands_of(&remedy.run),
+        }
+    }
+
+    /// Ways out in a document: each command in a fence of its own, for what is copied whole must not undo itself.
+    fn ways_out(&self, finding: &Finding) -> Vec<String> {
+        let fenced = |label: &str, words: &str, commands: Vec<String>| {
+            let mut lines = vec![String::new(), format!("**{label}**: {words}")];
+            if !commands.is_empty() {
+                lines.extend([String::new(), "```sh".to_owned()]);
+                lines.extend(commands);
+                lines.push("```".to_owned());
+            }
+            lines
         };
-        step::said(&words, self.room()).into_iter().chain(commands).collect()
+        let mut lines = Vec::new();
+        for (head, remedy) in self.headed(finding) {
+            lines.extend(fenced(head, &self.names.shorten(&words(remedy)), self.runs(remedy)));
+            if !remedy.back.is_empty() {
+                lines.extend(fenced("back", BACK, self.commands_of(&remedy.back)));
+            }
+        }
+        lines
+    }
+
+    /// What can be done, each with what it is.
+    fn headed<'f>(&self, finding: &'f Finding) -> Vec<(&'static str, &'f Remedy)> {
+        let mut fixes = 0;
+        let mut headed = Vec::new();
+        for remedy in finding.remedies.iter().filter(|remedy| self.can_be_done(remedy)) {
+            let head = match remedy.kind {
+                RemedyKind::Wait => "wait",
+                RemedyKind::Look => "look",
+                RemedyKind::Fix if fixes == 0 => "fix",
+                RemedyKind::Fix => "or",
+            };
+            fixes += usize::from(remedy.kind == RemedyKind::Fix);
+            headed.push((head, remedy));
+        }
+        headed
     }
 
     /// What takes it back, and when: pasted with the rest at once it would put the block back.
     fn back(&self, remedy: &Remedy) -> Vec<String> {
-        let when = (!remedy.back.is_empty()).then(|| "# puts it back, once the pods have moved:".to_owned());
+        let when = (!remedy.back.is_empty()).then(|| format!("# {BACK}:"));
         when.into_iter().chain(self.commands_of(&remedy.back)).collect()
     }
 
@@ -147,6 +213,17 @@ impl Findings<'_> {
     }
 }
 
+/// Pasted with the rest at once it would put the block back.
+const BACK: &str = "puts it back, once the pods have moved";
+
+/// What it does, and what it risks.
+fn words(remedy: &Remedy) -> String {
+    match remedy.risk.as_str() {
+        "" => remedy.what.clone(),
+        risk => format!("{}; risk: {risk}", remedy.what),
+    }
+}
+
 /// Lines under a headline, each group of them with its head.
 struct Rows {
     lines: Vec<String>,
@@ -173,9 +250,9 @@ pub fn screen(diagnosis: &Diagnosis, group: &str, commands: &Commands, width: Op
     let findings = Findings { names: &names, commands, width };
     let mut lines = findings.hung(&headline(diagnosis, group));
     let mut before = commands.before_kubectl();
-    for finding in diagnosis.blocking() {
+    for kind in alike(diagnosis.blocking()) {
         lines.push(String::new());
-        lines.extend(findings.whole(finding, &mut before));
+        lines.extend(findings.whole(&kind, &mut before));
     }
     let also = [(Grade::Waits, "takes its time"), (Grade::Notes, "good to know")]
         .into_iter()
@@ -235,19 +312,16 @@ pub fn markdown(diagnosis: &Diagnosis, group: &str, commands: &Commands) -> Stri
     let names = names_of(diagnosis);
     let findings = Findings { names: &names, commands, width: None };
     let mut lines = vec![format!("# {}", headline(diagnosis, group)), String::new()];
-    for finding in diagnosis.blocking() {
+    for kind in alike(diagnosis.blocking()) {
+        let finding = kind.first;
         lines.push(format!("## {}: {}", finding.cause, names.shorten(&finding.says)));
         lines.push(String::new());
-        lines.extend(findings.held(finding).into_iter().map(|held| format!("- holds {held}")));
-        lines.extend(finding.evidence.iter().map(|proof| format!("- {}", findings.proof(proof))));
-        let related = finding.because.iter().chain(&finding.under);
-        lines.extend(related.map(|related| format!("- {}", findings.in_short(related))));
-        for remedy in finding.remedies.iter().filter(|remedy| findings.can_be_done(remedy)) {
-            lines.extend([String::new(), "```sh".to_owned()]);
-            lines.extend(findings.remedy(remedy));
-            lines.extend(findings.back(remedy));
-            lines.push("```".to_owned());
-        }
+        lines.extend(findings.held(&kind).into_iter().map(|held| format!("- holds {held}")));
+        lines.extend(finding.evidence.iter().map(|proof| format!("- why: {}", findings.proof(proof))));
+        lines.extend(findings.some(&finding.because).into_iter().map(|below| format!("- why: {below}")));
+        lines.extend(findings.some(&finding.under).into_iter().map(|symptom| format!("- so: {symptom}")));
+        lines.extend(findings.others(&kind).into_iter().map(|others| format!("- alike: {others}")));
+        lines.extend(findings.ways_out(finding));
         lines.push(String::new());
     }
     let rest = diagnosis.findings.iter().filter(|finding| finding.grade != Grade::Blocks);

@@ -2,7 +2,15 @@
 
 use jiff::Timestamp;
 
-use super::{codes, commands::Commands, diagnosis::Findings, fit, names::Names, why, wording};
+use super::{
+    alike::{Alike, alike},
+    codes,
+    commands::Commands,
+    diagnosis::Findings,
+    fit,
+    names::Names,
+    why, wording,
+};
 use crate::{
     diagnose::from_wait,
     domain::{Diagnosis, Finding, PodRef, Refusal, short},
@@ -61,19 +69,24 @@ impl Failures<'_> {
         }
         let findings = Findings { names: self.names, commands: self.commands, width: self.width };
         let mut before = self.commands.before_kubectl();
-        for (finding, held) in found {
+        for kind in alike(found.iter().map(|(finding, _)| *finding)) {
+            let is_of = |finding: &Finding| kind.all().any(|known| std::ptr::eq(known, finding));
+            let held = found.iter().filter(|(finding, _)| is_of(finding)).flat_map(|(_, held)| held.clone());
+            let held = held.collect();
             lines.push(String::new());
-            lines.extend(findings.told(finding, held, &mut before));
+            lines.extend(findings.told(&kind, held, &mut before));
         }
         for finding in refusals(stuck).filter_map(|refusal| codes::of_refusal(&youngest_first, refusal)) {
             lines.push(String::new());
-            lines.extend(findings.whole(finding, &mut before));
+            lines.extend(findings.whole(&Alike::one(finding), &mut before));
         }
         let asg = self.commands.auto_scaling_group();
         for block in others {
             lines.push(String::new());
             match from_wait(block.on, asg.as_ref()) {
-                Some(finding) => lines.extend(findings.told(&finding, self.held(&block, several), &mut before)),
+                Some(finding) => {
+                    lines.extend(findings.told(&Alike::one(&finding), self.held(&block, several), &mut before));
+                }
                 None => lines.extend(self.block(&block, several)),
             }
         }

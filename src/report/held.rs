@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Display};
 
-use super::{names::Names, wording};
+use super::{alike::alike, names::Names, wording};
 use crate::domain::{Diagnosis, Finding, Held, Lacking, NodeName, Subject};
 
 /// So many names are enough to see whom it is about; the rest is counted.
@@ -35,7 +35,8 @@ fn lacking(lacking: Lacking) -> String {
 /// `2 causes hold 3 nodes and 7 pods`
 pub(super) fn headline(diagnosis: &Diagnosis) -> String {
     let blocking: Vec<&Finding> = diagnosis.blocking().collect();
-    let verb = match (&diagnosis.subject, blocking.len()) {
+    let causes = alike(diagnosis.blocking()).len();
+    let verb = match (&diagnosis.subject, causes) {
         (Subject::BeforeUpgrade, _) => "would hold",
         (_, 1) => "holds",
         (_, _) => "hold",
@@ -51,7 +52,7 @@ pub(super) fn headline(diagnosis: &Diagnosis) -> String {
     }
     let last = held.pop().unwrap_or_default();
     let others = if held.is_empty() { String::new() } else { format!("{} and ", held.join(", ")) };
-    format!("{} {verb} {others}{last}", count(blocking.len(), "cause"))
+    format!("{} {verb} {others}{last}", count(causes, "cause"))
 }
 
 /// The first names and how many more there are; none where there are none.

@@ -2,6 +2,7 @@
 //!
 //! Everything here is a fold of records: a reporter that is fed a journal shows what one that was there showed.
 
+mod alike;
 mod bars;
 mod blocked;
 mod brief;

@@ -1,6 +1,6 @@
 //! Node names as people say them: `ip-10-0-1-7` for `ip-10-0-1-7.eu-west-1.compute.internal`.
 
-use crate::domain::NodeName;
+use crate::domain::{NodeName, plain};
 
 /// Shortens node names where their domain says nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,12 +23,13 @@ impl Names {
         self.domain.as_deref().and_then(|domain| whole.strip_suffix(domain)).unwrap_or(whole)
     }
 
-    /// A text in which node names occur, with the common domain taken out.
+    /// A text in which node names occur, with the common domain taken out, on one line: much of it others wrote.
     #[must_use]
     pub fn shorten(&self, text: &str) -> String {
+        let text = plain(text);
         match &self.domain {
             Some(domain) => text.replace(domain.as_str(), ""),
-            None => text.to_owned(),
+            None => text.into_owned(),
         }
     }
 }

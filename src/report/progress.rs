@@ -46,6 +46,8 @@ pub struct Progress {
     intent: Option<Intent>,
     /// Members that are counted in `total`.
     counted: BTreeSet<InstanceId>,
+    /// Instances that came while it ran.
+    newcomers: BTreeSet<InstanceId>,
     /// Members that go so that the group gets back to its size.
     shed: BTreeSet<InstanceId>,
     /// Why it does not move, as it was found last.
@@ -230,6 +232,9 @@ impl Progress {
                 self.named(node, |flight| flight.enter(Stage::Settling, at, patience));
             }
             Event::Terminating { member, .. } => self.enter(member, Stage::Terminating, at),
+            Event::Launched { instance, .. } => drop(self.newcomers.insert(instance.clone())),
+            // One that is lost on its way in was nobody's turn: whom it came for is awaited as before.
+            Event::InstanceLeft { member, .. } if self.only_came(member) => {}
             Event::InstanceLeft { member, .. } => self.enter(member, Stage::Replacing, at),
             Event::Joined { node, .. } | Event::Serves { node, .. } => self.names.learn(node),
             Event::Replaced { member, .. } => {
@@ -272,7 +277,6 @@ impl Progress {
             | Event::PodGoesDown { .. }
             | Event::AzRebalance { .. }
             | Event::TerminateUnknown { .. }
-            | Event::Launched { .. }
             | Event::NodeUncordonedByOther { .. }
             | Event::ActFailed { .. }
             | Event::Warning { .. }
@@ -294,6 +298,13 @@ impl Progress {
             // After a resume the first word of a node may come from the middle of its turn.
             None => self.in_flight.push(InFlight::new(member.clone(), stage, at, patience)),
         }
+    }
+
+    /// Whether it came while the run went on, and it was not its turn since: that of a newcomer comes where the template
+    /// moves again.
+    fn only_came(&self, member: &Member) -> bool {
+        let its_turn = self.in_flight.iter().any(|flight| flight.member.instance == member.instance);
+        !its_turn && self.newcomers.contains(&member.instance)
     }
 
     fn leave(&mut self, member: &Member) {

@@ -21,6 +21,12 @@ pub struct Screen {
 }
 
 impl Screen {
+    /// Lines of stdout, where it is a terminal.
+    #[must_use]
+    pub fn height(&self) -> Option<usize> {
+        self.stdout_terminal.then(|| usize::from(Term::stdout().size().0))
+    }
+
     /// Columns of stdout, where it is a terminal: what goes to a file is not broken into lines.
     #[must_use]
     pub fn width(&self) -> Option<usize> {

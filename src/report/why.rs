@@ -3,68 +3,45 @@
 use jiff::Timestamp;
 
 use super::{names::Names, wording};
-use crate::{domain::PodRef, engine::waiting::WaitingOn};
+use crate::{
+    domain::PodRef,
+    engine::waiting::{About, WaitingOn},
+};
 
 /// What is waited for, without whom it holds: that is told beside it.
 pub(super) fn cause_for_all(on: &WaitingOn, names: &Names, now: Timestamp) -> String {
-    match on {
-        WaitingOn::TwoBudgets { pdbs, .. } => {
+    match on.about() {
+        About::Budgets { pdbs, .. } if pdbs.len() > 1 => {
             format!("{} count the same pods, and the eviction API refuses that for ever", wording::budgets(pdbs))
         }
-        WaitingOn::Unmanaged { .. } => {
-            "no controller would bring them back, and --delete-unmanaged was not given".to_owned()
-        }
-        WaitingOn::Budget(_)
-        | WaitingOn::PodsStopping { .. }
-        | WaitingOn::PodsOverdue { .. }
-        | WaitingOn::Refused { .. }
-        | WaitingOn::LandsBack { .. }
-        | WaitingOn::PodList { .. }
-        | WaitingOn::LoadBalancers { .. }
-        | WaitingOn::Volumes { .. }
-        | WaitingOn::InstanceLeaving { .. }
-        | WaitingOn::Launch { .. }
-        | WaitingOn::Join { .. }
-        | WaitingOn::NodeReady { .. }
-        | WaitingOn::DaemonSets { .. }
-        | WaitingOn::ExtendedResources { .. }
-        | WaitingOn::NodeTaint { .. }
-        | WaitingOn::WrongTemplate { .. }
-        | WaitingOn::NodesOut { .. }
-        | WaitingOn::ZoneVolumes { .. }
-        | WaitingOn::GroupBusy { .. }
-        | WaitingOn::NodeInterval { .. }
-        | WaitingOn::Answers { .. }
-        | WaitingOn::Reading => wording::cause(on, names, now),
+        About::BarePod(_) => "no controller would bring them back, and --delete-unmanaged was not given".to_owned(),
+        About::Budgets { .. }
+        | About::Eviction { .. }
+        | About::Stopping(_)
+        | About::Comeback { .. }
+        | About::Launch
+        | About::Group
+        | About::Instance(_)
+        | About::Departure { .. }
+        | About::NewNode(_)
+        | About::Nothing => wording::cause(on, names, now),
     }
 }
 
 /// The pods that it holds where the same may hold others too.
 pub(super) fn holds(on: &WaitingOn) -> &[PodRef] {
-    match on {
-        WaitingOn::Budget(view) => &view.pods,
-        WaitingOn::TwoBudgets { pod, .. } | WaitingOn::Unmanaged { pod } => std::slice::from_ref(pod),
-        WaitingOn::PodsStopping { .. }
-        | WaitingOn::PodsOverdue { .. }
-        | WaitingOn::Refused { .. }
-        | WaitingOn::LandsBack { .. }
-        | WaitingOn::PodList { .. }
-        | WaitingOn::LoadBalancers { .. }
-        | WaitingOn::Volumes { .. }
-        | WaitingOn::InstanceLeaving { .. }
-        | WaitingOn::Launch { .. }
-        | WaitingOn::Join { .. }
-        | WaitingOn::NodeReady { .. }
-        | WaitingOn::DaemonSets { .. }
-        | WaitingOn::ExtendedResources { .. }
-        | WaitingOn::NodeTaint { .. }
-        | WaitingOn::WrongTemplate { .. }
-        | WaitingOn::NodesOut { .. }
-        | WaitingOn::ZoneVolumes { .. }
-        | WaitingOn::GroupBusy { .. }
-        | WaitingOn::NodeInterval { .. }
-        | WaitingOn::Answers { .. }
-        | WaitingOn::Reading => &[],
+    match on.about() {
+        About::Budgets { pods, .. } => pods,
+        About::BarePod(pod) => std::slice::from_ref(pod),
+        About::Eviction { .. }
+        | About::Stopping(_)
+        | About::Comeback { .. }
+        | About::Launch
+        | About::Group
+        | About::Instance(_)
+        | About::Departure { .. }
+        | About::NewNode(_)
+        | About::Nothing => &[],
     }
 }
 

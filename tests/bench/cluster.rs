@@ -259,6 +259,7 @@ fn budget(app: usize) -> Pdb {
         id: PdbRef { namespace: namespace(app), name: label.clone() },
         revision: "1".to_owned(),
         generation: 1,
+        spec_changed_at: None,
         selector: Selector::labels([("app", label.as_str())]),
         rule: PdbRule::MaxUnavailable(IntOrPercent::Int(1)),
         unhealthy: UnhealthyPolicy::IfHealthyBudget,

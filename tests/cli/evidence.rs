@@ -1,11 +1,9 @@
 //! What is odd about a group is told before anything is touched, also where nothing is old, to people and to programs.
 
-use std::fs;
-
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::mngup_in;
+use crate::{home_with, mngup_in};
 
 /// Every node is new, and EKS says another version than their kubelets have.
 const ODD: &str = "\
@@ -17,8 +15,7 @@ zones:
 ";
 
 fn said(line: &str) -> String {
-    let home = tempfile::tempdir().unwrap();
-    fs::write(home.path().join("odd.yaml"), ODD).unwrap();
+    let home = home_with("odd.yaml", ODD);
     mngup_in(home.path(), &format!("upgrade --sandbox odd.yaml {line}"), &[])
 }
 
@@ -82,8 +79,7 @@ workloads:
 
 #[test]
 fn a_zone_whose_volumes_will_wait_is_named_unless_an_extra_node_comes_first() {
-    let home = tempfile::tempdir().unwrap();
-    fs::write(home.path().join("lonely.yaml"), LONELY).unwrap();
+    let home = home_with("lonely.yaml", LONELY);
     let said = |line: &str| mngup_in(home.path(), &format!("upgrade --sandbox lonely.yaml --dry-run {line}"), &[]);
     let told: Vec<_> = "ab".chars().map(|zone| format!("zone {zone} is without a Ready node")).collect();
     let without = said("--max-surge 0");

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod diagnose;
+mod documents;
 mod evidence;
 mod exit_codes;
 mod flags;
@@ -11,6 +12,9 @@ mod foreseen;
 mod going_on;
 mod help;
 mod journal;
+mod last_words;
+#[cfg(unix)]
+mod readme;
 mod report;
 #[cfg(target_os = "linux")]
 mod screens;
@@ -59,6 +63,18 @@ fn mngup_words(home: &Path, words: &[&str], variables: &[(&str, &str)]) -> Strin
     let screen = if home == "/" { screen } else { screen.replace(&home, "HOME") };
     let shown: Vec<_> = screen.lines().map(str::trim_end).collect();
     format!("{}\n[{}]", shown.join("\n"), output.status.code().unwrap())
+}
+
+/// An empty home but for this file.
+fn home_with(file: &str, text: &str) -> tempfile::TempDir {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join(file), text).unwrap();
+    home
+}
+
+/// Where a world is that comes with mngup.
+fn shipped(world: &str) -> String {
+    format!("{}/plans/sandbox/{world}.yaml", env!("CARGO_MANIFEST_DIR"))
 }
 
 /// A process of mngup's in an empty environment, for tests that talk to it while it runs.

@@ -4,7 +4,7 @@ use std::fs;
 
 use insta::assert_snapshot;
 
-use crate::mngup_in;
+use crate::{home_with, mngup_in};
 
 /// A run over one node, held up by a budget for two minutes.
 const JOURNAL: &str = include_str!("run.jsonl");
@@ -51,8 +51,7 @@ fn a_damaged_journal() {
 
 #[test]
 fn what_points_elsewhere_is_refused_and_not_ignored() {
-    let home = tempfile::tempdir().unwrap();
-    fs::write(home.path().join("run.jsonl"), JOURNAL).unwrap();
+    let home = home_with("run.jsonl", JOURNAL);
     assert_snapshot!(mngup_in(home.path(), "report --asg x --nodegroup y", &[]), @"
     2> error: --nodegroup y and --asg x name two groups
     2>   Next: give one of them

@@ -4,7 +4,7 @@ use std::fs;
 
 use insta::assert_snapshot;
 
-use crate::{mngup_in, mngup_words};
+use crate::{home_with, mngup_in, mngup_words};
 
 const SMALL: &str = "\
 name: small
@@ -21,8 +21,7 @@ workloads:
 
 /// What is said of this world, without the remedy that is always the same.
 fn said(text: &str) -> String {
-    let home = tempfile::tempdir().unwrap();
-    fs::write(home.path().join("world.yaml"), text).unwrap();
+    let home = home_with("world.yaml", text);
     let screen = mngup_in(home.path(), "upgrade --sandbox world.yaml --dry-run", &[]);
     let remedy = "2>   Next: mngup upgrade --sandbox   # the world that mngup brings\n";
     screen.replace(remedy, "").replace("2> error: ", "")
@@ -206,8 +205,7 @@ fn a_mistyped_node_is_not_answered_with_another_machine() {
 
 #[test]
 fn a_journal_of_the_sandbox_lives_apart_and_says_what_it_is() {
-    let home = tempfile::tempdir().unwrap();
-    fs::write(home.path().join("small.yaml"), SMALL).unwrap();
+    let home = home_with("small.yaml", SMALL);
     let run = mngup_in(home.path(), "upgrade --sandbox small.yaml --sandbox-speed 5000", &[]);
     assert!(run.contains("HOME/.local/state/mngup/sandbox/small/"), "{run}");
     let report = mngup_in(home.path(), "report", &[]);
@@ -216,8 +214,7 @@ fn a_journal_of_the_sandbox_lives_apart_and_says_what_it_is() {
 
 #[test]
 fn no_node_out_is_enough_said_where_a_surge_comes_by_itself() {
-    let home = tempfile::tempdir().unwrap();
-    fs::write(home.path().join("small.yaml"), SMALL).unwrap();
+    let home = home_with("small.yaml", SMALL);
     let plan = mngup_in(home.path(), "upgrade --sandbox small.yaml --dry-run --max-unavailable 0", &[]);
     assert!(plan.contains("0 nodes out at a time + 1 extra") && plan.ends_with("[0]"), "{plan}");
     let minimal = SMALL.replace("{ name: workers }", "{ name: workers, strategy: MINIMAL }");

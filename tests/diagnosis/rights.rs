@@ -34,6 +34,19 @@ fn without_rights_a_cause_is_found_all_the_same_or_what_lacks_is_named() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+#[test]
+fn a_run_that_can_only_name_a_symptom_says_what_it_lacks() {
+    let mut proof = proof(Cause::Quota);
+    proof.world.denied.push("list events".to_owned());
+    let mut rehearsal = begin(&proof.world);
+    rehearsal.play_until(later(rehearsal.world().now(), WATCHED)).expect("an upgrade keeps every promise");
+    let of_symptom = |found: &&Diagnosis| found.blocking().any(|finding| finding.cause == Cause::PdbExhausted);
+    let told = rehearsal.diagnoses().find(of_symptom).expect("the budget is named");
+    let lacks: Vec<_> = told.unknown.iter().map(|unknown| (unknown.cause, unknown.lacking.to_string())).collect();
+    let [(Cause::CreateRefused, right)] = lacks.as_slice() else { panic!("{lacks:?}") };
+    assert!(right.starts_with("lacking the right to list events of replicaset/default/cart-"), "{right}");
+}
+
 fn fault(cause: Cause) -> Option<String> {
     let mut proof = proof(cause);
     let told_with = causes(&looks(&proof));

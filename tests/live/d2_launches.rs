@@ -83,6 +83,7 @@ fn what_a_group_of_one_s_own_lacks_is_named_and_what_is_printed_brings_it() {
     // Two of them fill a node.
     let workloads = all([deployment("cart", 4).asks("cpu: 3").spread().yaml(), pdb("cart", "maxUnavailable: 1")]);
     let Some(bed) = Bed::start(BedOptions { world, workloads }) else { return };
+    a_node_of_it_is_looked_at(&bed);
     let mut run = bed.spawn_upgrade(&["--max-surge", "0", "--post-drain-delay", "0s"]);
 
     is_said(&mut run, 0, "LAUNCH-AT-MAX");
@@ -101,4 +102,24 @@ fn what_a_group_of_one_s_own_lacks_is_named_and_what_is_printed_brings_it() {
     println!("D2: {:?}", ended.took);
     assert_eq!(ended.code, Some(0), "{ended}");
     checks::all_are_new(&bed, 3);
+}
+
+/// By its name with its group, and without: its instance leads to the group.
+fn a_node_of_it_is_looked_at(bed: &Bed) {
+    let out = |count: u32| {
+        let patch = format!("{{\"spec\":{{\"maxUnavailable\":{count}}}}}");
+        bed.plane.kubectl(&["patch", "pdb", "cart", "--type=merge", "-p", &patch]);
+        bed.wait_until_settled();
+    };
+    out(0);
+    let node = bed.aws.nodes().into_iter().next().expect("it has some");
+    for found in [bed.command("diagnose", &["--node", &node]), bed.mngup(&["diagnose", "-c", "prod", "--node", &node])]
+    {
+        assert_eq!(found.code, Some(4), "{found}");
+        assert!(found.stdout.starts_with(&format!("node/{node}: 1 cause holds 1 node and 2 pods\n")), "{found}");
+        assert!(found.stdout.contains("PDB-NEVER-ALLOWS  pdb/default/cart can never allow an eviction\n"), "{found}");
+        let next = "Next, when it is fixed: mngup upgrade -c prod --asg shop-nodes";
+        assert!(found.stderr.contains(next), "{found}");
+    }
+    out(1);
 }

@@ -16,6 +16,7 @@ mod d1_pods;
 mod d1_refused;
 mod d1_volumes;
 mod d2_group;
+mod d2_instances;
 mod d2_launches;
 mod d_update_two_budgets;
 mod l01_whole_group;

@@ -127,6 +127,7 @@ pub fn pdb(name: &str, allowed: i32, desired: i32, expected: i32) -> Pdb {
         id: PdbRef { namespace: "shop".to_owned(), name: name.to_owned() },
         revision: "1".to_owned(),
         generation: 1,
+        spec_changed_at: None,
         selector: Selector::labels([("app", "web")]),
         rule: PdbRule::MinAvailable(IntOrPercent::Int(desired.unsigned_abs())),
         unhealthy: UnhealthyPolicy::IfHealthyBudget,

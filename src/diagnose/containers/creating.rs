@@ -60,7 +60,9 @@ fn no_sandbox(scene: &Scene<'_>, pod: &Pod, event: &KubeEvent) -> Finding {
     let found = finding(Cause::PodNoAddress, pod, format!("there is no address for {}", pod.id));
     let found = found.by(By::Event, &event.message).since(event.first);
     let zone = pod.node.as_ref().and_then(|node| scene.view.snapshot.node(node)).and_then(|node| node.zone.as_ref());
-    let subnets = scene.ask(&Ask::subnets()).known().map(Vec::as_slice).unwrap_or_default();
+    let subnets = scene.ask(&Ask::subnets());
+    let found = found.cannot_tell("how many its subnet has left", &subnets);
+    let subnets = subnets.known().map(Vec::as_slice).unwrap_or_default();
     let near: Vec<_> = subnets.iter().filter(|subnet| zone.is_none_or(|zone| subnet.zone == *zone)).collect();
     let found = near.iter().fold(found, |found, subnet| {
         let addresses = if subnet.free == 1 { "address" } else { "addresses" };

@@ -63,13 +63,17 @@ pub(super) fn pull(
     reason: &str,
     message: Option<&str>,
 ) -> Finding {
-    let events = scene.events_of(pod).known().unwrap_or_default();
+    let read = scene.events_of(pod);
+    let events = read.clone().known().unwrap_or_default();
     let failed = events.iter().rfind(|event| event.reason == "Failed" && event.message.starts_with("Failed to pull"));
     let words = failed.map(|event| event.message.as_str()).or(message).unwrap_or_default();
     let answer = Registry::of(reason, words);
     let says = format!("the image {} of {} cannot be had", container.image, pod.id);
     let found = finding(Cause::PodImagePull, pod, says);
-    let found = answer.says().into_iter().fold(found, |found, says| found.by(By::Status, says));
+    let found = match answer.says() {
+        Some(says) => found.by(By::Status, says),
+        None => found.cannot_tell("what the registry answers", &read),
+    };
     let found = match failed {
         Some(event) => found.by(By::Event, event.message.trim()),
         None => {

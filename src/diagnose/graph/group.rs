@@ -2,7 +2,7 @@
 
 use super::{Graph, Source, Vertex};
 use crate::{
-    diagnose::{scene::Scene, targets::Comer},
+    diagnose::{limits, scene::Scene, targets::Comer},
     domain::{Member, Node, Object, Readiness},
     engine::{Flight, phase::NodePhase},
 };
@@ -53,9 +53,14 @@ fn empty(scene: &Scene<'_>, graph: &mut Graph, flight: &Flight) {
         }
         NodePhase::Replacing { .. } => {
             let comes = |comer: &&Comer<'_>| comer.replaces == Some(member);
-            match scene.comers.iter().find(comes) {
-                Some(comer) => graph.edge(from.clone(), Vertex::serves(Object::Instance(comer.instance.id.clone()))),
-                None => asg(scene).into_iter().for_each(|asg| graph.edge(from.clone(), asg)),
+            let comer = scene.comers.iter().find(comes);
+            if let Some(comer) = comer {
+                graph.edge(from.clone(), Vertex::serves(Object::Instance(comer.instance.id.clone())));
+            }
+            // Where those before it were lost it waits for the group still, which does not keep whom it launches.
+            let group = asg(scene).filter(|_| comer.is_none_or(|comer| comer.lost >= limits::LOSSES));
+            if let Some(asg) = group {
+                graph.edge(from.clone(), asg);
             }
         }
         NodePhase::Cordoning | NodePhase::Draining { .. } | NodePhase::Releasing | NodePhase::Quarantined => return,
@@ -77,7 +82,11 @@ fn comes(scene: &Scene<'_>, graph: &mut Graph, comer: &Comer<'_>) {
     let instance = Vertex::serves(Object::Instance(id.clone()));
     graph.begin(Some(instance.clone()), |source| Source { instance: Some(id.clone()), ..source });
     if let Some(asg) = asg(scene) {
-        graph.edge(asg, instance.clone());
+        graph.edge(asg.clone(), instance.clone());
+        // Else nothing is told of the one that comes now, and it may be lost as those before it were.
+        if comer.lost >= limits::LOSSES {
+            graph.begin(Some(asg), |source| Source { instance: Some(id.clone()), ..source });
+        }
     }
     let Some(node) = comer.node else { return };
     graph.edge(instance, serves(node));

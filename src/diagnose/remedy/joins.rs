@@ -1,9 +1,9 @@
 //! Ways out for instances that do not become nodes, and for those that do not go.
 
-use super::nodes::terminate;
+use super::nodes::{empty_and_replace, terminate};
 use crate::{
     diagnose::targets::Goer,
-    domain::{AccessMode, Command, Group, Instance, InstanceId, LifecycleHook, Nodegroup, Remedy, quoted},
+    domain::{AccessMode, Command, Group, Instance, InstanceId, LifecycleHook, Node, Nodegroup, Remedy, quoted},
 };
 
 pub(in crate::diagnose) fn hook_at_launch(group: &Group, id: &InstanceId, hooks: &[&LifecycleHook]) -> Vec<Remedy> {
@@ -119,18 +119,20 @@ pub(in crate::diagnose) fn console(instance: &InstanceId) -> Command {
     Command::Aws(format!("ec2 get-console-output --instance-id {instance} --latest --output text"))
 }
 
-pub(in crate::diagnose) fn wrong_template(group: &Group, id: &InstanceId) -> Vec<Remedy> {
+pub(in crate::diagnose) fn wrong_template(group: &Group, id: &InstanceId, node: Option<&Node>) -> Vec<Remedy> {
     let asg = quoted(group.asg.as_str());
     let pool = Command::Aws(format!("autoscaling describe-warm-pool --auto-scaling-group-name {asg}"));
     let who = "cloudtrail lookup-events --lookup-attributes \
                AttributeKey=EventName,AttributeValue=UpdateAutoScalingGroup";
-    vec![
-        Remedy::look(
-            "a warm pool that was filled before, or somebody who changed the group",
-            vec![pool, Command::Aws(who.to_owned())],
-        ),
-        Remedy::fix("replace it by one of the group's version: it never served", vec![terminate(id)], ""),
-    ]
+    let look = Remedy::look(
+        "a warm pool that was filled before, or somebody who changed the group",
+        vec![pool, Command::Aws(who.to_owned())],
+    );
+    let replace = match node {
+        Some(node) => empty_and_replace(node),
+        None => Some(Remedy::fix("replace it by one of the group's version: it never served", vec![terminate(id)], "")),
+    };
+    std::iter::once(look).chain(replace).collect()
 }
 
 pub(in crate::diagnose) fn lost(group: &Group) -> Vec<Remedy> {

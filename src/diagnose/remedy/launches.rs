@@ -236,7 +236,7 @@ impl<'a, 's> Failed<'a, 's> {
 
     fn kms(&self) -> Vec<Remedy> {
         let devices = template(self.group, "LaunchTemplateVersions[].LaunchTemplateData.BlockDeviceMappings");
-        let key = self.id("arn:aws:kms").map(|key| {
+        let key = launch_words::arn(&self.text, "kms").map(|key| {
             let line =
                 format!("kms describe-key --key-id {} --query 'KeyMetadata.[KeyState,KeyManager]'", quoted(&key));
             Remedy::look("the state of the key", vec![aws(&line)])

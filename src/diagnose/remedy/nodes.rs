@@ -126,7 +126,7 @@ pub(in crate::diagnose) fn daemon_sets(node: &Node, agents: &[Agent<'_>], late: 
     });
     let refused = agents.iter().filter_map(|agent| {
         let workload = agent.workload();
-        agent.refused.map(|event| missing::for_words(&workload, &event.message, 1))
+        agent.refused.clone().known().flatten().map(|event| missing::for_words(&workload, &event.message, 1))
     });
     let longer = (!late).then(|| {
         let longer = Command::Upgrade("--replacement-timeout 30m".to_owned());
@@ -158,9 +158,10 @@ pub(in crate::diagnose) fn resource_missing(scene: &Scene<'_>, node: &Node, reso
             Remedy::fix("start the device plugin anew there: it looks for devices when it starts", vec![anew], risk)
         })
     });
-    let risk =
-        "it never served; from the same template and AMI the next lacks the same: mend the plugin or the AMI first";
-    let other = replace(node, risk);
+    let other = empty_and_replace(node).map(|other| {
+        let same = "from the same template and AMI the next lacks the same: mend the plugin or the AMI first";
+        Remedy { risk: format!("{}; {same}", other.risk), ..other }
+    });
     [look, sets].into_iter().chain(nodegroup).chain(anew).chain(other).collect()
 }
 
@@ -216,7 +217,8 @@ fn replace(node: &Node, risk: &str) -> Option<Remedy> {
     Some(Remedy::fix("replace it", vec![terminate(instance)], format!("{risk}; its instance store is lost")))
 }
 
-fn empty_and_replace(node: &Node) -> Option<Remedy> {
+/// Of a node that is Ready: no run counts on it, and the scheduler puts pods there all the same.
+pub(super) fn empty_and_replace(node: &Node) -> Option<Remedy> {
     let (name, instance) = (&node.name, node.instance.as_ref()?);
     let drain = Command::Kubectl(format!("drain {name} --ignore-daemonsets --delete-emptydir-data"));
     let risk = "what is on its emptyDir volumes and its instance store is lost";

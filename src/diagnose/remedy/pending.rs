@@ -167,18 +167,37 @@ fn ask_for_less(pod: &Pod, template: &Value, too_large: &TooLarge) -> Option<Rem
     // Of what devices offer, requests and limits must be the same, and one GPU less may be none at all.
     let owner = template_owner(pod).filter(|_| DIVISIBLE.contains(&resource.as_str()))?;
     let of = |container: &Value| requests::asked(container).get(resource).copied().unwrap_or(0);
-    let container = requests::containers(template).max_by_key(|container| of(container))?;
-    let (name, before) = (container["name"].as_str()?, of(container));
-    let less = before - (asks - most * (100 - LEFT) / 100);
+    let (index, container) = requests::containers(template).enumerate().max_by_key(|(_, container)| of(container))?;
+    let name = container["name"].as_str()?;
+    let less = of(container) - (asks - most * (100 - LEFT) / 100);
     if less <= 0 {
         return None;
     }
-    let to = |amount: i64| {
-        let amount = requests::written(resource, amount);
-        vec![kubectl(&pod.id.namespace, &format!("set resources {owner} -c {name} --requests='{resource}={amount}'"))]
-    };
+    let ns = &pod.id.namespace;
+    let to =
+        |amount: &str| vec![kubectl(ns, &format!("set resources {owner} -c {name} --requests='{resource}={amount}'"))];
+    // As it stood there, to the letter.
+    let back = requests::text(container, "requests", resource).map_or_else(
+        || {
+            let steps = without_request(index, container, resource);
+            vec![kubectl(ns, &format!("patch {owner} --type=json -p '{steps}'"))]
+        },
+        |before| to(&before),
+    );
     let risk = "rolls its pods; with too little of it they are slow or are killed: look at what they use first";
-    Some(Remedy::fix("ask for what the nodes have, a fifth left for DaemonSets", to(less), risk).back(to(before)))
+    let what = "ask for what the nodes have, a fifth left for DaemonSets";
+    Some(Remedy::fix(what, to(&requests::written(resource, less)), risk).back(back))
+}
+
+/// Who names only a limit asks for that, and for nothing by itself.
+fn without_request(index: usize, container: &Value, resource: &str) -> Value {
+    let path = format!("/spec/template/spec/containers/{index}");
+    let others = container["resources"]["requests"].as_object().is_some_and(|requests| !requests.is_empty());
+    let of = if others { format!("/{resource}") } else { String::new() };
+    json!([
+        { "op": "test", "path": format!("{path}/name"), "value": container["name"] },
+        { "op": "remove", "path": format!("{path}/resources/requests{of}") },
+    ])
 }
 
 /// Keeps them apart where it can, and no longer at any price.

@@ -110,7 +110,26 @@ pub(in crate::diagnose) fn right(forbidden: &Forbidden<'_>) -> Vec<Remedy> {
 }
 
 pub(in crate::diagnose) fn busy() -> Vec<Remedy> {
-    vec![Remedy::wait("it is asked again, with longer pauses")]
+    vec![Remedy::wait("it is asked again and again")]
+}
+
+/// What mngup itself asks for is a request every few seconds: somebody else fills the server, or it is not well.
+pub(in crate::diagnose) fn busy_for_long() -> Vec<Remedy> {
+    let get = |path: &str| Command::Kubectl(format!("get --raw {}", quoted(path)));
+    let fairness = |what: &str| get(&format!("/debug/api_priority_and_fairness/{what}"));
+    let levels = Command::Kubectl("get flowschemas,prioritylevelconfigurations".to_owned());
+    vec![
+        Remedy::look("whether the server is well; on EKS AWS runs it", vec![get("/readyz?verbose")]),
+        Remedy::look(
+            "who fills it: which level has no seat left, and whose requests wait",
+            vec![levels, fairness("dump_priority_levels"), fairness("dump_requests")],
+        ),
+        Remedy::fix(
+            "give it more time, where that will be over",
+            vec![Command::Upgrade("--drain-timeout 45m".to_owned())],
+            "its nodes stay cordoned meanwhile",
+        ),
+    ]
 }
 
 fn look(hooks: &[&Webhook], name: &str) -> Remedy {

@@ -137,6 +137,18 @@ fn a_status_that_is_behind_blocks_once_that_was_seen_for_a_while() {
 }
 
 #[test]
+fn whoever_looks_once_goes_by_when_the_spec_was_changed() {
+    let changed = |at: Option<Timestamp>| {
+        let pdb = Pdb { generation: 2, spec_changed_at: at, ..budget(max_unavailable(1), 2, 1, 2) };
+        Cluster::new().budget(pdb, two_ready()).found()
+    };
+    assert_eq!(changed(Some(ago(10))), ["PDB-STATUS-BEHIND pdb/shop/cart waits"]);
+    assert_eq!(changed(Some(ago(40))), ["PDB-STATUS-BEHIND pdb/shop/cart blocks"]);
+    // Where the server does not tell, nobody can.
+    assert_eq!(changed(None), ["PDB-STATUS-BEHIND pdb/shop/cart waits"]);
+}
+
+#[test]
 fn who_uses_a_budget_up_cannot_be_told_without_its_pods() {
     let mut cluster = Cluster::new().pods(two_ready());
     cluster.see(Change::Pdb(Box::new(budget(max_unavailable(1), 3, 2, 2))));

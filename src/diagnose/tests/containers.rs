@@ -186,6 +186,28 @@ fn a_probe_that_fails_is_quoted_and_a_node_that_came_back_gives_its_pods_time() 
 }
 
 #[test]
+fn whoever_may_not_list_events_hears_what_they_would_tell() {
+    let lacking = || no_events(Object::Pod(second().id));
+    let runs = with_facts(not_ready(second(), 90, in_container(ContainerState::Running, 0)), [lacking()]);
+    assert_eq!(told(&runs), ["POD-NOT-READY pod/shop/cart-2 blocks <- PDB-EXHAUSTED pdb/shop/cart"]);
+    let probe = "cannot tell what its probe is answered: lacking the right to list events in namespace shop";
+    assert_eq!(unread(&runs.findings[0]), [probe]);
+    let pull = |message: &str| {
+        let message = Some(message.to_owned());
+        let state = ContainerState::Waiting { reason: "ImagePullBackOff".to_owned(), message };
+        with_facts(pending(60, in_container(state, 0)), [lacking()])
+    };
+    let registry = "cannot tell what the registry answers: lacking the right to list events in namespace shop";
+    assert_eq!(unread(&pull("Back-off pulling image \"shop/cart:2\"").findings[0]), [registry]);
+    // Newer kubelets say it in the status as well.
+    let told = pull("Back-off pulling image \"shop/cart:2\": ErrImagePull: shop/cart:2: not found");
+    assert_eq!(unread(&told.findings[0]), [] as [&str; 0]);
+    // An answer that is under way is nothing that lacks.
+    let asked = with(not_ready(second(), 90, in_container(ContainerState::Running, 0)));
+    assert_eq!(unread(&asked.findings[0]), [] as [&str; 0]);
+}
+
+#[test]
 fn what_a_registry_answers_is_sorted() {
     let answer = |words: &str| Registry::of("ErrImagePull", words);
     assert_eq!(answer("docker.io/shop/cart:2: not found"), Registry::NotFound);

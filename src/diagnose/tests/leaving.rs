@@ -22,9 +22,13 @@ fn a_pod_without_a_controller_needs_a_consent() {
 fn a_pod_past_its_grace_is_stuck_or_kept_by_a_finalizer_and_one_in_time_is_neither() {
     assert!(found(stopping(pod("cart-1", "n1"), ago(5), 30)).is_empty());
     assert_eq!(found(stopping(pod("cart-1", "n1"), ago(15), 30)), ["STUCK-TERMINATING pod/shop/cart-1 blocks"]);
-    let kept = Pod { finalizers: vec!["example.com/hold".to_owned()], ..pod("cart-1", "n1") };
-    assert_eq!(found(stopping(kept.clone(), ago(15), 30)), ["FINALIZER pod/shop/cart-1 blocks"]);
-    assert!(found(kept).is_empty());
+    let kept = || has_ended(kept_by_finalizer(), 20);
+    assert_eq!(found(stopping(kept(), ago(15), 30)), ["FINALIZER pod/shop/cart-1 blocks"]);
+    assert!(found(kept_by_finalizer()).is_empty());
+    // It need not be due: its containers ended early in its grace, or only just now.
+    let hours = |pod| stopping(pod, now() + Duration::from_hours(1), 7200);
+    assert_eq!(found(hours(kept())), ["FINALIZER pod/shop/cart-1 blocks"]);
+    assert!(found(hours(has_ended(kept_by_finalizer(), 5))).is_empty());
     // Where the kubelet is silent nobody would say that it has stopped.
     let mut silent = Cluster::new();
     silent.see(Change::Node(Box::new(Node { ready: Readiness::Unknown, ..node("n1", Some(ago(3600))) })));
@@ -32,18 +36,72 @@ fn a_pod_past_its_grace_is_stuck_or_kept_by_a_finalizer_and_one_in_time_is_neith
     assert_eq!(silent.found(), ["KUBELET-SILENT node/n1 blocks"]);
 }
 
+fn kept_by_finalizer() -> Pod {
+    Pod { finalizers: vec!["example.com/hold".to_owned()], ..pod("cart-1", "n1") }
+}
+
+/// The same pod, whose container ended so long ago.
+fn has_ended(pod: Pod, seconds: u64) -> Pod {
+    let exit = Exit { code: 0, reason: Some("Completed".to_owned()), message: None, at: Some(ago(seconds)) };
+    not_ready(pod, seconds, in_container(ContainerState::Ended(exit), 0))
+}
+
+#[test]
+fn while_containers_run_it_is_the_kubelet_that_keeps_a_pod_and_no_finalizer() {
+    // A pod that is Ready runs, and one of whose containers some still do, too.
+    let mut half = has_ended(kept_by_finalizer(), 20);
+    let running = in_container(ContainerState::Running, 0).containers;
+    half.trouble.as_mut().unwrap().containers.extend(running);
+    for runs in [kept_by_finalizer(), half] {
+        assert!(found(stopping(runs.clone(), ago(5), 30)).is_empty());
+        let stuck = Cluster::new().pods([stopping(runs.clone(), ago(15), 30)]).examine(&Subject::Group);
+        assert_eq!(told(&stuck), ["STUCK-TERMINATING pod/shop/cart-1 blocks"]);
+        assert_eq!(stuck.findings[0].evidence[1].says, "when they have, example.com/hold still keeps its record");
+        // Its record stays until both are gone, and nobody waits in between.
+        let lines: Vec<_> = fixes(&stuck.findings[0])[0].run.iter().map(line).collect();
+        assert_eq!(lines[0], "-n shop delete pod/cart-1 --grace-period=0 --force --wait=false");
+        assert!(lines[1].starts_with("-n shop patch pod/cart-1 --type=json"), "{lines:?}");
+        let mut silent = Cluster::new();
+        silent.see(Change::Node(Box::new(Node { ready: Readiness::Unknown, ..node("n1", Some(ago(3600))) })));
+        assert_eq!(silent.pods([stopping(runs, ago(15), 30)]).found(), ["KUBELET-SILENT node/n1 blocks"]);
+    }
+    let slow = Pod { grace_seconds: 7200, ..kept_by_finalizer() };
+    assert_eq!(found(stopping(slow, now() + Duration::from_hours(1), 7200)), ["LONG-GRACE pod/shop/cart-1 waits"]);
+}
+
+#[test]
+fn a_finished_pod_holds_nobody_unless_its_stateful_set_waits_for_its_name() {
+    let with = |kind: &str| {
+        let owner = Some(Owner { kind: kind.to_owned(), name: "db".to_owned() });
+        let done = Pod { owner, phase: PodPhase::Failed, ready: false, ..kept_by_finalizer() };
+        let done = Pod { node: Some("n2".into()), ..stopping(done, ago(60), 0) };
+        let pods = [pod("cart-2", "n1"), done, pod("cart-3", "n2")];
+        Cluster::new().budget(budget(max_unavailable(1), 3, 2, 2), pods).found()
+    };
+    assert_eq!(with("StatefulSet"), ["FINALIZER pod/shop/cart-1 blocks <- PDB-EXHAUSTED pdb/shop/cart"]);
+    assert_eq!(with("ReplicaSet"), ["PDB-EXHAUSTED pdb/shop/cart blocks"]);
+}
+
 #[test]
 fn a_finalizer_is_taken_away_only_as_it_was_seen() {
-    let kept = Pod { finalizers: vec!["example.com/hold".to_owned()], ..pod("cart-1", "n1") };
+    let kept = has_ended(kept_by_finalizer(), 20);
     let found = Cluster::new().pods([stopping(kept, ago(15), 30)]).examine(&Subject::Group);
-    assert_eq!(
-        found.findings[0].remedies[1].run,
-        [Command::Kubectl(
-            "-n shop patch pod/cart-1 --type=json -p '[{\"op\":\"test\",\"path\":\"/metadata/finalizers\",\"value\":\
-         [\"example.com/hold\"]},{\"op\":\"remove\",\"path\":\"/metadata/finalizers\"}]'"
-                .to_owned()
-        )]
-    );
+    let take = |index: usize, name: &str| {
+        format!(
+            "-n shop patch pod/cart-1 --type=json -p '[{{\"op\":\"test\",\"path\":\"/metadata/finalizers/{index}\",\
+             \"value\":\"{name}\"}},{{\"op\":\"remove\",\"path\":\"/metadata/finalizers/{index}\"}}]'"
+        )
+    };
+    let lines = |found: &Diagnosis| {
+        let fixes = fixes(&found.findings[0]);
+        fixes.iter().flat_map(|fix| &fix.run).map(|command| line(command).to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(lines(&found), [take(0, "example.com/hold")]);
+    // Of several each by itself, the last first: what is before it keeps its place.
+    let finalizers = vec!["example.com/hold".to_owned(), "example.com/count".to_owned()];
+    let two = has_ended(Pod { finalizers, ..kept_by_finalizer() }, 20);
+    let found = Cluster::new().pods([stopping(two, ago(15), 30)]).examine(&Subject::Group);
+    assert_eq!(lines(&found), [take(1, "example.com/count"), take(0, "example.com/hold")]);
 }
 
 #[test]

@@ -91,6 +91,21 @@ fn a_budget_of_a_number_counts_what_is_there_and_its_controller_knows_what_lacks
 }
 
 #[test]
+fn whether_pods_are_missing_cannot_be_told_without_their_controller() {
+    let minimum = PdbRule::MinAvailable(IntOrPercent::Int(2));
+    let lacks = |answer: Answer| {
+        let pods = [pod("cart-1", "n1"), pod("cart-3", "n2")];
+        let pdb = Pdb { rule: minimum, ..budget(max_unavailable(1), 2, 2, 2) };
+        let found = Cluster::new().budget(pdb, pods).told(answer).examine(&Subject::Group);
+        found.unknown.iter().map(|unknown| (unknown.cause, unknown.lacking.to_string())).collect::<Vec<_>>()
+    };
+    let ask = || Ask::Workload { namespace: "shop".to_owned(), owner: owner() };
+    let right = "get replicasets/cart-5f6c in namespace shop";
+    assert_eq!(lacks(denied(ask(), right)), [(Cause::CreateRefused, format!("lacking the right to {right}"))]);
+    assert_eq!(lacks((ask(), Known::Is(Fact::Workload(None)))), []);
+}
+
+#[test]
 fn in_a_namespace_that_is_being_deleted_no_pod_is_made_and_nobody_says_so() {
     let goes = |deleting_since| {
         let namespace = Namespace { deleting_since, remains: vec!["2 carts.shop.io remain".to_owned()] };

@@ -140,7 +140,7 @@ fn a_pod_that_asks_for_more_than_an_empty_node_has_is_too_large() {
         commands(&found),
         [
             "-n shop set resources deployment/cart -c app --requests='cpu=1444m'",
-            "-n shop set resources deployment/cart -c app --requests='cpu=3000m'"
+            "-n shop set resources deployment/cart -c app --requests='cpu=3'"
         ]
     );
     // Others are small, and its own group has only the one that is cordoned: a new one may be as large.
@@ -150,6 +150,31 @@ fn a_pod_that_asks_for_more_than_an_empty_node_has_is_too_large() {
     let found = large(vec![wide(), cluster_node("n2", false)]);
     assert_eq!(first(&found), "POD-TOO-LARGE pod/shop/cart-2 blocks");
     assert!(commands(&found).contains(&"uncordon n1".to_owned()));
+}
+
+#[test]
+fn what_was_asked_for_is_put_back_as_it_was_written() {
+    let back = |resources: serde_json::Value| {
+        let template = json!({ "containers": [{ "name": "log" }, { "name": "app", "resources": resources }] });
+        let nodes = vec![cluster_node("n1", true), cluster_node("n2", false)];
+        let found = Unplaced { nodes, template, ..unplaced(FULL) }.found();
+        commands(&found).remove(1)
+    };
+    let set = |requests: &str| format!("-n shop set resources deployment/cart -c app --requests='{requests}'");
+    assert_eq!(back(json!({ "requests": { "cpu": "2.5" } })), set("cpu=2.5"));
+    assert_eq!(back(json!({ "requests": { "cpu": 3 } })), set("cpu=3"));
+    assert_eq!(back(json!({ "requests": { "cpu": "3k" }, "limits": { "cpu": "4k" } })), set("cpu=3k"));
+    // Whoever names a limit alone asks for that without a request.
+    let patch = |path: &str| {
+        format!(
+            "-n shop patch deployment/cart --type=json -p '[{{\"op\":\"test\",\"path\":\
+             \"/spec/template/spec/containers/1/name\",\"value\":\"app\"}},{{\"op\":\"remove\",\"path\":\
+             \"/spec/template/spec/containers/1/resources/{path}\"}}]'"
+        )
+    };
+    assert_eq!(back(json!({ "limits": { "cpu": "3" } })), patch("requests"));
+    let beside = json!({ "limits": { "cpu": "3" }, "requests": { "memory": "1G" } });
+    assert_eq!(back(beside), patch("requests/cpu"));
 }
 
 const NO_LABEL: &str =

@@ -95,6 +95,15 @@ fn a_way_out_that_was_not_known_before_is_news() {
 }
 
 #[test]
+fn another_instance_that_waits_and_what_lies_below_no_more_are_news() {
+    let before = busy().examine(&Subject::Group);
+    let (mut another, mut below) = (before.clone(), before.clone());
+    another.findings[0].holds.instances.insert("i-1".into());
+    below.findings[0].because = vec![before.findings[1].clone()];
+    assert!(!before.same_as(&another) && !before.same_as(&below) && below.same_as(&below.clone()));
+}
+
+#[test]
 fn what_was_told_is_read_from_a_journal_as_it_was() {
     let found = busy().examine(&Subject::Group);
     let line = serde_json::to_string(&found).unwrap();

@@ -6,7 +6,7 @@ fn says(name: &str, refusal: Refusal) -> Answer {
     (Ask::TryEviction(pod(name, "n1").id), Known::Is(Fact::Eviction(Some(refusal))))
 }
 
-fn denied(name: &str) -> Answer {
+fn denies(name: &str) -> Answer {
     says(name, Refusal::Webhook { message: DENIES.to_owned() })
 }
 
@@ -32,7 +32,7 @@ fn pods() -> Cluster {
 
 #[test]
 fn one_webhook_is_one_cause_however_many_pods_it_denies() {
-    let found = pods().told(denied("cart-1")).told(denied("cart-2")).told(webhooks()).examine(&Subject::Group);
+    let found = pods().told(denies("cart-1")).told(denies("cart-2")).told(webhooks()).examine(&Subject::Group);
     assert_eq!(told(&found), ["WEBHOOK-DENIES webhook/guard.example.com blocks"]);
     assert_eq!(found.findings[0].holds.pods.len(), 2);
     // The least drastic first: a drain cleaner only needs time.
@@ -52,7 +52,7 @@ fn one_webhook_is_one_cause_however_many_pods_it_denies() {
     let lets_go = (Ask::TryEviction(pod("cart-1", "n1").id), Known::Is(Fact::Eviction(None)));
     assert!(pods().told(lets_go).found().is_empty());
     // Nobody tries before an upgrade, nor what a budget keeps anyhow.
-    assert!(told(&pods().told(denied("cart-1")).examine(&Subject::BeforeUpgrade)).is_empty());
+    assert!(told(&pods().told(denies("cart-1")).examine(&Subject::BeforeUpgrade)).is_empty());
 }
 
 #[test]
@@ -76,12 +76,28 @@ fn a_webhook_without_an_endpoint_is_down_and_may_be_passed() {
 #[test]
 fn without_the_right_to_list_webhooks_the_refusal_still_speaks() {
     let lacks = (Ask::Webhooks, Known::Unknown(Lack::Right("list validatingwebhookconfigurations".to_owned())));
-    let found = pods().told(denied("cart-1")).told(lacks).examine(&Subject::Group);
+    let found = pods().told(denies("cart-1")).told(lacks).examine(&Subject::Group);
     assert_eq!(told(&found), ["WEBHOOK-DENIES webhook/guard.example.com blocks"]);
     assert_eq!(
         found.findings[0].evidence[1].says,
-        "in which configuration it stands is not known: lacking the right to list validatingwebhookconfigurations"
+        "cannot tell in which configuration it stands: lacking the right to list validatingwebhookconfigurations"
     );
+}
+
+#[test]
+fn without_the_rights_to_look_behind_a_refusal_it_says_so() {
+    let namespace = denied(Ask::Namespace("shop".to_owned()), "get namespace/shop");
+    let found = pods().told(says("cart-1", Refusal::NamespaceTerminating)).told(namespace).examine(&Subject::Group);
+    let lacks = "cannot tell what remains in namespace/shop: lacking the right to get namespace/shop";
+    assert_eq!(unread(&found.findings[0]), [lacks]);
+    let message = "Internal error occurred: failed calling webhook \"guard.example.com\": connection refused";
+    let down = says("cart-1", Refusal::Webhook { message: message.to_owned() });
+    let service = Ask::Endpoints { namespace: "ops".to_owned(), service: "guard".to_owned() };
+    let service = denied(service, "list endpointslices in namespace ops");
+    let found = pods().told(down).told(webhooks()).told(service).examine(&Subject::Group);
+    let lacks = "cannot tell whether service/ops/guard has an endpoint: lacking the right to list endpointslices in \
+                 namespace ops";
+    assert_eq!(unread(&found.findings[0]), [lacks]);
 }
 
 #[test]

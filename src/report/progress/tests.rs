@@ -94,3 +94,17 @@ fn a_node_that_is_lost_before_its_turn_is_followed_until_it_is_replaced() {
     let progress = Progress::of(&tale.0);
     assert_eq!((progress.done, progress.in_flight.len()), (1, 0));
 }
+
+#[test]
+fn one_that_is_lost_on_its_way_in_is_not_in_flight() {
+    let mut tale = Tale::begin(3);
+    tale.tell(10, Event::InstanceLeft { member: member(2), ours: true });
+    let launched = |number| Event::Launched { instance: member(number).instance, replaces: Some(member(2)) };
+    for number in [7, 8] {
+        tale.tell(20, launched(number));
+        tale.tell(30, Event::InstanceLeft { member: member(number), ours: false });
+    }
+    let progress = Progress::of(&tale.0);
+    let in_flight: Vec<_> = progress.in_flight.iter().map(|flight| &flight.member).collect();
+    assert_eq!(in_flight, [&member(2)]);
+}

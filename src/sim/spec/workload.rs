@@ -96,6 +96,9 @@ pub struct WorkloadSpec {
     /// What the server says to their eviction with a 500, in words that nobody foresaw.
     #[serde(default)]
     pub refused: Option<String>,
+    /// Whether the server has too much to do for their evictions, for good: a 429 that is no budget's.
+    #[serde(default)]
+    pub put_off: bool,
 }
 
 /// Which controller makes the pods.
@@ -288,6 +291,7 @@ impl WorkloadSpec {
             revision: first_revision(),
             webhook: None,
             refused: None,
+            put_off: false,
         }
     }
 }

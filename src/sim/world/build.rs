@@ -273,6 +273,7 @@ fn pdb_of(spec: &BudgetSpec, of: Option<(&WorkloadSpec, &BTreeMap<String, String
         id: PdbRef { namespace, name },
         revision: "1".to_owned(),
         generation: 1,
+        spec_changed_at: None,
         selector: Selector::labels(selector),
         rule,
         unhealthy: spec.unhealthy,

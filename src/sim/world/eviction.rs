@@ -1,5 +1,7 @@
 //! The eviction API's answers (`pkg/registry/core/pod/storage/eviction.go`), and plain deletion.
 
+use std::time::Duration;
+
 use super::{
     Loss, World,
     state::{PodKey, SimPod},
@@ -106,6 +108,9 @@ impl World {
                 format!("admission webhook \"{name}\" denied the request: {}", webhook.message)
             };
             return Err(Refusal::Webhook { message });
+        }
+        if workload.spec.put_off {
+            return Err(Refusal::Throttled { after: Some(Duration::from_secs(1)) });
         }
         if let Some(message) = &workload.spec.refused {
             return Err(Refusal::Failed { code: 500, message: message.clone() });

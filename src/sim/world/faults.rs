@@ -71,6 +71,7 @@ impl World {
                 if let Some(index) = self.budget(id) {
                     self.budgets[index].object.rule = *rule;
                     self.budgets[index].object.generation += 1;
+                    self.budgets[index].object.spec_changed_at = Some(self.now);
                     self.budget_changed(index);
                     self.sync_later(index);
                 }

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::{
     World,
     state::{Kubelet, NodeKey, PodKey, Timer},
 };
 use crate::{
-    domain::{Container, ContainerState, Deletion, PodPhase, Trouble, elapsed, later},
+    domain::{Container, ContainerState, Deletion, Exit, PodPhase, Trouble, elapsed, later},
     sim::spec::TroubleKind,
 };
 
@@ -218,6 +220,7 @@ impl World {
             pod.stopped = true;
             pod.process_ready = false;
             pod.object.ready = false;
+            pod.object.trouble = Some(ended(&self.workloads[pod.workload].spec.name, self.now));
             self.pod_changed(key);
         }
     }
@@ -249,11 +252,22 @@ impl World {
 
 /// A pod whose volumes are not there yet: its status says no more than this.
 fn creating(workload: &str) -> Box<Trouble> {
+    with_container(workload, ContainerState::Waiting { reason: "ContainerCreating".to_owned(), message: None })
+}
+
+/// A pod that has ended and whose object stays, as kubelets before 1.27 tell it: later ones also give it its last phase,
+/// and a drain passes by what has that.
+fn ended(workload: &str, at: Timestamp) -> Box<Trouble> {
+    let exit = Exit { code: 0, reason: Some("Completed".to_owned()), message: None, at: Some(at) };
+    with_container(workload, ContainerState::Ended(exit))
+}
+
+fn with_container(workload: &str, state: ContainerState) -> Box<Trouble> {
     let container = Container {
         name: workload.to_owned(),
         image: format!("registry.example.com/{workload}:2"),
         init: false,
-        state: ContainerState::Waiting { reason: "ContainerCreating".to_owned(), message: None },
+        state,
         ended_before: None,
         restarts: 0,
         ready: false,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Bed, Ended, PERSON, Running};
 
 /// Within this a run names what holds it.
-const NAMED: Duration = Duration::from_mins(1);
+pub const NAMED: Duration = Duration::from_mins(1);
 
 /// Time for a run to go on to its end once everything was cleared away.
 const GOES_ON: Duration = Duration::from_mins(2);

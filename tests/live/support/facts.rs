@@ -1,6 +1,7 @@
 //! What the records of both sides say: who was terminated, who wrote, where pods are, what the screen said.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -72,9 +73,14 @@ pub fn versions(aws: &AwsServer) -> Vec<String> {
 
 /// The records of the journal that a run left in its home.
 pub fn journal(run: &Ended) -> Vec<Value> {
-    let files = run.files();
-    let (_, text) = files.iter().find(|(path, _)| path.extension().is_some_and(|end| end == "jsonl")).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    records(&run.files())
+}
+
+/// The whole records of the journal among these files of a home.
+pub fn records(files: &[(PathBuf, String)]) -> Vec<Value> {
+    let journal = files.iter().find(|(path, _)| path.extension().is_some_and(|end| end == "jsonl"));
+    let whole = journal.and_then(|(_, text)| Some(text.rsplit_once('\n')?.0)).unwrap_or_default();
+    whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// The text without what differs from run to run: the time at a line's beginning, names of pods and nodes, the folder.

@@ -92,13 +92,25 @@ impl<'a> Told<'a> {
     }
 
     fn run(&self, commands: &Value) {
-        for command in commands.as_array().into_iter().flatten() {
-            let (program, rest) = command.as_object().and_then(|command| command.iter().next()).expect("one program");
-            let line = format!("{program} {}", rest.as_str().expect("a line"));
+        for line in written(commands) {
             assert!(self.screen.contains(&line), "not on the screen: {line}\n{}", self.screen);
             run(self.bed, &line);
         }
     }
+}
+
+/// The lines of the remedies of a kind that a finding has.
+pub fn lines(finding: &Value, kind: &str) -> Vec<String> {
+    let remedies = finding["remedies"].as_array().into_iter().flatten();
+    remedies.filter(|remedy| remedy["kind"] == kind).flat_map(|remedy| written(&remedy["run"])).collect()
+}
+
+fn written(commands: &Value) -> Vec<String> {
+    let line = |command: &Value| {
+        let (program, rest) = command.as_object().and_then(|command| command.iter().next()).expect("one program");
+        format!("{program} {}", rest.as_str().expect("a line"))
+    };
+    commands.as_array().into_iter().flatten().map(line).collect()
 }
 
 fn ask(bed: &Bed, args: &[&str], code: &str) -> (Option<Value>, Vec<String>) {
@@ -109,8 +121,8 @@ fn ask(bed: &Bed, args: &[&str], code: &str) -> (Option<Value>, Vec<String>) {
     (found, roots(&diagnosis))
 }
 
-/// As somebody with a shell, kubectl and the AWS CLI would.
-fn run(bed: &Bed, line: &str) -> String {
+/// Runs a line as somebody with a shell, kubectl and the AWS CLI would.
+pub fn run(bed: &Bed, line: &str) -> String {
     let done = match line.split(' ').next() {
         Some("aws") => aws_cli::shell(&bed.person_env(), bed.plane.folder(), line),
         Some("kubectl") => bed.plane.shell(PERSON, line),

@@ -64,6 +64,11 @@ impl Running {
         read(&self.folder, "stderr")
     }
 
+    /// Every file in its home folder, as text.
+    pub fn files(&self) -> Vec<(PathBuf, String)> {
+        files(self.folder.path().join("home"))
+    }
+
     /// The most memory that it has had in use so far, in KiB; none where the kernel does not tell.
     #[allow(dead_code, reason = "for the benchmark")]
     pub fn peak_memory(&self) -> Option<u64> {
@@ -155,20 +160,7 @@ impl Ended {
 
     /// Every file in its home folder, as text.
     pub fn files(&self) -> Vec<(PathBuf, String)> {
-        let mut found = Vec::new();
-        let mut folders = vec![self.home()];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).expect("readable").flatten() {
-                let path = entry.path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else {
-                    let text = std::fs::read_to_string(&path).expect("text");
-                    found.push((path, text));
-                }
-            }
-        }
-        found
+        files(self.home())
     }
 }
 
@@ -183,4 +175,21 @@ impl fmt::Display for Ended {
 fn read(folder: &TempDir, name: &str) -> String {
     let bytes = std::fs::read(folder.path().join(name)).unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn files(home: PathBuf) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![home];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("readable").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let text = std::fs::read_to_string(&path).expect("text");
+                found.push((path, text));
+            }
+        }
+    }
+    found
 }

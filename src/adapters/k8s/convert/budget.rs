@@ -1,8 +1,12 @@
 //! `PodDisruptionBudgets`.
 
+use jiff::Timestamp;
 use k8s_openapi::{
     api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetStatus},
-    apimachinery::pkg::{apis::meta::v1::Time, util::intstr::IntOrString},
+    apimachinery::pkg::{
+        apis::meta::v1::{ManagedFieldsEntry, Time},
+        util::intstr::IntOrString,
+    },
 };
 
 use super::selector::label_selector;
@@ -17,6 +21,7 @@ pub(in crate::adapters::k8s) fn pdb(pdb: PodDisruptionBudget) -> Pdb {
         (None, None) => PdbRule::MinAvailable(IntOrPercent::Int(0)),
     };
     Pdb {
+        spec_changed_at: pdb.metadata.managed_fields.iter().flatten().filter_map(changed_spec).max(),
         id: PdbRef {
             namespace: pdb.metadata.namespace.unwrap_or_default(),
             name: pdb.metadata.name.unwrap_or_default(),
@@ -31,6 +36,13 @@ pub(in crate::adapters::k8s) fn pdb(pdb: PodDisruptionBudget) -> Pdb {
         },
         status: pdb.status.map(status).unwrap_or_default(),
     }
+}
+
+/// When the owner of fields of its spec wrote last. The status is written under an entry of its own.
+fn changed_spec(entry: &ManagedFieldsEntry) -> Option<Timestamp> {
+    let fields = entry.fields_v1.as_ref().map(|fields| &fields.0);
+    let owns_spec = fields.is_some_and(|fields| fields.get("f:spec").is_some());
+    entry.time.as_ref().filter(|_| owns_spec).map(|Time(at)| *at)
 }
 
 fn status(status: PodDisruptionBudgetStatus) -> PdbStatus {
@@ -67,7 +79,16 @@ mod tests {
     #[test]
     fn a_budget_is_read_with_its_status() {
         let read = pdb(serde_json::from_value(json!({
-            "metadata": { "namespace": "shop", "name": "cart", "resourceVersion": "7", "generation": 2 },
+            "metadata": { "namespace": "shop", "name": "cart", "resourceVersion": "7", "generation": 2,
+                "managedFields": [
+                    { "manager": "helm", "time": "2026-01-02T00:00:00Z", "fieldsV1": { "f:spec": { "f:selector": {} } } },
+                    { "manager": "kubectl-patch", "time": "2026-01-03T00:00:00Z",
+                        "fieldsV1": { "f:spec": { "f:minAvailable": {} } } },
+                    { "manager": "kubectl-label", "time": "2026-01-04T00:00:00Z",
+                        "fieldsV1": { "f:metadata": { "f:labels": {} } } },
+                    { "manager": "kube-controller-manager", "subresource": "status", "time": "2026-01-05T00:00:00Z",
+                        "fieldsV1": { "f:status": { "f:observedGeneration": {} } } },
+                ] },
             "spec": {
                 "minAvailable": "50%",
                 "selector": { "matchLabels": { "app": "cart" },
@@ -86,6 +107,7 @@ mod tests {
         assert_eq!(read.selector.to_query(), "app in (cart),tier notin (test)");
         assert_eq!(read.unhealthy, UnhealthyPolicy::AlwaysAllow);
         assert!(!read.is_observed());
+        assert_eq!(read.spec_changed_at, Some("2026-01-03T00:00:00Z".parse().unwrap()));
         let at = "2026-01-01T00:00:00Z".parse().unwrap();
         assert_eq!(read.status.disrupted.get("cart-1"), Some(&at));
         assert_eq!(read.status.blocked_since, Some(at));
