@@ -22,7 +22,7 @@ use self::containers::{put_back, undo};
 use super::scene::Scene;
 use crate::domain::{
     Ask, Command, IntOrPercent, Known, Lack, NodeName, Object, Owner, Pdb, PdbRef, PdbRule, Pod, PodRef, Remedy,
-    Strategy, UnhealthyPolicy, short,
+    Strategy, UnhealthyPolicy, quoted, short,
 };
 
 pub(super) fn never_allows(scene: &Scene<'_>, pdb: &Pdb, pods: &[&Pod]) -> Vec<Remedy> {
@@ -217,11 +217,21 @@ pub(super) fn stuck_terminating(pod: &Pod) -> Vec<Remedy> {
     vec![Remedy::look("what the kubelet says", look), forget]
 }
 
+/// Each by itself, for only that is dead of which nobody answers; the last first, so that those before it keep their place.
 pub(super) fn finalizer(pod: &Pod) -> Vec<Remedy> {
-    vec![
-        Remedy::look("whether the controller that set it runs at all", vec![whole(&pod.id)]),
-        Remedy::fix("take it away", vec![without_finalizers_of(pod)], "what it waits for is never cleaned up"),
-    ]
+    let (ns, name) = (&pod.id.namespace, &pod.id.name);
+    let controllers = Command::Kubectl("get deployments,statefulsets,daemonsets -A".to_owned());
+    let what = "whose it is, by what stands before the slash, and whether that runs: once it does, it takes it off";
+    let look = Remedy::look(what, vec![whole(&pod.id), controllers]);
+    let each = pod.finalizers.iter().enumerate().rev().map(|(index, finalizer)| {
+        let path = format!("/metadata/finalizers/{index}");
+        let patch =
+            json!([{ "op": "test", "path": path, "value": finalizer }, { "op": "remove", "path": path }]).to_string();
+        let take = vec![kubectl(ns, &format!("patch pod/{name} --type=json -p {}", quoted(&patch)))];
+        let risk = "what it waits for is never cleaned up; it cannot be put back";
+        Remedy::fix(format!("take away {finalizer}, where nobody answers for it"), take, risk)
+    });
+    std::iter::once(look).chain(each).collect()
 }
 
 fn without_finalizers_of(pod: &Pod) -> Command {

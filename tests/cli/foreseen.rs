@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::{diagnose::in_world, documents::document, home_with, mngup_in, mngup_words, shipped};
+use crate::{documents::document, home_with, mngup_in, mngup_words, shipped};
 
 #[test]
 fn a_dry_run_that_sees_pods_that_never_leave_says_what_to_fix_first_and_tells_programs_too() {

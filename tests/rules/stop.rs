@@ -33,6 +33,34 @@ fn asked_to_stop_it_gives_back_what_drains_and_chooses_no_more() {
 }
 
 #[test]
+fn a_pod_that_comes_to_a_node_that_is_given_back_did_not_land_past_its_cordon() {
+    let held = || {
+        let mut scene = Scene::new(&[("a", 3)], no_surge());
+        scene.see(Change::Pod(Box::new(pod("web-1", "a1"))));
+        scene.see(Change::Pdb(Box::new(pdb("web", 0, 2, 3))));
+        scene.settle();
+        scene.after(Duration::from_mins(1));
+        scene
+    };
+    let comes = |scene: &mut Scene| {
+        let made_now = Pod { created_at: scene.now, ..pod("web-9", "a1") };
+        scene.see(Change::Pod(Box::new(made_now)));
+    };
+    let landed = |scene: &Scene| scene.events.iter().any(|event| matches!(event, Event::PodLandedBack { .. }));
+    let mut cordoned = held();
+    comes(&mut cordoned);
+    cordoned.settle();
+    assert!(landed(&cordoned));
+    // Its pods are seen before it is seen to be uncordoned.
+    let mut given_back = held();
+    given_back.decide(Input::Stop);
+    comes(&mut given_back);
+    given_back.play();
+    given_back.position("uncordon+untaint a1");
+    assert!(!landed(&given_back), "{:#?}", given_back.events);
+}
+
+#[test]
 fn asked_to_stop_it_waits_for_a_replacement_that_is_under_way() {
     let mut scene = Scene::new(&[("a", 2)], no_surge());
     scene.replaces = false;

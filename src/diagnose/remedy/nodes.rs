@@ -158,9 +158,10 @@ pub(in crate::diagnose) fn resource_missing(scene: &Scene<'_>, node: &Node, reso
             Remedy::fix("start the device plugin anew there: it looks for devices when it starts", vec![anew], risk)
         })
     });
-    let same = "from the same template and AMI the next lacks the same: mend the plugin or the AMI first";
-    let other = empty_and_replace(node);
-    let other = other.map(|other| Remedy { risk: format!("{same}; {}", other.risk), ..other });
+    let other = empty_and_replace(node).map(|other| {
+        let same = "from the same template and AMI the next lacks the same: mend the plugin or the AMI first";
+        Remedy { risk: format!("{}; {same}", other.risk), ..other }
+    });
     [look, sets].into_iter().chain(nodegroup).chain(anew).chain(other).collect()
 }
 

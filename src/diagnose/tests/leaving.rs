@@ -86,14 +86,22 @@ fn a_finished_pod_holds_nobody_unless_its_stateful_set_waits_for_its_name() {
 fn a_finalizer_is_taken_away_only_as_it_was_seen() {
     let kept = has_ended(kept_by_finalizer(), 20);
     let found = Cluster::new().pods([stopping(kept, ago(15), 30)]).examine(&Subject::Group);
-    assert_eq!(
-        found.findings[0].remedies[1].run,
-        [Command::Kubectl(
-            "-n shop patch pod/cart-1 --type=json -p '[{\"op\":\"test\",\"path\":\"/metadata/finalizers\",\"value\":\
-         [\"example.com/hold\"]},{\"op\":\"remove\",\"path\":\"/metadata/finalizers\"}]'"
-                .to_owned()
-        )]
-    );
+    let take = |index: usize, name: &str| {
+        format!(
+            "-n shop patch pod/cart-1 --type=json -p '[{{\"op\":\"test\",\"path\":\"/metadata/finalizers/{index}\",\
+             \"value\":\"{name}\"}},{{\"op\":\"remove\",\"path\":\"/metadata/finalizers/{index}\"}}]'"
+        )
+    };
+    let lines = |found: &Diagnosis| {
+        let fixes = fixes(&found.findings[0]);
+        fixes.iter().flat_map(|fix| &fix.run).map(|command| line(command).to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(lines(&found), [take(0, "example.com/hold")]);
+    // Of several each by itself, the last first: what is before it keeps its place.
+    let finalizers = vec!["example.com/hold".to_owned(), "example.com/count".to_owned()];
+    let two = has_ended(Pod { finalizers, ..kept_by_finalizer() }, 20);
+    let found = Cluster::new().pods([stopping(two, ago(15), 30)]).examine(&Subject::Group);
+    assert_eq!(lines(&found), [take(1, "example.com/count"), take(0, "example.com/hold")]);
 }
 
 #[test]
