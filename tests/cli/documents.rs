@@ -232,7 +232,7 @@ fn a_ticket_gets_markdown() {
     - why: the eviction API refuses a pod that more than one budget counts, now and always (spec)
     - why: cart selects app in (cart); critical-tier selects tier in (critical) (spec)
 
-    **fix**: leave the pods to critical-tier; risk: pods that only it counts lose it, or what it asks for beyond the other
+    **fix**: leave the pods to critical-tier; risk: pods that only the other counts lose it, or what it asks for beyond this one
 
     ```sh
     kubectl -n shop get pdb/cart -o yaml > cart.yaml &&
@@ -247,7 +247,7 @@ fn a_ticket_gets_markdown() {
     kubectl -n shop apply -f cart.yaml
     ```
 
-    **or**: leave the pods to cart; risk: pods that only it counts lose it, or what it asks for beyond the other
+    **or**: leave the pods to cart; risk: pods that only the other counts lose it, or what it asks for beyond this one
 
     ```sh
     kubectl -n shop get pdb/critical-tier -o yaml > critical-tier.yaml &&

@@ -224,7 +224,7 @@ pub(super) fn undo(scene: &Scene<'_>, pod: &Pod) -> Option<Remedy> {
     let undo = vec![kubectl(&namespace, &format!("rollout undo {owner}"))];
     workload.revision.filter(|revision| *revision > 1)?;
     // Undone again it would bring back what is broken: that is no way back.
-    let risk = format!("undoes the last change of its template, for all its pods{}", put_back(workload));
+    let risk = format!("all its pods go back to the old version{}", put_back(workload));
     Some(Remedy::fix("go back to its template before the last change", undo, risk))
 }
 

@@ -238,7 +238,7 @@ fn a_rollout_is_undone_where_there_is_one_before_and_memory_doubled_where_it_is_
     assert_eq!(line(&ways[0].run[0]), "-n shop set resources deployment/cart -c app --limits=memory=512Mi");
     assert_eq!(line(&ways[0].back[0]), "-n shop set resources deployment/cart -c app --limits=memory=256Mi");
     assert_eq!(line(&ways[1].run[0]), "-n shop rollout undo deployment/cart");
-    assert_eq!(ways[1].risk, "undoes the last change of its template, for all its pods; Helm may put it back");
+    assert_eq!(ways[1].risk, "all its pods go back to the old version; Helm may put it back");
     // The first revision has none before it.
     assert!(fixes(&with_facts(crash(), [deployment(|_| {})]).findings[0]).is_empty());
 }
