@@ -246,7 +246,7 @@ impl<'a, 's> Failed<'a, 's> {
 
     /// A key that was taken out of use, as the words tell.
     fn key_back(&self) -> Option<Remedy> {
-        let key = quoted(&self.id("arn:aws:kms")?);
+        let key = quoted(&launch_words::arn(&self.text, "kms")?);
         let enable = aws(&format!("kms enable-key --key-id {key}"));
         let risk = "whoever put it out of use had a reason: ask first";
         if self.text.contains("is disabled") {

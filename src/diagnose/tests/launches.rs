@@ -50,6 +50,23 @@ fn a_launch_that_fails_is_told_by_its_words_and_where_it_was_tried() {
 }
 
 #[test]
+fn a_key_that_was_taken_out_of_use_is_put_back_in_every_partition() {
+    let fixes_for = |words: &str| {
+        let failed = |ago| launch("Failed", ago, Some(words));
+        let found = short(vec![failed(10), failed(60), went(70)]).examine(&Subject::Group);
+        assert_eq!(told(&found), ["LAUNCH-KMS asg/workers blocks"]);
+        fixes(&found.findings[0]).iter().flat_map(|fix| &fix.run).map(|command| line(command).to_owned()).collect()
+    };
+    let key = "arn:aws-cn:kms:cn-north-1:111122223333:key/0a1b-2c";
+    let of = |state: &str| format!("Client.InvalidKMSKey.InvalidState: The KMS key {key} is {state}");
+    let disabled: Vec<String> = fixes_for(&of("disabled"));
+    assert_eq!(disabled, [format!("kms enable-key --key-id {key}")]);
+    let pending: Vec<String> = fixes_for(&of("pending deletion"));
+    assert_eq!(pending, [format!("kms cancel-key-deletion --key-id {key}"), format!("kms enable-key --key-id {key}")]);
+    assert!(fixes_for(&format!("Client.InvalidKMSKey.InvalidState: The KMS key {key} is odd")).is_empty());
+}
+
+#[test]
 fn one_that_another_launch_followed_is_none_and_so_is_one_in_a_zone_while_another_launched() {
     let followed = short(vec![launch("Successful", 10, None), launch("Failed", 60, Some(NO_KEY))]);
     assert_eq!(followed.found(), [""; 0]);
