@@ -19,12 +19,12 @@ const CAUSES: [Copies; 6] = [
     Copies { code: "POD-CONFIG-MISSING", namespaces: &["mount"], objects: &["configmap/app"] },
     Copies { code: "POD-INIT-FAILS", namespaces: &["init-again", "init-undo"], objects: &["deployment/app"] },
     Copies { code: "POD-SANDBOX", namespaces: &["sandbox-again", "sandbox-agent"], objects: &["deployment/app"] },
-    Copies { code: "POD-NO-ADDRESS", namespaces: &["address"], objects: &["kube-system/daemonset/aws-node"] },
+    Copies { code: "POD-NO-ADDRESS", namespaces: &["address-agent", "address-again"], objects: &["deployment/app"] },
     Copies { code: "POD-PROBE-GATE", namespaces: &["gate"], objects: &["deployment/app"] },
 ];
 
 /// One pod on our node, one elsewhere that something becomes the matter with.
-const APART: [&str; 9] = [
+const APART: [&str; 10] = [
     "config-undo",
     "config-made",
     "mount",
@@ -32,7 +32,8 @@ const APART: [&str; 9] = [
     "init-undo",
     "sandbox-again",
     "sandbox-agent",
-    "address",
+    "address-agent",
+    "address-again",
     "slow",
 ];
 
@@ -80,7 +81,8 @@ fn what_a_kubelet_cannot_start_is_named_and_what_is_printed_lets_the_run_go_on()
         ("mount", "FailedMount", NO_CONFIG_MAP),
         ("sandbox-again", "FailedCreatePodSandBox", NO_NETWORK),
         ("sandbox-agent", "FailedCreatePodSandBox", NO_NETWORK),
-        ("address", "FailedCreatePodSandBox", NO_ADDRESS),
+        ("address-agent", "FailedCreatePodSandBox", NO_ADDRESS),
+        ("address-again", "FailedCreatePodSandBox", NO_ADDRESS),
     ] {
         let pod = outside(&bed, name, "app");
         plays(&bed, &pod, "creating", "true");
@@ -109,9 +111,7 @@ fn what_a_kubelet_cannot_start_is_named_and_what_is_printed_lets_the_run_go_on()
         let anew = outside(&bed, "kube-system", "aws-node");
         assert_ne!(anew["metadata"]["uid"], agent["metadata"]["uid"], "the agent of that node was started anew");
         tries_again(&bed, &outside(&bed, "sandbox-agent", "app"), "creating");
-        let set = bed.essence("kube-system", "daemonset/aws-node").to_string();
-        assert!(set.contains(r#"{"name":"WARM_IP_TARGET","value":"2"}"#), "{set}");
-        tries_again(&bed, &outside(&bed, "address", "app"), "creating");
+        tries_again(&bed, &outside(&bed, "address-agent", "app"), "creating");
         let controller = bed.essence("kube-system", &format!("deployment/{CONTROLLER}")).to_string();
         assert!(controller.contains("kubectl.kubernetes.io/restartedAt"), "{controller}");
         opens_gate(&bed, &outside(&bed, "gate", "app"));
@@ -126,7 +126,7 @@ fn opens_gate(bed: &Bed, pod: &Value) {
     bed.plane.kubectl(&["-n", "gate", "patch", "pod", &checks::name(pod), "--subresource=status", "-p", &patch]);
 }
 
-/// The VPC CNI, with one of its numbers set already.
+/// The VPC CNI.
 fn aws_node() -> String {
     "\
 apiVersion: apps/v1
@@ -139,7 +139,7 @@ spec:
       labels: {k8s-app: aws-node, app: aws-node}
       annotations: {mngup.test/start-ms: \"200\", mngup.test/stop-ms: \"100\"}
     spec:
-      containers: [{name: aws-node, image: amazon-k8s-cni, env: [{name: WARM_IP_TARGET, value: \"5\"}]}]
+      containers: [{name: aws-node, image: amazon-k8s-cni}]
       tolerations: [{operator: Exists}]
 "
     .to_owned()
