@@ -86,7 +86,9 @@ impl Examiner {
         self.memory.note_unexplained(unexplained, now);
         found.findings = found.blocking().cloned().collect();
         for finding in &mut found.findings {
-            finding.because.retain(|below| below.grade == Grade::Blocks);
+            // By a budget that is used up a wait finds its cause, whatever that budget itself does by and by.
+            let leads_there = |below: &Finding| below.cause.stand() == Stand::Symptom;
+            finding.because.retain(|below| below.grade == Grade::Blocks || leads_there(below));
         }
         found.unknown.retain(|unknown| unknown.lacking != Lack::NotRead);
         // What could not be read matters where it is what would explain: below a symptom that stands for itself, too.

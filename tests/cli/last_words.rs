@@ -42,3 +42,25 @@ fn those_that_others_end_are_the_cause_and_not_the_last_of_them_and_none_of_them
     let state = said.lines().find(|line| line.contains(" old nodes are replaced; ")).unwrap();
     assert_eq!(state.matches(" is gone and not replaced").count(), 1, "{state}");
 }
+
+/// Pods that all break, under a budget that keeps them for it.
+const BROKEN: &str = "\
+name: broken
+group:
+  nodegroup: { name: workers }
+  template: { old: 1, new: 2 }
+zones:
+  - { name: eu-west-1a, old: 2 }
+workloads:
+  - { kind: Deployment, name: web, namespace: shop, replicas: 4, budgets: [{ max-unavailable: 1 }], trouble: { kind: crash-loop, with: all } }
+";
+
+#[test]
+fn a_wait_for_a_budget_that_keeps_its_own_broken_pods_names_that() {
+    let home = home_with("broken.yaml", BROKEN);
+    let said = mngup_in(home.path(), "upgrade --sandbox broken.yaml --sandbox-speed 1000", &[]);
+    let waits: Vec<_> = said.lines().filter(|line| line.contains(" waits ")).collect();
+    assert!(!waits.is_empty() && said.ends_with("[5]"), "{said}");
+    let is_named = |line: &&str| line.contains(": PDB-EXHAUSTED <- PDB-UNHEALTHY-BLOCKS pdb/shop/web: ");
+    assert!(waits.iter().all(is_named), "{}", waits.join("\n"));
+}
