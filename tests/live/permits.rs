@@ -237,12 +237,8 @@ fn permits_are_what_a_managed_group_needs() {
     assert_eq!(not_covered, Vec::<String>::new());
     let own = ["autoscaling:UpdateAutoScalingGroup", "ec2:DescribeLaunchTemplates"];
     // Read only where nodes do not come or go, and what lets them in: tests/aws_wire shows each.
-    let asked = [
-        "autoscaling:DescribeAutoScalingInstances",
-        "autoscaling:DescribeLifecycleHooks",
-        "ec2:DescribeSubnets",
-        "eks:ListAccessEntries",
-    ];
+    let asked =
+        ["autoscaling:DescribeAutoScalingInstances", "autoscaling:DescribeLifecycleHooks", "eks:ListAccessEntries"];
     let but: BTreeSet<String> = own.into_iter().chain(asked).map(str::to_owned).collect();
     let for_nothing: BTreeSet<_> = policy().difference(&called(&bed.aws)).cloned().collect();
     assert_eq!(for_nothing, but, "but for what self-managed groups need, and what a diagnosis asks");
